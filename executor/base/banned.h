@@ -10,4 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* clang's fortified headers define two of them as macros. */
+#undef sprintf
+#undef vsprintf
+
 #pragma GCC poison strcpy strcat strncpy strncat stpcpy sprintf vsprintf gets strtok system popen mktemp tmpnam

@@ -32,6 +32,8 @@
 #define CELLA_LINK_WINDOW (512U * 1024U) /* credit of a new stream, each way */
 #define CELLA_LINK_STREAMS_MAX 1024U     /* open at a time */
 #define CELLA_LINK_OUT_MAX (1024U * 1024U) /* unsent bytes above which cella_link_send accepts nothing */
+#define CELLA_LINK_BACKLOG_MAX (4U * CELLA_LINK_OUT_MAX) /* unsent bytes above which the link breaks: such a peer
+                                                            makes us answer and never listens */
 
 enum cella_link_side {
     CELLA_LINK_HOST,
@@ -64,7 +66,10 @@ enum cella_note_kind {
 struct cella_link;
 struct cella_stream;
 
-/* What happens on a link. Every callback may send, open, end and reset; context is the one given to new. */
+/*
+ * What happens on a link. Every callback may send, open, end and reset, but not free the link; context is the one
+ * given to new.
+ */
 struct cella_link_events {
     /* The enclave's greeting (host side only). */
     void (*hello)(void *context, enum cella_link_role role);
@@ -77,7 +82,7 @@ struct cella_link_events {
     void (*ended)(void *context, struct cella_stream *stream);
     /* Last event of a stream: it was reset by the peer, or both sides ended. Afterwards stream is gone. */
     void (*closed)(void *context, struct cella_stream *stream, cella_status status);
-    /* Credit arrived for a stream whose last send was cut short. */
+    /* There is room for a stream whose last send was cut short, or for which cella_link_room said false. */
     void (*writable)(void *context, struct cella_stream *stream);
 };
 
@@ -105,6 +110,9 @@ CELLA_MUST_USE cella_status cella_link_open(struct cella_link *link, enum cella_
 CELLA_MUST_USE cella_status cella_link_send(struct cella_link *link, struct cella_stream *stream,
                                             struct cella_view bytes, size_t *accepted);
 
+/* Whether a send of size bytes, at most CELLA_LINK_WINDOW / 2, would be accepted whole. If not, writable follows. */
+bool cella_link_room(struct cella_link *link, struct cella_stream *stream, size_t size);
+
 /* No more data from this side. stream may be gone afterwards. */
 CELLA_MUST_USE cella_status cella_link_end(struct cella_link *link, struct cella_stream *stream);
 
@@ -123,6 +131,9 @@ CELLA_MUST_USE cella_status cella_link_note(struct cella_link *link, enum cella_
 void *cella_stream_user(const struct cella_stream *stream);
 void cella_stream_set_user(struct cella_stream *stream, void *user);
 uint32_t cella_stream_id(const struct cella_stream *stream);
+
+/* Whether the stream with this id is still there: for owners that keep an id over calls that may end it. */
+bool cella_link_knows(struct cella_link *link, uint32_t id);
 
 /* Number of open streams. */
 size_t cella_link_stream_count(const struct cella_link *link);

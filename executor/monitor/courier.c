@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "monitor/courier.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/packet.h"
+#include "monitor/child.h"
+
+struct cella_courier {
+    struct cella_couriers *couriers;
+    const struct cella_courier_events *events; /* NULL while it waits for a task */
+    void *context;
+    pid_t pid;
+    int pidfd;
+    int socket;
+    bool released;
+    struct cella_watcher watcher;
+    struct cella_courier *next;
+};
+
+struct cella_couriers {
+    struct cella_monitor *monitor;
+    struct cella_courier *idle;
+    struct cella_courier *all; /* until reaped */
+};
+
+/* ---- messages ---- */
+
+static cella_status receive_fetched(struct cella_courier *courier, struct cella_reader *reader,
+                                    struct cella_packet *packet)
+{
+    uint32_t number;
+    uint16_t index;
+    CELLA_TRY(cella_read_u32(reader, &number));
+    CELLA_TRY(cella_read_u16(reader, &index));
+    CELLA_TRY(cella_reader_end(reader));
+    cella_status status = cella_status_from_number(number);
+    size_t count = packet->descriptor_count;
+    if (status != CELLA_OK && count > 0) {
+        return CELLA_BAD_FORMAT;
+    }
+    packet->descriptor_count = 0;
+    courier->events->fetched(courier->context, status, index, packet->descriptors, count);
+    return CELLA_OK;
+}
+
+static cella_status receive_stored(struct cella_courier *courier, struct cella_reader *reader)
+{
+    uint32_t number;
+    uint16_t index;
+    CELLA_TRY(cella_read_u32(reader, &number));
+    CELLA_TRY(cella_read_u16(reader, &index));
+    courier->events->stored(courier->context, cella_status_from_number(number), index, reader);
+    return CELLA_OK;
+}
+
+static cella_status receive_message(struct cella_courier *courier, struct cella_packet *packet)
+{
+    struct cella_reader reader = cella_reader_of(packet->message);
+    uint8_t kind;
+    CELLA_TRY(cella_read_u8(&reader, &kind));
+    if (courier->events == NULL) {
+        return CELLA_BAD_FORMAT;
+    }
+    switch (kind) {
+    case CELLA_COURIER_FETCHED:
+        return receive_fetched(courier, &reader, packet);
+    case CELLA_COURIER_STORED:
+        return receive_stored(courier, &reader);
+    default:
+        return CELLA_BAD_FORMAT;
+    }
+}
+
+static void lost(struct cella_courier *courier)
+{
+    const struct cella_courier_events *events = courier->events;
+    void *context = courier->context;
+    cella_courier_release(courier);
+    if (events != NULL) {
+        events->died(context);
+    }
+}
+
+static void courier_readable(void *context, uint32_t events)
+{
+    struct cella_courier *courier = context;
+    uint8_t buffer[CELLA_COURIER_MESSAGE_MAX];
+    struct cella_packet packet;
+    (void) events;
+    cella_status status = cella_packet_receive(courier->socket, buffer, sizeof(buffer), &packet);
+    if (status == CELLA_OK) {
+        status = receive_message(courier, &packet);
+        cella_packet_close(&packet);
+    }
+    if (status != CELLA_OK && status != CELLA_BUSY && !courier->released) {
+        lost(courier);
+    }
+}
+
+cella_status cella_courier_send(struct cella_courier *courier, const struct cella_secret *message,
+                                const int *descriptors, size_t count)
+{
+    return cella_packet_send(courier->socket, cella_secret_view(message), descriptors, count);
+}
+
+/* ---- life ---- */
+
+static cella_status start_courier(struct cella_couriers *couriers, struct cella_courier *courier)
+{
+    struct cella_monitor *monitor = couriers->monitor;
+    int descriptors[2] = { -1, -1 };
+    CELLA_TRY(cella_child_socket(SOCK_SEQPACKET, &courier->socket, &descriptors[0]));
+    cella_status status = cella_child_link(monitor, CELLA_LINK_COURIER, &descriptors[1]);
+    const char *const arguments[] = { NULL };
+    if (status == CELLA_OK) {
+        status = cella_child_start(monitor, "cella-courier", arguments, descriptors, 2, &courier->pid,
+                                   &courier->pidfd);
+    }
+    cella_child_close(&descriptors[0]);
+    cella_child_close(&descriptors[1]);
+    CELLA_TRY(status);
+    courier->watcher.ready = courier_readable;
+    courier->watcher.context = courier;
+    return cella_loop_watch(monitor->loop, &courier->watcher, courier->socket, EPOLLIN);
+}
+
+static cella_status new_courier(struct cella_couriers *couriers, struct cella_courier **out)
+{
+    struct cella_courier *courier = calloc(1, sizeof(*courier));
+    if (courier == NULL) {
+        return CELLA_NO_MEMORY;
+    }
+    courier->couriers = couriers;
+    courier->pid = -1;
+    courier->pidfd = -1;
+    courier->socket = -1;
+    cella_status status = start_courier(couriers, courier);
+    if (courier->pid < 0) {
+        cella_child_close(&courier->socket);
+        free(courier);
+        return status;
+    }
+    courier->next = couriers->all;
+    couriers->all = courier;
+    if (status != CELLA_OK) {
+        cella_courier_release(courier);
+        return status;
+    }
+    *out = courier;
+    return CELLA_OK;
+}
+
+cella_status cella_couriers_new(struct cella_monitor *monitor, struct cella_couriers **out)
+{
+    struct cella_couriers *couriers = calloc(1, sizeof(*couriers));
+    if (couriers == NULL) {
+        return CELLA_NO_MEMORY;
+    }
+    couriers->monitor = monitor;
+    *out = couriers;
+    return CELLA_OK;
+}
+
+void cella_couriers_free(struct cella_couriers *couriers)
+{
+    if (couriers == NULL) {
+        return;
+    }
+    while (couriers->all != NULL) {
+        struct cella_courier *courier = couriers->all;
+        cella_courier_release(courier);
+        couriers->all = courier->next;
+        free(courier);
+    }
+    free(couriers);
+}
+
+void cella_couriers_refill(struct cella_couriers *couriers)
+{
+    if (couriers->idle == NULL && new_courier(couriers, &couriers->idle) != CELLA_OK) {
+        couriers->idle = NULL;
+    }
+}
+
+cella_status cella_couriers_take(struct cella_couriers *couriers, const struct cella_courier_events *events,
+                                 void *context, struct cella_courier **out)
+{
+    struct cella_courier *courier = couriers->idle;
+    couriers->idle = NULL;
+    if (courier == NULL) {
+        CELLA_TRY(new_courier(couriers, &courier));
+    }
+    courier->events = events;
+    courier->context = context;
+    *out = courier;
+    return CELLA_OK;
+}
+
+void cella_courier_release(struct cella_courier *courier)
+{
+    if (courier == NULL || courier->released) {
+        return;
+    }
+    courier->released = true;
+    if (courier->couriers->idle == courier) {
+        courier->couriers->idle = NULL;
+    }
+    cella_loop_unwatch(courier->couriers->monitor->loop, &courier->watcher);
+    (void) syscall(SYS_pidfd_send_signal, courier->pidfd, SIGKILL, NULL, 0U);
+    cella_child_close(&courier->pidfd);
+    cella_child_close(&courier->socket);
+}
+
+bool cella_couriers_reaped(struct cella_couriers *couriers, pid_t pid, int wait_status)
+{
+    struct cella_courier **place = &couriers->all;
+    while (*place != NULL && (*place)->pid != pid) {
+        place = &(*place)->next;
+    }
+    struct cella_courier *courier = *place;
+    if (courier == NULL) {
+        return false;
+    }
+    if (!courier->released) {
+        cella_monitor_log_death(couriers->monitor, "cella-courier", wait_status,
+                                courier->events == NULL ? "another is started when needed" : "its task fails");
+        lost(courier);
+    }
+    /* lost may have started others, so the place is looked up again. */
+    place = &couriers->all;
+    while (*place != courier) {
+        place = &(*place)->next;
+    }
+    *place = courier->next;
+    free(courier);
+    return true;
+}

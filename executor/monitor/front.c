@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "monitor/front.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "monitor/child.h"
+#include "trust/evidence.h"
+
+#define HEADER_SIZE 9U
+#define WATCH_TICK_MS 1000U
+#define RESTART_FIRST_MS 50U
+#define RESTART_LAST_MS 10000U
+#define OUT_MAX (64U * 1024U * 1024U) /* a front that reads nothing is broken */
+
+/* An upload that the front is passing to the host. */
+struct upload {
+    char object[CELLA_OBJECT_ID_SIZE + 1];
+    char data[CELLA_ID_SIZE];
+    struct upload *next;
+};
+
+struct cella_front {
+    struct cella_monitor *monitor;
+    pid_t pid;
+    int pidfd;
+    int socket;
+    bool greeted;
+    uint8_t spki_sha256[CELLA_SHA256_SIZE];
+    struct cella_bytes in;
+    struct cella_bytes out;
+    struct upload *uploads;
+    uint64_t restart_ms;
+    uint64_t started_ms;
+    struct cella_watcher watcher;
+    struct cella_timer restart;
+    struct cella_timer tick;
+};
+
+static cella_status start_front(struct cella_front *front);
+
+/* ---- answers ---- */
+
+static void write_out(struct cella_front *front)
+{
+    while (front->out.size > 0) {
+        ssize_t count = send(front->socket, front->out.data, front->out.size, MSG_NOSIGNAL);
+        if (count < 0 && errno == EINTR) {
+            continue;
+        }
+        if (count < 0) {
+            break;
+        }
+        cella_bytes_consume(&front->out, (size_t) count);
+    }
+    uint32_t events = EPOLLIN | (front->out.size > 0 ? (uint32_t) EPOLLOUT : 0U);
+    (void) !cella_loop_change(front->monitor->loop, &front->watcher, events);
+}
+
+static cella_status queue_message(struct cella_front *front, uint32_t id, enum cella_request_kind kind,
+                                  struct cella_view head, struct cella_view body)
+{
+    CELLA_TRY(cella_bytes_reserve(&front->out, HEADER_SIZE + head.size + body.size));
+    CELLA_TRY(cella_write_u32(&front->out, (uint32_t) (HEADER_SIZE - 4 + head.size + body.size)));
+    CELLA_TRY(cella_write_u32(&front->out, id));
+    CELLA_TRY(cella_write_u8(&front->out, (uint8_t) kind));
+    CELLA_TRY(cella_bytes_append(&front->out, head));
+    return cella_bytes_append(&front->out, body);
+}
+
+static cella_status send_answer(struct cella_front *front, uint32_t id, cella_status status, struct cella_view body)
+{
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes head = { 0 };
+    if (front->socket < 0) {
+        return CELLA_OK;
+    }
+    CELLA_TRY(cella_write_u32(&head, (uint32_t) status));
+    CELLA_TRY(queue_message(front, id, CELLA_REQUEST_ANSWER, cella_bytes_view(&head), body));
+    write_out(front);
+    return CELLA_OK;
+}
+
+static cella_status send_reply(struct cella_front *front, uint32_t id, cella_status status, const json_t *reply,
+                               const char *field)
+{
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes body = { 0 };
+    if (status == CELLA_OK && reply == NULL) {
+        status = CELLA_NO_MEMORY;
+    }
+    if (status == CELLA_OK) {
+        CELLA_TRY(cella_json_write(reply, &body));
+    } else {
+        CELLA_TRY(cella_operation_error(status, field, "", &body));
+    }
+    return send_answer(front, id, status, cella_bytes_view(&body));
+}
+
+void cella_front_answer(struct cella_front *front, uint32_t request, cella_status status, const json_t *reply)
+{
+    (void) !send_reply(front, request, status, reply, "");
+}
+
+static cella_status send_object(struct cella_front *front, const struct cella_call *call)
+{
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes body = { 0 };
+    CELLA_TRY(cella_write_field(&body, cella_view_of_string(call->object)));
+    CELLA_TRY(cella_write_u64(&body, call->object_size));
+    CELLA_TRY(cella_write_field(&body, call->object_digest));
+    CELLA_TRY(queue_message(front, call->request, CELLA_REQUEST_OBJECT, (struct cella_view){ 0 },
+                            cella_bytes_view(&body)));
+    write_out(front);
+    return CELLA_OK;
+}
+
+/* ---- sessions ---- */
+
+static cella_status write_session(struct cella_monitor *monitor, struct cella_view evidence_nonce,
+                                  struct cella_view evidence, const uint8_t signature[CELLA_ED25519_SIGNATURE_SIZE],
+                                  struct cella_bytes *out)
+{
+    const struct cella_key_set *keys = cella_keyring_public(monitor->keyring);
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes key_set = { 0 };
+    CELLA_TRY(cella_bytes_append(&key_set, cella_view_of(keys->sign, sizeof(keys->sign))));
+    CELLA_TRY(cella_bytes_append(&key_set, cella_view_of(keys->seal, sizeof(keys->seal))));
+    CELLA_CLEANUP(cella_json_cleanup)
+    json_t *json = json_pack("{s:i, s:s, s:o, s:o, s:o, s:o, s:o}", "version", 1, "type", "soft", "evidence",
+                             cella_json_base64url(evidence), "evidence_nonce", cella_json_base64url(evidence_nonce),
+                             "keys", cella_json_base64url(cella_bytes_view(&key_set)), "charter",
+                             cella_json_base64url(cella_bytes_view(&monitor->charter.text)), "signature",
+                             cella_json_base64url(cella_view_of(signature, CELLA_ED25519_SIGNATURE_SIZE)));
+    return json == NULL ? CELLA_NO_MEMORY : cella_json_write(json, out);
+}
+
+static cella_status answer_session(struct cella_front *front, uint32_t id, struct cella_view payload)
+{
+    struct cella_monitor *monitor = front->monitor;
+    struct cella_reader reader = cella_reader_of(payload);
+    struct cella_view exporter;
+    struct cella_view nonce;
+    uint8_t fresh;
+    CELLA_TRY(cella_read_u8(&reader, &fresh));
+    CELLA_TRY(cella_read_field(&reader, CELLA_EXPORTER_SIZE, &exporter));
+    CELLA_TRY(cella_read_field(&reader, CELLA_NONCE_SIZE, &nonce));
+    CELLA_TRY(cella_reader_end(&reader));
+    if (fresh > 1 || exporter.size != CELLA_EXPORTER_SIZE || nonce.size != CELLA_NONCE_SIZE) {
+        return CELLA_BAD_FORMAT;
+    }
+    uint8_t signature[CELLA_ED25519_SIGNATURE_SIZE];
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes evidence = { 0 };
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes body = { 0 };
+    struct cella_view evidence_nonce = fresh == 1 ? nonce : (struct cella_view){ 0 };
+    /* The front's key is the one it named at its start: a signature for another front can not be had. */
+    CELLA_TRY(cella_keyring_sign_session(monitor->keyring, exporter.data, front->spki_sha256, nonce, signature));
+    if (fresh == 1) {
+        CELLA_TRY(cella_monitor_evidence(monitor, nonce, &evidence));
+    } else {
+        CELLA_TRY(cella_bytes_set(&evidence, cella_bytes_view(&monitor->evidence)));
+    }
+    CELLA_TRY(write_session(monitor, evidence_nonce, cella_bytes_view(&evidence), signature, &body));
+    return send_answer(front, id, CELLA_OK, cella_bytes_view(&body));
+}
+
+/* ---- requests and objects ---- */
+
+static cella_status remember_upload(struct cella_front *front, const struct cella_call *call)
+{
+    for (const struct upload *upload = front->uploads; upload != NULL; upload = upload->next) {
+        if (strcmp(upload->object, call->object) == 0) {
+            return CELLA_EXISTS; /* another connection is sending the same data */
+        }
+    }
+    struct upload *upload = calloc(1, sizeof(*upload));
+    if (upload == NULL) {
+        return CELLA_NO_MEMORY;
+    }
+    memcpy(upload->object, call->object, sizeof(upload->object));
+    memcpy(upload->data, call->uploading->entry.id, sizeof(upload->data));
+    upload->next = front->uploads;
+    front->uploads = upload;
+    return CELLA_OK;
+}
+
+static cella_status answer_request(struct cella_front *front, uint32_t id, enum cella_request_kind kind,
+                                   struct cella_view payload)
+{
+    struct cella_call call = { .request = id };
+    cella_status status = cella_operation_run(front->monitor, kind, payload, &call);
+    if (status == CELLA_OK && kind == CELLA_REQUEST_UPLOAD) {
+        status = remember_upload(front, &call);
+    }
+    if (status == CELLA_OK && kind != CELLA_REQUEST_REQUEST) {
+        status = send_object(front, &call);
+    } else if (status != CELLA_OK || !call.deferred) {
+        status = send_reply(front, id, status, call.reply, call.error.field);
+    }
+    json_decref(call.reply);
+    return status;
+}
+
+static cella_status answer_uploaded(struct cella_front *front, uint32_t id, struct cella_view payload)
+{
+    struct cella_reader reader = cella_reader_of(payload);
+    struct cella_view object;
+    uint32_t number;
+    CELLA_TRY(cella_read_field(&reader, CELLA_OBJECT_ID_SIZE, &object));
+    CELLA_TRY(cella_read_u32(&reader, &number));
+    CELLA_TRY(cella_reader_end(&reader));
+    struct upload **place = &front->uploads;
+    while (*place != NULL && !cella_view_is(object, (*place)->object)) {
+        place = &(*place)->next;
+    }
+    struct upload *upload = *place;
+    if (upload == NULL) {
+        return CELLA_BAD_STATE;
+    }
+    *place = upload->next;
+    cella_status status = cella_status_from_number(number);
+    CELLA_CLEANUP(cella_json_cleanup) json_t *body = json_pack("{s:s}", "data", upload->data);
+    free(upload);
+    if (body == NULL) {
+        return CELLA_NO_MEMORY;
+    }
+    if (status == CELLA_OK) {
+        status = cella_monitor_commit(front->monitor, CELLA_EVENT_DATA_STORED, body);
+    }
+    if (json_object_set_new(body, "stored", json_true()) != 0) {
+        return CELLA_NO_MEMORY;
+    }
+    return send_reply(front, id, status, body, "");
+}
+
+/* A waiter whose client has gone. */
+static void forget_waiter(struct cella_front *front, uint32_t id)
+{
+    for (struct cella_entry *entry = front->monitor->state.tasks.first; entry != NULL; entry = entry->next) {
+        struct cella_task_record *task = (struct cella_task_record *) entry;
+        for (struct cella_waiter **place = &task->waiters; *place != NULL; place = &(*place)->next) {
+            if ((*place)->request == id) {
+                struct cella_waiter *waiter = *place;
+                *place = waiter->next;
+                free(waiter);
+                return;
+            }
+        }
+    }
+}
+
+static cella_status answer_message(struct cella_front *front, uint32_t id, uint8_t kind, struct cella_view payload)
+{
+    if (!front->greeted) {
+        if (kind != CELLA_REQUEST_HELLO || payload.size != CELLA_SHA256_SIZE) {
+            return CELLA_BAD_FORMAT;
+        }
+        memcpy(front->spki_sha256, payload.data, CELLA_SHA256_SIZE);
+        front->greeted = true;
+        return CELLA_OK;
+    }
+    switch (kind) {
+    case CELLA_REQUEST_SESSION:
+        return answer_session(front, id, payload);
+    case CELLA_REQUEST_REQUEST:
+    case CELLA_REQUEST_UPLOAD:
+    case CELLA_REQUEST_DOWNLOAD:
+        return answer_request(front, id, (enum cella_request_kind) kind, payload);
+    case CELLA_REQUEST_UPLOADED:
+        return answer_uploaded(front, id, payload);
+    case CELLA_REQUEST_GONE:
+        forget_waiter(front, id);
+        return CELLA_OK;
+    default:
+        return CELLA_BAD_FORMAT;
+    }
+}
+
+/* ---- reading ---- */
+
+static cella_status read_messages(struct cella_front *front)
+{
+    size_t used = 0;
+    while (front->in.size - used >= HEADER_SIZE) {
+        struct cella_reader reader =
+            cella_reader_of(cella_view_of(front->in.data + used, front->in.size - used));
+        uint32_t size;
+        uint32_t id;
+        uint8_t kind;
+        CELLA_TRY(cella_read_u32(&reader, &size));
+        CELLA_TRY(cella_read_u32(&reader, &id));
+        CELLA_TRY(cella_read_u8(&reader, &kind));
+        if (size < HEADER_SIZE - 4 || size > CELLA_REQUEST_MESSAGE_MAX) {
+            return CELLA_BAD_SIZE;
+        }
+        if (reader.rest.size < size - (HEADER_SIZE - 4)) {
+            break;
+        }
+        CELLA_TRY(answer_message(front, id, kind, cella_view_of(reader.rest.data, size - (HEADER_SIZE - 4))));
+        used += 4 + (size_t) size;
+    }
+    cella_bytes_consume(&front->in, used);
+    return front->out.size > OUT_MAX ? CELLA_TOO_LARGE : CELLA_OK;
+}
+
+static cella_status read_in(struct cella_front *front)
+{
+    CELLA_TRY(cella_bytes_reserve(&front->in, 65536));
+    ssize_t count = recv(front->socket, front->in.data + front->in.size, 65536, 0);
+    if (count < 0) {
+        return errno == EAGAIN || errno == EINTR ? CELLA_OK : CELLA_SYSTEM_FAILED;
+    }
+    if (count == 0) {
+        return CELLA_CLOSED;
+    }
+    front->in.size += (size_t) count;
+    return read_messages(front);
+}
+
+static void stop_front(struct cella_front *front)
+{
+    if (front->socket < 0) {
+        return;
+    }
+    cella_loop_unwatch(front->monitor->loop, &front->watcher);
+    (void) syscall(SYS_pidfd_send_signal, front->pidfd, SIGKILL, NULL, 0U);
+    cella_child_close(&front->socket);
+    cella_child_close(&front->pidfd);
+    cella_bytes_clear(&front->in);
+    cella_bytes_clear(&front->out);
+    front->greeted = false;
+    while (front->uploads != NULL) {
+        struct upload *upload = front->uploads;
+        front->uploads = upload->next;
+        free(upload);
+    }
+    for (struct cella_entry *entry = front->monitor->state.tasks.first; entry != NULL; entry = entry->next) {
+        struct cella_task_record *task = (struct cella_task_record *) entry;
+        while (task->waiters != NULL) {
+            struct cella_waiter *waiter = task->waiters;
+            task->waiters = waiter->next;
+            free(waiter);
+        }
+    }
+}
+
+static void front_ready(void *context, uint32_t events)
+{
+    struct cella_front *front = context;
+    if ((events & EPOLLOUT) != 0) {
+        write_out(front);
+    }
+    if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0 && read_in(front) != CELLA_OK) {
+        stop_front(front); /* its death is then reaped, and it is started again */
+    }
+}
+
+/* ---- watching ---- */
+
+static bool answer_late(struct cella_front *front, struct cella_task_record *task, uint64_t now)
+{
+    struct cella_waiter **place = &task->waiters;
+    while (*place != NULL) {
+        struct cella_waiter *waiter = *place;
+        if (waiter->deadline_ms > now) {
+            place = &waiter->next;
+            continue;
+        }
+        *place = waiter->next;
+        CELLA_CLEANUP(cella_json_cleanup)
+        json_t *view = cella_task_view(task, cella_task_participant(task, waiter->party));
+        cella_front_answer(front, waiter->request, CELLA_OK, view);
+        free(waiter);
+    }
+    return task->waiters != NULL;
+}
+
+static void tick(void *context)
+{
+    struct cella_front *front = context;
+    bool more = false;
+    for (struct cella_entry *entry = front->monitor->state.tasks.first; entry != NULL; entry = entry->next) {
+        struct cella_task_record *task = (struct cella_task_record *) entry;
+        if (task->waiters != NULL && answer_late(front, task, cella_loop_now_ms())) {
+            more = true;
+        }
+    }
+    if (more) {
+        cella_loop_set_timer(front->monitor->loop, &front->tick, WATCH_TICK_MS);
+    }
+}
+
+void cella_front_watch(struct cella_front *front)
+{
+    if (!front->tick.active) {
+        cella_loop_set_timer(front->monitor->loop, &front->tick, WATCH_TICK_MS);
+    }
+}
+
+/* ---- life ---- */
+
+static cella_status start_front(struct cella_front *front)
+{
+    struct cella_monitor *monitor = front->monitor;
+    int descriptors[2] = { -1, -1 };
+    const char *const arguments[] = { NULL };
+    CELLA_TRY(cella_child_socket(SOCK_STREAM, &front->socket, &descriptors[0]));
+    cella_status status = cella_child_link(monitor, CELLA_LINK_FRONT, &descriptors[1]);
+    if (status == CELLA_OK) {
+        status = cella_child_start(monitor, "cella-front", arguments, descriptors, 2, &front->pid, &front->pidfd);
+    }
+    cella_child_close(&descriptors[0]);
+    cella_child_close(&descriptors[1]);
+    CELLA_TRY(status);
+    front->started_ms = cella_loop_now_ms();
+    front->watcher.ready = front_ready;
+    front->watcher.context = front;
+    return cella_loop_watch(monitor->loop, &front->watcher, front->socket, EPOLLIN);
+}
+
+static void restart_front(void *context)
+{
+    struct cella_front *front = context;
+    if (start_front(front) != CELLA_OK) {
+        stop_front(front);
+        cella_loop_set_timer(front->monitor->loop, &front->restart, front->restart_ms);
+    }
+}
+
+bool cella_front_reaped(struct cella_front *front, pid_t pid, int wait_status)
+{
+    if (front->pid != pid) {
+        return false;
+    }
+    front->pid = -1;
+    stop_front(front);
+    cella_monitor_log_death(front->monitor, "cella-front", wait_status, "it is started again");
+    /* One that had worked for a while is started at once; one that dies at its start ever more slowly. */
+    bool had_worked = cella_loop_now_ms() - front->started_ms > RESTART_LAST_MS;
+    front->restart_ms = had_worked ? RESTART_FIRST_MS : front->restart_ms * 2;
+    front->restart_ms = front->restart_ms > RESTART_LAST_MS ? RESTART_LAST_MS : front->restart_ms;
+    cella_loop_set_timer(front->monitor->loop, &front->restart, front->restart_ms);
+    return true;
+}
+
+cella_status cella_front_new(struct cella_monitor *monitor, struct cella_front **out)
+{
+    struct cella_front *front = calloc(1, sizeof(*front));
+    if (front == NULL) {
+        return CELLA_NO_MEMORY;
+    }
+    front->monitor = monitor;
+    front->pid = -1;
+    front->pidfd = -1;
+    front->socket = -1;
+    front->restart_ms = RESTART_FIRST_MS;
+    front->restart.expired = restart_front;
+    front->restart.context = front;
+    front->tick.expired = tick;
+    front->tick.context = front;
+    *out = front;
+    return start_front(front);
+}
+
+void cella_front_free(struct cella_front *front)
+{
+    if (front != NULL) {
+        cella_loop_clear_timer(front->monitor->loop, &front->restart);
+        cella_loop_clear_timer(front->monitor->loop, &front->tick);
+        stop_front(front);
+        free(front);
+    }
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "monitor/keyring.h"
+
+#include <stdlib.h>
+
+#include "base/wire.h"
+
+struct cella_keyring {
+    struct cella_secret sign;
+    struct cella_secret seal;
+    struct cella_key_set public_keys;
+    char executor[CELLA_THUMBPRINT_SIZE + 1];
+};
+
+static cella_status make_keys(struct cella_keyring *keyring)
+{
+    CELLA_TRY(cella_secret_random(&keyring->sign, CELLA_ED25519_KEY_SIZE));
+    CELLA_TRY(cella_secret_random(&keyring->seal, CELLA_X25519_KEY_SIZE));
+    CELLA_TRY(cella_ed25519_public(&keyring->sign, keyring->public_keys.sign));
+    CELLA_TRY(cella_x25519_public(&keyring->seal, keyring->public_keys.seal));
+    return cella_thumbprint(keyring->public_keys.sign, keyring->executor);
+}
+
+cella_status cella_keyring_new(struct cella_keyring **out)
+{
+    struct cella_keyring *keyring = calloc(1, sizeof(*keyring));
+    if (keyring == NULL) {
+        return CELLA_NO_MEMORY;
+    }
+    cella_status status = make_keys(keyring);
+    if (status != CELLA_OK) {
+        cella_keyring_free(keyring);
+        return status;
+    }
+    *out = keyring;
+    return CELLA_OK;
+}
+
+void cella_keyring_free(struct cella_keyring *keyring)
+{
+    if (keyring != NULL) {
+        cella_secret_clear(&keyring->sign);
+        cella_secret_clear(&keyring->seal);
+        free(keyring);
+    }
+}
+
+const struct cella_key_set *cella_keyring_public(const struct cella_keyring *keyring)
+{
+    return &keyring->public_keys;
+}
+
+const char *cella_keyring_executor(const struct cella_keyring *keyring)
+{
+    return keyring->executor;
+}
+
+cella_status cella_keyring_sign_session(const struct cella_keyring *keyring,
+                                        const uint8_t exporter[CELLA_EXPORTER_SIZE],
+                                        const uint8_t spki_sha256[CELLA_SHA256_SIZE], struct cella_view nonce,
+                                        uint8_t out[CELLA_ED25519_SIGNATURE_SIZE])
+{
+    if (nonce.size != CELLA_NONCE_SIZE) {
+        return CELLA_BAD_SIZE;
+    }
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes message = { 0 };
+    CELLA_TRY(cella_session_message(exporter, spki_sha256, nonce, &message));
+    return cella_ed25519_sign(&keyring->sign, cella_bytes_view(&message), out);
+}
+
+static cella_status write_info(const char *purpose, struct cella_view context, struct cella_bytes *out)
+{
+    CELLA_TRY(cella_write_field(out, cella_view_of_string("cella secret v1")));
+    CELLA_TRY(cella_write_field(out, cella_view_of_string(purpose)));
+    return cella_write_field(out, context);
+}
+
+cella_status cella_keyring_open(const struct cella_keyring *keyring, const char *purpose, struct cella_view context,
+                                struct cella_view sealed, struct cella_secret *out)
+{
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes info = { 0 };
+    CELLA_TRY(write_info(purpose, context, &info));
+    return cella_hpke_open(&keyring->seal, cella_bytes_view(&info), (struct cella_view){ 0 }, sealed, out);
+}
+
+cella_status cella_keyring_seal(const uint8_t receiver[CELLA_X25519_KEY_SIZE], const char *purpose,
+                                struct cella_view context, struct cella_view plain, struct cella_bytes *out)
+{
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes info = { 0 };
+    CELLA_TRY(write_info(purpose, context, &info));
+    return cella_hpke_seal(receiver, cella_bytes_view(&info), (struct cella_view){ 0 }, plain, out);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * The executor's private keys. Verbs only: nothing returns a key. Each verb checks what it signs or opens.
+ */
+
+#include "trust/evidence.h"
+#include "trust/hpke.h"
+#include "trust/jws.h"
+
+struct cella_keyring;
+
+/* New keys from the operating system's generator. */
+CELLA_MUST_USE cella_status cella_keyring_new(struct cella_keyring **out);
+void cella_keyring_free(struct cella_keyring *keyring);
+
+/* Public half, and the executor's id. Borrowed. */
+const struct cella_key_set *cella_keyring_public(const struct cella_keyring *keyring);
+const char *cella_keyring_executor(const struct cella_keyring *keyring);
+
+/* Sign a session (docs/protocol.md section 2). It can sign nothing but such a message. */
+CELLA_MUST_USE cella_status cella_keyring_sign_session(const struct cella_keyring *keyring,
+                                                       const uint8_t exporter[CELLA_EXPORTER_SIZE],
+                                                       const uint8_t spki_sha256[CELLA_SHA256_SIZE],
+                                                       struct cella_view nonce,
+                                                       uint8_t out[CELLA_ED25519_SIGNATURE_SIZE]);
+
+/* Open a secret that was sealed to the executor for a purpose and context (section 7). Errors: trust/hpke.h */
+CELLA_MUST_USE cella_status cella_keyring_open(const struct cella_keyring *keyring, const char *purpose,
+                                               struct cella_view context, struct cella_view sealed,
+                                               struct cella_secret *out);
+
+/* Seal to a party. Needs no private key; here so that the purposes stand beside each other. out is appended to. */
+CELLA_MUST_USE cella_status cella_keyring_seal(const uint8_t receiver[CELLA_X25519_KEY_SIZE], const char *purpose,
+                                               struct cella_view context, struct cella_view plain,
+                                               struct cella_bytes *out);

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * cella-monitor: the executor's first process. Started by cella-host with the descriptors of setup.h.
+ *
+ *   cella-monitor            run
+ *   cella-monitor --measure  print the measurement list and its digest, and leave
+ *
+ * Exit status: 0 drained; 1 it could not start or go on, with a line on standard error; 2 usage.
+ */
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/layers.h"
+#include "monitor/courier.h"
+#include "monitor/front.h"
+#include "monitor/pool.h"
+#include "monitor/runner.h"
+#include "monitor/setup.h"
+#include "platform/soft.h"
+
+#define PROGRAMS_MEASURED "/proc/self/exe"
+
+/* ---- children ---- */
+
+struct reaper {
+    struct cella_monitor *monitor;
+    struct cella_watcher watcher;
+    int descriptor;
+};
+
+static void children_died(void *context, uint32_t events)
+{
+    struct reaper *reaper = context;
+    struct cella_monitor *monitor = reaper->monitor;
+    struct signalfd_siginfo ignored;
+    int wait_status;
+    pid_t pid;
+    (void) events;
+    (void) !read(reaper->descriptor, &ignored, sizeof(ignored));
+    while ((pid = waitpid(-1, &wait_status, WNOHANG)) > 0) {
+        if (!cella_pool_reaped(monitor->pool, pid, wait_status) &&
+            !cella_couriers_reaped(monitor->couriers, pid, wait_status)) {
+            (void) cella_front_reaped(monitor->front, pid, wait_status);
+        }
+    }
+}
+
+static cella_status watch_children(struct reaper *reaper)
+{
+    sigset_t signals;
+    (void) sigemptyset(&signals);
+    (void) sigaddset(&signals, SIGCHLD);
+    if (sigprocmask(SIG_BLOCK, &signals, NULL) != 0) {
+        return CELLA_SYSTEM_FAILED;
+    }
+    reaper->descriptor = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (reaper->descriptor < 0) {
+        return CELLA_SYSTEM_FAILED;
+    }
+    reaper->watcher.ready = children_died;
+    reaper->watcher.context = reaper;
+    return cella_loop_watch(reaper->monitor->loop, &reaper->watcher, reaper->descriptor, EPOLLIN);
+}
+
+/* ---- the link ---- */
+
+static void note_arrived(void *context, enum cella_note_kind kind, struct cella_view payload)
+{
+    struct cella_monitor *monitor = context;
+    (void) payload;
+    if (kind == CELLA_NOTE_DRAIN) {
+        monitor->draining = true;
+    }
+}
+
+static void stream_opened(void *context, struct cella_stream *stream, enum cella_stream_kind kind,
+                          struct cella_view arguments)
+{
+    struct cella_monitor *monitor = context;
+    (void) kind;
+    (void) arguments;
+    (void) !cella_link_reset(monitor->link, stream, CELLA_UNKNOWN_OPERATION);
+}
+
+static void ignore_data(void *context, struct cella_stream *stream, struct cella_view bytes)
+{
+    (void) context;
+    (void) stream;
+    (void) bytes;
+}
+
+static void ignore_stream(void *context, struct cella_stream *stream)
+{
+    (void) context;
+    (void) stream;
+}
+
+static void ignore_closed(void *context, struct cella_stream *stream, cella_status status)
+{
+    (void) context;
+    (void) stream;
+    (void) status;
+}
+
+static const struct cella_link_events link_events = {
+    .note = note_arrived,
+    .opened = stream_opened,
+    .data = ignore_data,
+    .ended = ignore_stream,
+    .closed = ignore_closed,
+    .writable = ignore_stream,
+};
+
+static void link_ready(void *context, uint32_t events)
+{
+    struct cella_monitor *monitor = context;
+    (void) events;
+    /* Without the host there is nobody to work for. */
+    if (cella_link_read_from(monitor->link, CELLA_MONITOR_LINK_FD) != CELLA_OK) {
+        cella_loop_stop(monitor->loop);
+    }
+}
+
+static void flush_link(struct cella_monitor *monitor)
+{
+    (void) !cella_link_write_to(monitor->link, CELLA_MONITOR_LINK_FD);
+    uint32_t more = cella_link_pending(monitor->link).size > 0 ? (uint32_t) EPOLLOUT : 0U;
+    (void) !cella_loop_change(monitor->loop, &monitor->link_watcher, EPOLLIN | more);
+}
+
+static void after_events(void *context)
+{
+    struct cella_monitor *monitor = context;
+    cella_runner_advance(monitor->runner);
+    if (monitor->draining && cella_runner_is_idle(monitor->runner)) {
+        cella_monitor_log(monitor, "drained");
+        cella_loop_stop(monitor->loop);
+    }
+    flush_link(monitor);
+}
+
+/* ---- start ---- */
+
+static cella_status send_ready(struct cella_monitor *monitor)
+{
+    char measurement[7 + 2 * CELLA_SHA256_SIZE + 1] = "sha256:";
+    uint8_t charter[CELLA_SHA256_SIZE];
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes root = { 0 };
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes text = { 0 };
+    cella_hex_encode(cella_view_of(monitor->measurement, sizeof(monitor->measurement)), measurement + 7);
+    CELLA_TRY(cella_sha256(cella_bytes_view(&monitor->charter.text), charter));
+    CELLA_TRY(cella_bytes_set(&root, cella_view_of_string("ed25519:")));
+    CELLA_TRY(cella_base64url_encode(cella_view_of(monitor->root, sizeof(monitor->root)), &root));
+    CELLA_CLEANUP(cella_json_cleanup)
+    json_t *json = json_pack("{s:s, s:s, s:s%, s:o, s:o, s:s}", "executor",
+                             cella_keyring_executor(monitor->keyring), "measurement", measurement, "root",
+                             (const char *) root.data, root.size, "charter",
+                             cella_json_hex(cella_view_of(charter, sizeof(charter))), "layers",
+                             cella_info_layers(cella_pool_layers(monitor->pool)), "version", CELLA_VERSION);
+    CELLA_TRY(json == NULL ? CELLA_NO_MEMORY : cella_json_write(json, &text));
+    return cella_link_note(monitor->link, CELLA_NOTE_READY, cella_bytes_view(&text));
+}
+
+static cella_status start_link(struct cella_monitor *monitor)
+{
+    monitor->door = CELLA_MONITOR_DOOR_FD;
+    monitor->link = cella_link_new(CELLA_LINK_ENCLAVE, CELLA_LINK_MONITOR, &link_events, monitor);
+    if (monitor->link == NULL) {
+        return CELLA_NO_MEMORY;
+    }
+    if (fcntl(CELLA_MONITOR_LINK_FD, F_SETFL, O_NONBLOCK) != 0 ||
+        fcntl(CELLA_MONITOR_LINK_FD, F_SETFD, FD_CLOEXEC) != 0 ||
+        fcntl(CELLA_MONITOR_DOOR_FD, F_SETFD, FD_CLOEXEC) != 0) {
+        return CELLA_SYSTEM_FAILED;
+    }
+    monitor->link_watcher.ready = link_ready;
+    monitor->link_watcher.context = monitor;
+    return cella_loop_watch(monitor->loop, &monitor->link_watcher, CELLA_MONITOR_LINK_FD, EPOLLIN);
+}
+
+/* The machine's software root, read only after the zygotes were started. */
+static cella_status read_root(struct cella_monitor *monitor)
+{
+    CELLA_TRY(cella_secret_resize(&monitor->root_seed, CELLA_ED25519_KEY_SIZE));
+    ssize_t count = pread(CELLA_MONITOR_ROOT_FD, monitor->root_seed.data, CELLA_ED25519_KEY_SIZE, 0);
+    (void) close(CELLA_MONITOR_ROOT_FD);
+    if (count != CELLA_ED25519_KEY_SIZE) {
+        return CELLA_BAD_KEY;
+    }
+    return cella_ed25519_public(&monitor->root_seed, monitor->root);
+}
+
+static cella_status make_identity(struct cella_monitor *monitor)
+{
+    CELLA_TRY(read_root(monitor));
+    CELLA_TRY(cella_keyring_new(&monitor->keyring));
+    return cella_monitor_evidence(monitor, (struct cella_view){ 0 }, &monitor->evidence);
+}
+
+/* step: names what failed, for the operator. */
+static cella_status run(struct cella_monitor *monitor, struct reaper *reaper, const char **step)
+{
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes list = { 0 };
+    *step = "the host's configuration or charter";
+    CELLA_TRY(cella_setup_read(monitor));
+    monitor->loop = cella_loop_new();
+    if (monitor->loop == NULL) {
+        return CELLA_NO_MEMORY;
+    }
+    *step = "the link";
+    CELLA_TRY(start_link(monitor));
+    CELLA_TRY(watch_children(reaper));
+    /* Zygotes first: nothing that is secret exists yet, so nothing can be inherited by a cell. */
+    *step = "starting the zygotes";
+    CELLA_TRY(cella_runner_new(monitor, &monitor->runner));
+    *step = "measuring the executor's files";
+    CELLA_TRY(cella_soft_measure(monitor->config.programs, &list, monitor->measurement));
+    *step = "loading the profiles";
+    CELLA_TRY(cella_pool_wait(monitor->pool));
+    *step = "making keys and evidence";
+    CELLA_TRY(make_identity(monitor));
+    *step = "starting the front";
+    CELLA_TRY(cella_front_new(monitor, &monitor->front));
+    CELLA_TRY(send_ready(monitor));
+    *step = "running";
+    return cella_loop_run(monitor->loop, after_events, monitor);
+}
+
+static void stop(struct cella_monitor *monitor)
+{
+    if (monitor->link != NULL) {
+        flush_link(monitor);
+    }
+    cella_runner_free(monitor->runner);
+    cella_front_free(monitor->front);
+    cella_keyring_free(monitor->keyring);
+    cella_secret_clear(&monitor->root_seed);
+    cella_state_clear(&monitor->state);
+    cella_link_free(monitor->link);
+    cella_bytes_clear(&monitor->evidence);
+    cella_bytes_clear(&monitor->charter.text);
+    cella_loop_free(monitor->loop);
+}
+
+/* The keys' process is not inspected, not dumped, and gains nothing from what it executes. */
+static cella_status protect_process(void)
+{
+    const struct rlimit none = { 0, 0 };
+    if (setrlimit(RLIMIT_CORE, &none) != 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0) {
+        return CELLA_SYSTEM_FAILED;
+    }
+    (void) signal(SIGPIPE, SIG_IGN);
+    return CELLA_OK;
+}
+
+static cella_status measure(void)
+{
+    char programs[512];
+    uint8_t measurement[CELLA_SHA256_SIZE];
+    char text[2 * CELLA_SHA256_SIZE + 1];
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes list = { 0 };
+    ssize_t size = readlink(PROGRAMS_MEASURED, programs, sizeof(programs) - 1);
+    if (size <= 0) {
+        return CELLA_SYSTEM_FAILED;
+    }
+    programs[size] = '\0';
+    *strrchr(programs, '/') = '\0';
+    CELLA_TRY(cella_soft_measure(programs, &list, measurement));
+    cella_hex_encode(cella_view_of(measurement, sizeof(measurement)), text);
+    (void) printf("%.*smeasurement sha256:%s\n", (int) list.size, (const char *) list.data, text);
+    return CELLA_OK;
+}
+
+int main(int argc, char **argv)
+{
+    struct cella_monitor monitor = { 0 };
+    struct reaper reaper = { .monitor = &monitor };
+    const char *step = "";
+    if (argc == 2 && strcmp(argv[1], "--measure") == 0) {
+        return measure() == CELLA_OK ? 0 : 1;
+    }
+    if (argc != 1) {
+        (void) fprintf(stderr, "usage: cella-monitor [--measure]\n"
+                               "Started by cella-host; see cella-host --help.\n");
+        return 2;
+    }
+    cella_status status = protect_process();
+    status = status == CELLA_OK ? run(&monitor, &reaper, &step) : status;
+    if (status != CELLA_OK) {
+        (void) fprintf(stderr, "cella-monitor: %s: %s (%s)\n", step, cella_status_text(status),
+                       cella_status_name(status));
+    }
+    stop(&monitor);
+    return status == CELLA_OK ? 0 : 1;
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "monitor/monitor.h"
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "monitor/front.h"
+#include "monitor/pool.h"
+#include "trust/evidence_soft.h"
+
+/* ---- words to the host ---- */
+
+static void send_line(struct cella_monitor *monitor, enum cella_note_kind kind, char *line)
+{
+    for (char *at = line; *at != '\0'; at++) {
+        if (*at < ' ' || *at > '~') {
+            *at = '?';
+        }
+    }
+    if (monitor->link != NULL) {
+        (void) !cella_link_note(monitor->link, kind, cella_view_of_string(line));
+    }
+}
+
+void cella_monitor_log(struct cella_monitor *monitor, const char *format, ...)
+{
+    char line[512];
+    va_list arguments;
+    va_start(arguments, format);
+    (void) vsnprintf(line, sizeof(line), format, arguments);
+    va_end(arguments);
+    send_line(monitor, CELLA_NOTE_LOG, line);
+}
+
+void cella_monitor_log_death(struct cella_monitor *monitor, const char *program, int wait_status,
+                             const char *consequence)
+{
+    char line[512];
+    if (WIFSIGNALED(wait_status)) {
+        (void) snprintf(line, sizeof(line), "%s died of signal %d; %s", program, WTERMSIG(wait_status), consequence);
+    } else {
+        (void) snprintf(line, sizeof(line), "%s left with status %d; %s", program, WEXITSTATUS(wait_status),
+                        consequence);
+    }
+    send_line(monitor, CELLA_NOTE_DIED, line);
+}
+
+/* ---- state ---- */
+
+cella_status cella_monitor_commit(struct cella_monitor *monitor, enum cella_event event, const json_t *body)
+{
+    return body == NULL ? CELLA_NO_MEMORY : cella_state_apply(&monitor->state, event, body);
+}
+
+void cella_monitor_task_changed(struct cella_monitor *monitor, struct cella_task_record *task)
+{
+    while (task->waiters != NULL) {
+        struct cella_waiter *waiter = task->waiters;
+        task->waiters = waiter->next;
+        CELLA_CLEANUP(cella_json_cleanup)
+        json_t *view = cella_task_view(task, cella_task_participant(task, waiter->party));
+        cella_front_answer(monitor->front, waiter->request, CELLA_OK, view);
+        free(waiter);
+    }
+}
+
+cella_status cella_monitor_new_id(const char *prefix, char out[CELLA_ID_SIZE])
+{
+    uint8_t random[16];
+    size_t size = strlen(prefix);
+    CELLA_TRY(cella_random(random, sizeof(random)));
+    memcpy(out, prefix, size);
+    cella_hex_encode(cella_view_of(random, sizeof(random)), out + size);
+    return CELLA_OK;
+}
+
+cella_status cella_monitor_evidence(struct cella_monitor *monitor, struct cella_view nonce, struct cella_bytes *out)
+{
+    uint8_t report_data[CELLA_REPORT_DATA_SIZE];
+    struct timespec now;
+    (void) clock_gettime(CLOCK_REALTIME, &now);
+    CELLA_TRY(cella_evidence_report_data(CELLA_ROLE_EXECUTOR, cella_keyring_public(monitor->keyring),
+                                         cella_bytes_view(&monitor->charter.text), nonce, report_data));
+    return cella_evidence_soft_make(&monitor->root_seed, cella_pool_layers(monitor->pool), monitor->measurement,
+                                    report_data, (uint64_t) now.tv_sec, out);
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * The monitor: the program that holds the executor's keys and decides. It has no network and moves no bulk data. Its
+ * parts meet in this object, which lives as long as the process.
+ */
+
+#include "base/link.h"
+#include "monitor/keyring.h"
+#include "monitor/loop.h"
+#include "monitor/state.h"
+
+struct cella_front;
+struct cella_pool;
+struct cella_couriers;
+struct cella_runner;
+
+/* From the host (docs/protocol.md section 9). Nothing in it weakens a check that a relying party can not see. */
+struct cella_config {
+    char programs[256];        /* folder of the executor's programs */
+    uint32_t pool;             /* warm cells per profile */
+    uint32_t concurrency;      /* tasks that run at a time */
+    bool allow_missing_layers; /* run tasks in a weaker box; the evidence says which layers are there */
+    char profiles[8][33];
+    size_t profile_count;
+};
+
+/* The rules fixed at first start. Its bytes are hashed into the evidence. */
+struct cella_charter {
+    struct cella_bytes text;
+    bool open_enrolment;
+};
+
+struct cella_monitor {
+    struct cella_loop *loop;
+    struct cella_config config;
+    struct cella_charter charter;
+    struct cella_keyring *keyring;
+    struct cella_state state;
+    struct cella_link *link;
+    struct cella_watcher link_watcher;
+    int door;
+    struct cella_front *front;
+    struct cella_pool *pool;
+    struct cella_couriers *couriers;
+    struct cella_runner *runner;
+    struct cella_secret root_seed; /* soft platform */
+    uint8_t root[CELLA_ED25519_KEY_SIZE];
+    uint8_t measurement[CELLA_SHA256_SIZE];
+    struct cella_bytes evidence; /* made at start; its nonce is empty */
+    bool draining;
+};
+
+/*
+ * One line for the operator: printable ASCII, codes and ids only, never data or texts of a script. Drops what can not
+ * be sent.
+ */
+void cella_monitor_log(struct cella_monitor *monitor, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* Same, for the death of a program. */
+void cella_monitor_log_death(struct cella_monitor *monitor, const char *program, int wait_status,
+                             const char *consequence);
+
+/*
+ * Change the state: the one place through which every change passes. What is not committed has not happened, so the
+ * caller answers nobody before this has returned CELLA_OK.
+ */
+CELLA_MUST_USE cella_status cella_monitor_commit(struct cella_monitor *monitor, enum cella_event event,
+                                                 const json_t *body);
+
+/* Answer everybody who watches the task. Called after a commit or progress. */
+void cella_monitor_task_changed(struct cella_monitor *monitor, struct cella_task_record *task);
+
+/* A new id: prefix and 32 random hexadecimal digits. */
+CELLA_MUST_USE cella_status cella_monitor_new_id(const char *prefix, char out[CELLA_ID_SIZE]);
+
+/* Evidence about this executor, with a nonce or the empty one. Appended to out. */
+CELLA_MUST_USE cella_status cella_monitor_evidence(struct cella_monitor *monitor, struct cella_view nonce,
+                                                   struct cella_bytes *out);

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "monitor/operation.h"
+
+#include <string.h>
+
+#define SEQUENCE_MAX ((int64_t) 1 << 53)
+
+/* The policy: name, handler, and by which kind of question it may come. */
+static const struct {
+    const char *name;
+    cella_operation handler;
+    enum cella_request_kind kind;
+} operations[] = {
+    { "party.enrol", cella_operation_party_enrol, CELLA_REQUEST_REQUEST },
+    { "party.get", cella_operation_party_get, CELLA_REQUEST_REQUEST },
+    { "executor.info", cella_operation_executor_info, CELLA_REQUEST_REQUEST },
+    { "function.register", cella_operation_function_register, CELLA_REQUEST_REQUEST },
+    { "function.get", cella_operation_function_get, CELLA_REQUEST_REQUEST },
+    { "function.list", cella_operation_function_list, CELLA_REQUEST_REQUEST },
+    { "data.register", cella_operation_data_register, CELLA_REQUEST_REQUEST },
+    { "data.get", cella_operation_data_get, CELLA_REQUEST_REQUEST },
+    { "data.list", cella_operation_data_list, CELLA_REQUEST_REQUEST },
+    { "object.upload", cella_operation_object_upload, CELLA_REQUEST_UPLOAD },
+    { "object.download", cella_operation_object_download, CELLA_REQUEST_DOWNLOAD },
+    { "task.create", cella_operation_task_create, CELLA_REQUEST_REQUEST },
+    { "task.assign", cella_operation_task_assign, CELLA_REQUEST_REQUEST },
+    { "task.contract", cella_operation_task_contract, CELLA_REQUEST_REQUEST },
+    { "task.approve", cella_operation_task_approve, CELLA_REQUEST_REQUEST },
+    { "task.invoke", cella_operation_task_invoke, CELLA_REQUEST_REQUEST },
+    { "task.cancel", cella_operation_task_cancel, CELLA_REQUEST_REQUEST },
+    { "task.get", cella_operation_task_get, CELLA_REQUEST_REQUEST },
+    { "task.watch", cella_operation_task_watch, CELLA_REQUEST_REQUEST },
+    { "task.list", cella_operation_task_list, CELLA_REQUEST_REQUEST },
+};
+
+/* Whose key the signature must verify under. Nobody who is not enrolled gets past here but to enrol. */
+static cella_status find_signer(struct cella_monitor *monitor, const struct cella_jws *jws, struct cella_call *call,
+                                const uint8_t **key)
+{
+    switch (jws->form) {
+    case CELLA_JWS_KID:
+        call->party = cella_state_party(&monitor->state, jws->kid);
+        if (call->party == NULL) {
+            return CELLA_UNKNOWN_PARTY;
+        }
+        *key = call->party->sign;
+        return CELLA_OK;
+    case CELLA_JWS_JWK:
+        memcpy(call->enrol_key, jws->jwk, sizeof(call->enrol_key));
+        memcpy(call->enrol_id, jws->kid, sizeof(call->enrol_id));
+        *key = call->enrol_key;
+        return monitor->charter.open_enrolment ? CELLA_OK : CELLA_ENROL_CLOSED;
+    case CELLA_JWS_PLAIN:
+        break;
+    }
+    return CELLA_BAD_FORMAT;
+}
+
+static cella_status run_handler(struct cella_monitor *monitor, enum cella_request_kind kind, const char *name,
+                                struct cella_call *call)
+{
+    for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++) {
+        if (strcmp(operations[i].name, name) != 0) {
+            continue;
+        }
+        bool enrols = operations[i].handler == cella_operation_party_enrol;
+        if (operations[i].kind != kind || enrols != (call->party == NULL)) {
+            return CELLA_BAD_STATE;
+        }
+        return operations[i].handler(monitor, call);
+    }
+    return CELLA_UNKNOWN_OPERATION;
+}
+
+static cella_status run_payload(struct cella_monitor *monitor, enum cella_request_kind kind, json_t *payload,
+                                struct cella_call *call)
+{
+    struct cella_json_object object;
+    const char *name;
+    const char *audience;
+    int64_t sequence;
+    int64_t time;
+    CELLA_TRY(cella_json_begin(payload, "", &call->error, &object));
+    CELLA_TRY(cella_json_string(&object, "aud", CELLA_THUMBPRINT_SIZE, &audience));
+    if (strcmp(audience, cella_keyring_executor(monitor->keyring)) != 0) {
+        return CELLA_WRONG_AUDIENCE;
+    }
+    CELLA_TRY(cella_json_integer(&object, "seq", 1, SEQUENCE_MAX, &sequence));
+    if (call->party != NULL) {
+        CELLA_TRY(cella_party_sequence(call->party, sequence));
+    }
+    CELLA_TRY(cella_json_string(&object, "op", 64, &name));
+    CELLA_TRY(cella_json_integer(&object, "time", 0, SEQUENCE_MAX, &time));
+    CELLA_TRY(cella_json_member(&object, "args", JSON_OBJECT, &call->args));
+    CELLA_TRY(cella_json_end(&object));
+    return run_handler(monitor, kind, name, call);
+}
+
+cella_status cella_operation_run(struct cella_monitor *monitor, enum cella_request_kind kind,
+                                 struct cella_view compact, struct cella_call *call)
+{
+    struct cella_jws jws;
+    const uint8_t *key = NULL;
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes text = { 0 };
+    CELLA_CLEANUP(cella_json_cleanup) json_t *payload = NULL;
+    CELLA_TRY(cella_jws_split(compact, &jws));
+    CELLA_TRY(find_signer(monitor, &jws, call, &key));
+    CELLA_TRY(cella_jws_verify(&jws, key, &text));
+    CELLA_TRY(cella_json_parse(cella_bytes_view(&text), CELLA_REQUEST_BODY_MAX, &payload));
+    cella_status status = run_payload(monitor, kind, payload, call);
+    call->args = NULL;
+    return status;
+}
+
+cella_status cella_operation_error(cella_status status, const char *field, const char *detail,
+                                   struct cella_bytes *out)
+{
+    static const char *const categories[] = {
+        [CELLA_CATEGORY_NONE] = "NONE",   [CELLA_CATEGORY_INPUT] = "INPUT",       [CELLA_CATEGORY_TRUST] = "TRUST",
+        [CELLA_CATEGORY_STATE] = "STATE", [CELLA_CATEGORY_LIMIT] = "LIMIT",       [CELLA_CATEGORY_IO] = "IO",
+        [CELLA_CATEGORY_MEMORY] = "MEMORY", [CELLA_CATEGORY_INTERNAL] = "INTERNAL", [CELLA_CATEGORY_TASK] = "TASK",
+    };
+    const struct cella_status_row *row = cella_status_row(status);
+    CELLA_CLEANUP(cella_json_cleanup)
+    json_t *json = json_pack("{s:{s:s, s:I, s:s, s:s}}", "error", "code", row->name, "number",
+                             (json_int_t) row->status, "category", categories[row->category], "message", row->text);
+    if (json == NULL) {
+        return CELLA_NO_MEMORY;
+    }
+    json_t *error = json_object_get(json, "error");
+    if ((field[0] != '\0' && json_object_set_new(error, "field", json_string(field)) != 0) ||
+        (detail[0] != '\0' && json_object_set_new(error, "detail", json_string(detail)) != 0)) {
+        return CELLA_NO_MEMORY;
+    }
+    return cella_json_write(json, out);
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Requests of parties: one table names each operation, who may call it in general and which function answers. The
+ * table is the policy; a name that is not in it is UNKNOWN_OPERATION.
+ */
+
+#include "monitor/monitor.h"
+#include "monitor/request.h"
+
+/* One request whose signature, audience and sequence number were found good. */
+struct cella_call {
+    struct cella_party *party;               /* NULL for party.enrol */
+    uint8_t enrol_key[CELLA_ED25519_KEY_SIZE];
+    char enrol_id[CELLA_THUMBPRINT_SIZE + 1];
+    json_t *args;                            /* object, borrowed */
+    struct cella_json_error error;           /* set by a handler that blames a field */
+    json_t *reply;                           /* set by the handler */
+    uint32_t request;                        /* id of the front's question */
+    bool deferred;                           /* the handler answers later */
+    /* object.upload and object.download: what the front may move. */
+    char object[CELLA_OBJECT_ID_SIZE + 1];
+    uint64_t object_size;
+    struct cella_view object_digest;
+    struct cella_data *uploading;
+};
+
+typedef cella_status (*cella_operation)(struct cella_monitor *monitor, struct cella_call *call);
+
+/* Handlers, in the file of their noun. */
+cella_status cella_operation_party_enrol(struct cella_monitor *monitor, struct cella_call *call);
+cella_status cella_operation_party_get(struct cella_monitor *monitor, struct cella_call *call);
+cella_status cella_operation_executor_info(struct cella_monitor *monitor, struct cella_call *call);
+cella_status cella_operation_function_register(struct cella_monitor *monitor, struct cella_call *call);
+cella_status cella_operation_function_get(struct cella_monitor *monitor, struct cella_call *call);
+cella_status cella_operation_function_list(struct cella_monitor *monitor, struct cella_call *call);
+cella_status cella_operation_data_register(struct cella_monitor *monitor, struct cella_call *call);
+cella_status cella_operation_data_get(struct cella_monitor *monitor, struct cella_call *call);
+cella_status cella_operation_data_list(struct cella_monitor *monitor, struct cella_call *call);
+cella_status cella_operation_object_upload(struct cella_monitor *monitor, struct cella_call *call);
+cella_status cella_operation_object_download(struct cella_monitor *monitor, struct cella_call *call);
+cella_status cella_operation_task_create(struct cella_monitor *monitor, struct cella_call *call);
+cella_status cella_operation_task_assign(struct cella_monitor *monitor, struct cella_call *call);
+cella_status cella_operation_task_contract(struct cella_monitor *monitor, struct cella_call *call);
+cella_status cella_operation_task_approve(struct cella_monitor *monitor, struct cella_call *call);
+cella_status cella_operation_task_invoke(struct cella_monitor *monitor, struct cella_call *call);
+cella_status cella_operation_task_cancel(struct cella_monitor *monitor, struct cella_call *call);
+cella_status cella_operation_task_get(struct cella_monitor *monitor, struct cella_call *call);
+cella_status cella_operation_task_watch(struct cella_monitor *monitor, struct cella_call *call);
+cella_status cella_operation_task_list(struct cella_monitor *monitor, struct cella_call *call);
+
+/*
+ * Check and carry out one request.
+ *
+ * jws:   compact JWS, at most CELLA_REQUEST_BODY_MAX bytes. Untrusted.
+ * kind:  CELLA_REQUEST_REQUEST, _UPLOAD or _DOWNLOAD: an upload's or download's request names that operation
+ * call:  zeroed, with request set; call->reply is released by the caller
+ * Returns the status for the answer; every status of the handlers and of trust/jws.h.
+ */
+CELLA_MUST_USE cella_status cella_operation_run(struct cella_monitor *monitor, enum cella_request_kind kind,
+                                                struct cella_view jws, struct cella_call *call);
+
+/* JSON text of an error answer. Appended to out. */
+CELLA_MUST_USE cella_status cella_operation_error(cella_status status, const char *field, const char *detail,
+                                                  struct cella_bytes *out);
+
+/* The task as one participant may see it. NULL without memory. */
+json_t *cella_task_view(const struct cella_task_record *task, const struct cella_participant *reader);
+
+/* Names of layers, for messages. NULL without memory. */
+json_t *cella_info_layers(uint32_t layers);
+
+/* The contract's bytes of a task whose inputs are assigned. Appended to out. */
+CELLA_MUST_USE cella_status cella_contract_write(const struct cella_monitor *monitor,
+                                                 const struct cella_task_record *task, struct cella_bytes *out);

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Zygotes and their warm cells. One zygote per profile; each keeps some cells ready. A cell is taken for one task and
+ * never comes back. New cells are asked for when the task is over, so that making them does not compete with it.
+ *
+ * A zygote that dies takes its cells with it; it is started again, slower each time.
+ */
+
+#include "cell/message.h"
+#include "monitor/monitor.h"
+
+struct cella_pool;
+
+/* A cell that was taken: the taker owns both descriptors. */
+struct cella_warm_cell {
+    uint64_t id;
+    int socket;
+    int pidfd;
+};
+
+/* How a cell ended. */
+struct cella_cell_exit {
+    int wait_status;
+    uint64_t user_us;
+    uint64_t system_us;
+    uint64_t peak_kib;
+    bool zygote_died;
+};
+
+/* A taken cell has ended; nothing more comes from it. */
+typedef void (*cella_cell_exited)(void *context, uint64_t cell, const struct cella_cell_exit *exit);
+
+/* Start one zygote per configured profile. */
+CELLA_MUST_USE cella_status cella_pool_new(struct cella_monitor *monitor, cella_cell_exited exited, void *context,
+                                           struct cella_pool **out);
+void cella_pool_free(struct cella_pool *pool);
+
+/* Wait until every zygote is ready or has died. Before the keys are made: they are made in its shadow. */
+CELLA_MUST_USE cella_status cella_pool_wait(struct cella_pool *pool);
+
+/* Layers in force in every zygote that is ready; 0 when none is. */
+uint32_t cella_pool_layers(const struct cella_pool *pool);
+
+/* Is the profile offered? */
+bool cella_pool_has(const struct cella_pool *pool, const char *profile);
+uint32_t cella_pool_profile_layers(const struct cella_pool *pool, const char *profile);
+
+/* Name and interpreter version of profile number index; false past the end. Only those that are ready. */
+bool cella_pool_profile(const struct cella_pool *pool, size_t index, const char **name, const char **version);
+
+/* Take a warm cell. CELLA_BUSY when there is none at the moment. */
+CELLA_MUST_USE cella_status cella_pool_take(struct cella_pool *pool, const char *profile,
+                                            struct cella_warm_cell *out);
+
+/* Ask the zygotes for cells until each has its number: when nothing runs, or when somebody waits. */
+void cella_pool_refill(struct cella_pool *pool);
+
+/* A child of the monitor has died: is it a zygote? */
+bool cella_pool_reaped(struct cella_pool *pool, pid_t pid, int wait_status);

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "monitor/run.h"
+
+#include <stdio.h>
+
+/* The message holds keys, so the room for it is taken once and wiped: nothing is left in freed memory. */
+struct message {
+    struct cella_bytes bytes;
+};
+
+static void clear_message(struct message *message)
+{
+    if (message->bytes.data != NULL) {
+        cella_wipe(message->bytes.data, message->bytes.capacity);
+    }
+    cella_bytes_clear(&message->bytes);
+}
+
+static cella_status begin_message(struct message *message, enum cella_courier_kind kind, size_t count)
+{
+    CELLA_TRY(cella_bytes_reserve(&message->bytes, CELLA_COURIER_MESSAGE_MAX));
+    CELLA_TRY(cella_write_u8(&message->bytes, (uint8_t) kind));
+    return cella_write_u16(&message->bytes, (uint16_t) count);
+}
+
+static cella_status end_message(struct message *message, struct cella_secret *out)
+{
+    if (message->bytes.size > CELLA_COURIER_MESSAGE_MAX) {
+        return CELLA_TOO_LARGE;
+    }
+    return cella_secret_set(out, cella_bytes_view(&message->bytes));
+}
+
+static cella_status write_input(const struct cella_monitor *monitor, const struct cella_data *data,
+                                struct cella_bytes *out)
+{
+    CELLA_CLEANUP(cella_secret_clear) struct cella_secret key = { 0 };
+    CELLA_TRY(cella_keyring_open(monitor->keyring, "data key", cella_view_of(data->sha256, sizeof(data->sha256)),
+                                 cella_bytes_view(&data->sealed_key), &key));
+    CELLA_TRY(cella_write_field(out, cella_view_of_string(data->object)));
+    CELLA_TRY(cella_write_u64(out, data->size));
+    CELLA_TRY(cella_write_u32(out, data->segment_size));
+    CELLA_TRY(cella_bytes_append(out, cella_view_of(data->sha256, sizeof(data->sha256))));
+    CELLA_TRY(cella_write_field(out, cella_secret_view(&key)));
+    return cella_write_field(out, cella_bytes_view(&data->associated_data));
+}
+
+cella_status cella_run_write_fetch(const struct cella_monitor *monitor, const struct cella_run *run,
+                                   struct cella_secret *out)
+{
+    CELLA_CLEANUP(clear_message) struct message message = { 0 };
+    const struct cella_task_record *task = run->task;
+    size_t count = 0;
+    for (size_t i = 0; i < task->function->spec.input_count; i++) {
+        count += task->inputs[i].data != NULL ? 1 : 0;
+    }
+    CELLA_TRY(begin_message(&message, CELLA_COURIER_FETCH, count));
+    for (size_t i = 0; i < task->function->spec.input_count; i++) {
+        if (task->inputs[i].data != NULL) {
+            CELLA_TRY(write_input(monitor, task->inputs[i].data, &message.bytes));
+        }
+    }
+    return end_message(&message, out);
+}
+
+cella_status cella_run_write_store(struct cella_run *run, struct cella_secret *out)
+{
+    CELLA_CLEANUP(clear_message) struct message message = { 0 };
+    struct cella_task_record *task = run->task;
+    CELLA_TRY(begin_message(&message, CELLA_COURIER_STORE, run->output_count));
+    size_t place = 0;
+    for (size_t i = 0; i < task->function->spec.output_count; i++) {
+        char id[CELLA_ID_SIZE];
+        char label[160];
+        if (task->outputs[i].receivers == 0) {
+            continue;
+        }
+        struct cella_secret *key = &run->output_keys[place++];
+        CELLA_TRY(cella_monitor_new_id("", id));
+        memcpy(task->outputs[i].object, id, sizeof(task->outputs[i].object));
+        CELLA_TRY(cella_secret_random(key, CELLA_AES_KEY_SIZE));
+        (void) snprintf(label, sizeof(label), "cella output v1/%s/%s", task->entry.id, task->outputs[i].file->name);
+        CELLA_TRY(cella_write_field(&message.bytes, cella_view_of_string(id)));
+        CELLA_TRY(cella_write_field(&message.bytes, cella_secret_view(key)));
+        CELLA_TRY(cella_write_field(&message.bytes, cella_view_of_string(label)));
+        CELLA_TRY(cella_write_u64(&message.bytes, task->limits.output_bytes));
+    }
+    return end_message(&message, out);
+}
+
+uint64_t cella_run_bytes_in(const struct cella_run *run)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < run->task->function->spec.input_count; i++) {
+        sum += run->task->inputs[i].data != NULL ? run->task->inputs[i].data->size : 0;
+    }
+    return sum;
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "monitor/setup.h"
+
+#include <unistd.h>
+
+#include "trust/evidence.h"
+
+#define CONFIG_MAX 16384U
+#define POOL_MAX 64
+
+static cella_status read_profiles(const json_t *list, struct cella_config *out)
+{
+    size_t most = sizeof(out->profiles) / sizeof(out->profiles[0]);
+    if (json_array_size(list) == 0 || json_array_size(list) > most) {
+        return CELLA_BAD_FIELD;
+    }
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *name = json_string_value(json_array_get(list, i));
+        size_t size = name == NULL ? 0 : strlen(name);
+        if (size == 0 || size >= sizeof(out->profiles[0]) ||
+            strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_") != size) {
+            return CELLA_BAD_FIELD;
+        }
+        memcpy(out->profiles[i], name, size + 1);
+        out->profile_count++;
+    }
+    return CELLA_OK;
+}
+
+cella_status cella_setup_config(struct cella_view text, struct cella_config *out)
+{
+    CELLA_CLEANUP(cella_json_cleanup) json_t *json = NULL;
+    struct cella_json_error error = { 0 };
+    struct cella_json_object object;
+    int64_t pool = 4;
+    int64_t concurrency = sysconf(_SC_NPROCESSORS_ONLN);
+    const char *programs;
+    json_t *profiles;
+    struct cella_config config = { 0 };
+    CELLA_TRY(cella_json_parse(text, CONFIG_MAX, &json));
+    CELLA_TRY(cella_json_begin(json, "", &error, &object));
+    CELLA_TRY(cella_json_integer_optional(&object, "pool", 1, POOL_MAX, &pool));
+    CELLA_TRY(cella_json_integer_optional(&object, "concurrency", 1, POOL_MAX, &concurrency));
+    CELLA_TRY(cella_json_boolean_optional(&object, "allow_missing_layers", &config.allow_missing_layers));
+    CELLA_TRY(cella_json_member(&object, "profiles", JSON_ARRAY, &profiles));
+    CELLA_TRY(cella_json_string(&object, "programs", sizeof(config.programs) - 1, &programs));
+    CELLA_TRY(cella_json_end(&object));
+    memcpy(config.programs, programs, strlen(programs) + 1);
+    config.pool = (uint32_t) pool;
+    config.concurrency = (uint32_t) concurrency;
+    CELLA_TRY(read_profiles(profiles, &config));
+    *out = config;
+    return CELLA_OK;
+}
+
+cella_status cella_setup_charter(struct cella_view text, struct cella_charter *out)
+{
+    CELLA_CLEANUP(cella_json_cleanup) json_t *json = NULL;
+    struct cella_json_error error = { 0 };
+    struct cella_json_object object;
+    int64_t version;
+    const char *enrol;
+    CELLA_TRY(cella_json_parse(text, CELLA_CHARTER_MAX, &json));
+    CELLA_TRY(cella_json_begin(json, "", &error, &object));
+    CELLA_TRY(cella_json_integer(&object, "version", 1, 1, &version));
+    CELLA_TRY(cella_json_string(&object, "enrol", 16, &enrol));
+    CELLA_TRY(cella_json_end(&object));
+    bool open = strcmp(enrol, "open") == 0;
+    if (!open && strcmp(enrol, "closed") != 0) {
+        return CELLA_BAD_FIELD;
+    }
+    CELLA_TRY(cella_bytes_set(&out->text, text));
+    out->open_enrolment = open;
+    return CELLA_OK;
+}
+
+/* At most max bytes of a descriptor, from its start. */
+static cella_status read_all(int descriptor, size_t max, struct cella_bytes *out)
+{
+    for (;;) {
+        CELLA_TRY(cella_bytes_reserve(out, 4096));
+        ssize_t count = pread(descriptor, out->data + out->size, 4096, (off_t) out->size);
+        if (count < 0) {
+            return CELLA_SYSTEM_FAILED;
+        }
+        if (count == 0) {
+            (void) close(descriptor);
+            return CELLA_OK;
+        }
+        out->size += (size_t) count;
+        if (out->size > max) {
+            return CELLA_TOO_LARGE;
+        }
+    }
+}
+
+cella_status cella_setup_read(struct cella_monitor *monitor)
+{
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes config = { 0 };
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes charter = { 0 };
+    CELLA_TRY(read_all(CELLA_MONITOR_CONFIG_FD, CONFIG_MAX, &config));
+    CELLA_TRY(read_all(CELLA_MONITOR_CHARTER_FD, CELLA_CHARTER_MAX, &charter));
+    CELLA_TRY(cella_setup_config(cella_bytes_view(&config), &monitor->config));
+    return cella_setup_charter(cella_bytes_view(&charter), &monitor->charter);
+}

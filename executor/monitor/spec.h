@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * A function's package (docs/protocol.md section 4): what its owner declares about it, read strictly.
+ */
+
+#include "cell/message.h"
+#include "trust/json.h"
+
+#define CELLA_PACKAGE_MAX (1024U * 1024U + 65536U) /* bytes */
+#define CELLA_SPEC_ARGUMENTS_MAX 64U
+#define CELLA_SPEC_TEXT_MAX 1024U /* characters of a description */
+
+enum cella_argument_type {
+    CELLA_ARGUMENT_ANY,
+    CELLA_ARGUMENT_STRING,
+    CELLA_ARGUMENT_INTEGER,
+    CELLA_ARGUMENT_NUMBER,
+    CELLA_ARGUMENT_BOOLEAN,
+};
+
+/* Strings and JSON values borrow from the spec's json. */
+struct cella_spec_argument {
+    const char *name;
+    enum cella_argument_type type;
+    const json_t *default_value; /* NULL: required */
+    bool locked;
+};
+
+struct cella_spec_file {
+    const char *name;
+    bool optional;
+};
+
+struct cella_spec {
+    json_t *json; /* the package without its source */
+    const char *name;
+    enum cella_task_kind kind;
+    bool is_public;
+    const char *profile;
+    const char *entry;
+    struct cella_spec_file inputs[CELLA_TASK_FILES_MAX];
+    size_t input_count;
+    struct cella_spec_file outputs[CELLA_TASK_FILES_MAX];
+    size_t output_count;
+    struct cella_spec_argument arguments[CELLA_SPEC_ARGUMENTS_MAX];
+    size_t argument_count;
+    const json_t *limits; /* object or NULL */
+};
+
+/* Limits of an executor unless lowered, and the most that may be asked for. */
+extern const struct cella_task_limits cella_limits_default;
+
+/*
+ * Read a package.
+ *
+ * package:  JSON, at most CELLA_PACKAGE_MAX bytes. Untrusted.
+ * out:      cleared by the caller with cella_spec_clear; empty unless CELLA_OK
+ * CELLA_BAD_JSON, CELLA_TOO_LARGE, CELLA_MISSING_FIELD, CELLA_BAD_FIELD, CELLA_UNKNOWN_FIELD (error->field names it)
+ */
+CELLA_MUST_USE cella_status cella_spec_parse(struct cella_view package, struct cella_json_error *error,
+                                             struct cella_spec *out);
+
+/* The same for a spec that has no source any more, as the state keeps it. */
+CELLA_MUST_USE cella_status cella_spec_read(struct cella_view text, struct cella_spec *out);
+
+void cella_spec_clear(struct cella_spec *spec);
+
+/* The script inside a package that cella_spec_parse has accepted. Appended to out. */
+CELLA_MUST_USE cella_status cella_spec_source(struct cella_view package, struct cella_bytes *out);
+
+/* True for a Python identifier of ASCII letters, at most CELLA_FILE_NAME_MAX characters. */
+bool cella_spec_is_identifier(const char *text);
+
+/*
+ * Complete arguments: check names and types against the declaration, fill in defaults.
+ * CELLA_BAD_ARGUMENT  unknown, missing, locked or of the wrong type; error->field names it
+ */
+CELLA_MUST_USE cella_status cella_spec_arguments(const struct cella_spec *spec, const json_t *given,
+                                                 struct cella_json_error *error, json_t **out);
+
+/*
+ * Lower limits: each member of lower (object or NULL) must be between 1 and the present value.
+ * CELLA_BAD_FIELD, CELLA_UNKNOWN_FIELD
+ */
+CELLA_MUST_USE cella_status cella_spec_lower_limits(const json_t *lower, struct cella_json_error *error,
+                                                    struct cella_task_limits *limits);
+/* The seven limits as JSON. NULL without memory. */
+json_t *cella_spec_limits_json(const struct cella_task_limits *limits);

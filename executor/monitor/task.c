@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "monitor/task.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "monitor/front.h"
+#include "monitor/runner.h"
+
+#define WATCH_MS 25000U
+#define WAITERS_MAX 64U /* per task */
+
+/* ---- steps ---- */
+
+static cella_status blame_input(struct cella_call *call, const char *name, cella_status status)
+{
+    (void) snprintf(call->error.field, sizeof(call->error.field), "args.inputs.%.40s", name);
+    return status;
+}
+
+cella_status cella_task_check_data(struct cella_monitor *monitor, struct cella_call *call, const char *input,
+                                   const char *data_id, const json_t *owners)
+{
+    const struct cella_data *data = cella_state_data(&monitor->state, data_id);
+    if (data == NULL || data->owner != call->party) {
+        return blame_input(call, input, CELLA_NOT_FOUND);
+    }
+    if (json_array_size(owners) != 1 ||
+        strcmp(json_string_value(json_array_get(owners, 0)), data->owner->entry.id) != 0) {
+        return blame_input(call, input, CELLA_DENIED);
+    }
+    return data->stored ? CELLA_OK : blame_input(call, input, CELLA_BAD_STATE);
+}
+
+cella_status cella_task_may_run(const struct cella_monitor *monitor, const struct cella_spec *spec)
+{
+    if (monitor->draining) {
+        return CELLA_DRAINING;
+    }
+    return cella_runner_may_run(monitor->runner, spec);
+}
+
+cella_status cella_task_commit_data(struct cella_monitor *monitor, struct cella_task_record *task, json_t *data)
+{
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes contract = { 0 };
+    CELLA_CLEANUP(cella_json_cleanup)
+    json_t *assigned = json_pack("{s:s, s:O}", "task", task->entry.id, "inputs", data);
+    CELLA_TRY(cella_monitor_commit(monitor, CELLA_EVENT_TASK_ASSIGNED, assigned));
+    if (!cella_task_is_assigned(task)) {
+        return CELLA_OK;
+    }
+    CELLA_TRY(cella_contract_write(monitor, task, &contract));
+    CELLA_CLEANUP(cella_json_cleanup)
+    json_t *contracted = json_pack("{s:s, s:o}", "task", task->entry.id, "contract",
+                                   cella_json_base64url(cella_bytes_view(&contract)));
+    return cella_monitor_commit(monitor, CELLA_EVENT_TASK_CONTRACTED, contracted);
+}
+
+static cella_status commit_named(struct cella_monitor *monitor, enum cella_event event,
+                                 const struct cella_task_record *task)
+{
+    CELLA_CLEANUP(cella_json_cleanup) json_t *body = json_pack("{s:s}", "task", task->entry.id);
+    return cella_monitor_commit(monitor, event, body);
+}
+
+cella_status cella_task_commit_queued(struct cella_monitor *monitor, struct cella_task_record *task)
+{
+    CELLA_TRY(commit_named(monitor, CELLA_EVENT_TASK_QUEUED, task));
+    cella_runner_enqueue(monitor->runner, task);
+    return CELLA_OK;
+}
+
+cella_status cella_task_reply(struct cella_call *call, const struct cella_task_record *task)
+{
+    call->reply = json_pack("{s:s, s:s, s:I}", "task", task->entry.id, "state", cella_task_state_name(task->state),
+                            "version", (json_int_t) task->version);
+    return call->reply == NULL ? CELLA_NO_MEMORY : CELLA_OK;
+}
+
+/* ---- operations ---- */
+
+/* The task named in args, of which the caller is a participant. */
+static cella_status find_task(struct cella_monitor *monitor, struct cella_call *call, const char *id,
+                              struct cella_task_record **task, struct cella_participant **reader)
+{
+    *task = cella_state_task(&monitor->state, id);
+    *reader = *task == NULL ? NULL : cella_task_participant(*task, call->party);
+    return *reader == NULL ? CELLA_NOT_FOUND : CELLA_OK;
+}
+
+/* Operations whose only argument is the task. */
+static cella_status only_task(struct cella_monitor *monitor, struct cella_call *call,
+                              struct cella_task_record **task, struct cella_participant **reader)
+{
+    struct cella_json_object object;
+    const char *id;
+    CELLA_TRY(cella_json_begin(call->args, "args", &call->error, &object));
+    CELLA_TRY(cella_json_string(&object, "task", CELLA_ID_SIZE - 1, &id));
+    CELLA_TRY(cella_json_end(&object));
+    return find_task(monitor, call, id, task, reader);
+}
+
+static json_t *owners_json(const struct cella_task_record *task, const struct cella_task_input *input)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < task->participant_count; i++) {
+        if ((input->owners >> i & 1) != 0) {
+            (void) json_array_append_new(list, json_string(task->participants[i].party->entry.id));
+        }
+    }
+    return list;
+}
+
+static cella_status check_assignment(struct cella_monitor *monitor, struct cella_call *call,
+                                     const struct cella_task_record *task, const char *name, const json_t *data)
+{
+    for (size_t i = 0; i < task->function->spec.input_count; i++) {
+        const struct cella_task_input *input = &task->inputs[i];
+        if (strcmp(input->file->name, name) != 0 || input->owners == 0) {
+            continue;
+        }
+        if (input->data != NULL) {
+            return blame_input(call, name, CELLA_EXISTS);
+        }
+        if (!json_is_string(data)) {
+            return blame_input(call, name, CELLA_BAD_FIELD);
+        }
+        CELLA_CLEANUP(cella_json_cleanup) json_t *owners = owners_json(task, input);
+        return cella_task_check_data(monitor, call, name, json_string_value(data), owners);
+    }
+    return blame_input(call, name, CELLA_UNKNOWN_FIELD);
+}
+
+cella_status cella_operation_task_assign(struct cella_monitor *monitor, struct cella_call *call)
+{
+    struct cella_json_object object;
+    struct cella_task_record *task;
+    struct cella_participant *reader;
+    const char *id;
+    json_t *inputs;
+    CELLA_TRY(cella_json_begin(call->args, "args", &call->error, &object));
+    CELLA_TRY(cella_json_string(&object, "task", CELLA_ID_SIZE - 1, &id));
+    CELLA_TRY(cella_json_member(&object, "inputs", JSON_OBJECT, &inputs));
+    CELLA_TRY(cella_json_end(&object));
+    CELLA_TRY(find_task(monitor, call, id, &task, &reader));
+    if (task->state != CELLA_TASK_CREATED) {
+        return CELLA_BAD_STATE;
+    }
+    const char *name;
+    json_t *data;
+    json_object_foreach(inputs, name, data)
+    {
+        CELLA_TRY(check_assignment(monitor, call, task, name, data));
+    }
+    CELLA_TRY(cella_task_commit_data(monitor, task, inputs));
+    cella_monitor_task_changed(monitor, task);
+    return cella_task_reply(call, task);
+}
+
+cella_status cella_operation_task_contract(struct cella_monitor *monitor, struct cella_call *call)
+{
+    struct cella_task_record *task;
+    struct cella_participant *reader;
+    CELLA_TRY(only_task(monitor, call, &task, &reader));
+    if (task->contract.size == 0) {
+        return CELLA_NOT_ASSIGNED;
+    }
+    call->reply =
+        json_pack("{s:o, s:o}", "contract", cella_json_base64url(cella_bytes_view(&task->contract)), "sha256",
+                  cella_json_hex(cella_view_of(task->contract_sha256, sizeof(task->contract_sha256))));
+    return CELLA_OK;
+}
+
+cella_status cella_operation_task_approve(struct cella_monitor *monitor, struct cella_call *call)
+{
+    struct cella_json_object object;
+    struct cella_task_record *task;
+    struct cella_participant *reader;
+    const char *id;
+    const char *contract;
+    uint8_t approved[CELLA_SHA256_SIZE];
+    CELLA_TRY(cella_json_begin(call->args, "args", &call->error, &object));
+    CELLA_TRY(cella_json_string(&object, "task", CELLA_ID_SIZE - 1, &id));
+    CELLA_TRY(cella_json_string(&object, "contract", 2 * CELLA_SHA256_SIZE, &contract));
+    CELLA_TRY(cella_json_end(&object));
+    CELLA_TRY(find_task(monitor, call, id, &task, &reader));
+    if (task->contract.size == 0) {
+        return CELLA_NOT_ASSIGNED;
+    }
+    if (cella_hex_decode(cella_view_of_string(contract), approved, sizeof(approved)) != CELLA_OK ||
+        memcmp(approved, task->contract_sha256, sizeof(approved)) != 0) {
+        return CELLA_WRONG_CONTRACT;
+    }
+    if (task->state > CELLA_TASK_APPROVED) {
+        return CELLA_BAD_STATE;
+    }
+    if (!reader->approved) {
+        CELLA_CLEANUP(cella_json_cleanup)
+        json_t *body = json_pack("{s:s, s:s}", "task", id, "party", call->party->entry.id);
+        CELLA_TRY(cella_monitor_commit(monitor, CELLA_EVENT_TASK_APPROVED, body));
+        cella_monitor_log(monitor, "task approved %s by %s", id, call->party->entry.id);
+        cella_monitor_task_changed(monitor, task);
+    }
+    return cella_task_reply(call, task);
+}
+
+cella_status cella_operation_task_invoke(struct cella_monitor *monitor, struct cella_call *call)
+{
+    struct cella_task_record *task;
+    struct cella_participant *reader;
+    CELLA_TRY(only_task(monitor, call, &task, &reader));
+    if (task->creator != call->party) {
+        return CELLA_DENIED;
+    }
+    if (task->state == CELLA_TASK_CREATED) {
+        return CELLA_NOT_ASSIGNED;
+    }
+    if (task->state == CELLA_TASK_ASSIGNED) {
+        return CELLA_NOT_APPROVED;
+    }
+    if (task->state != CELLA_TASK_APPROVED) {
+        return CELLA_BAD_STATE;
+    }
+    CELLA_TRY(cella_task_may_run(monitor, &task->function->spec));
+    CELLA_TRY(cella_task_commit_queued(monitor, task));
+    cella_monitor_task_changed(monitor, task);
+    return cella_task_reply(call, task);
+}
+
+cella_status cella_operation_task_cancel(struct cella_monitor *monitor, struct cella_call *call)
+{
+    struct cella_task_record *task;
+    struct cella_participant *reader;
+    CELLA_TRY(only_task(monitor, call, &task, &reader));
+    if (task->creator != call->party) {
+        return CELLA_DENIED;
+    }
+    if (cella_task_is_over(task)) {
+        return CELLA_BAD_STATE;
+    }
+    CELLA_TRY(cella_runner_cancel(monitor->runner, task));
+    return cella_task_reply(call, task);
+}
+
+cella_status cella_operation_task_get(struct cella_monitor *monitor, struct cella_call *call)
+{
+    struct cella_task_record *task;
+    struct cella_participant *reader;
+    CELLA_TRY(only_task(monitor, call, &task, &reader));
+    call->reply = cella_task_view(task, reader);
+    return CELLA_OK;
+}
+
+static cella_status add_waiter(struct cella_call *call, struct cella_task_record *task)
+{
+    size_t count = 0;
+    for (struct cella_waiter *waiter = task->waiters; waiter != NULL; waiter = waiter->next) {
+        count++;
+    }
+    if (count >= WAITERS_MAX) {
+        return CELLA_BUSY;
+    }
+    struct cella_waiter *waiter = calloc(1, sizeof(*waiter));
+    if (waiter == NULL) {
+        return CELLA_NO_MEMORY;
+    }
+    *waiter = (struct cella_waiter){ .request = call->request,
+                                     .party = call->party,
+                                     .deadline_ms = cella_loop_now_ms() + WATCH_MS,
+                                     .next = task->waiters };
+    task->waiters = waiter;
+    call->deferred = true;
+    return CELLA_OK;
+}
+
+cella_status cella_operation_task_watch(struct cella_monitor *monitor, struct cella_call *call)
+{
+    struct cella_json_object object;
+    struct cella_task_record *task;
+    struct cella_participant *reader;
+    const char *id;
+    int64_t version;
+    CELLA_TRY(cella_json_begin(call->args, "args", &call->error, &object));
+    CELLA_TRY(cella_json_string(&object, "task", CELLA_ID_SIZE - 1, &id));
+    CELLA_TRY(cella_json_integer(&object, "version", 0, (int64_t) 1 << 53, &version));
+    CELLA_TRY(cella_json_end(&object));
+    CELLA_TRY(find_task(monitor, call, id, &task, &reader));
+    if (task->version > version || cella_task_is_over(task)) {
+        call->reply = cella_task_view(task, reader);
+        return CELLA_OK;
+    }
+    CELLA_TRY(add_waiter(call, task));
+    cella_front_watch(monitor->front);
+    return CELLA_OK;
+}
+
+cella_status cella_operation_task_list(struct cella_monitor *monitor, struct cella_call *call)
+{
+    struct cella_json_object object;
+    CELLA_TRY(cella_json_begin(call->args, "args", &call->error, &object));
+    CELLA_TRY(cella_json_end(&object));
+    json_t *list = json_array();
+    call->reply = json_pack("{s:o}", "tasks", list);
+    for (struct cella_entry *entry = monitor->state.tasks.first; entry != NULL; entry = entry->next) {
+        const struct cella_task_record *task = (const struct cella_task_record *) entry;
+        if (cella_task_participant_index(task, call->party) < 0) {
+            continue;
+        }
+        json_t *one = json_pack("{s:s, s:s, s:s, s:I}", "task", task->entry.id, "function",
+                                task->function->entry.id, "state", cella_task_state_name(task->state), "version",
+                                (json_int_t) task->version);
+        if (json_array_append_new(list, one) != 0) {
+            return CELLA_NO_MEMORY;
+        }
+    }
+    return CELLA_OK;
+}

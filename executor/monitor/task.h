@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Steps of a task that more than one operation takes. Checks come first and change nothing; commits can then fail only
+ * for want of memory.
+ */
+
+#include "monitor/operation.h"
+
+/*
+ * May the caller assign this data to this input? It must be his, stored, and its owners exactly the declared ones.
+ * CELLA_NOT_FOUND, CELLA_BAD_STATE (not uploaded), CELLA_DENIED
+ */
+CELLA_MUST_USE cella_status cella_task_check_data(struct cella_monitor *monitor, struct cella_call *call,
+                                                  const char *input, const char *data, const json_t *owners);
+
+/* Could this function run now? CELLA_DRAINING, CELLA_BUSY, CELLA_NO_PROFILE, CELLA_UNSAFE */
+CELLA_MUST_USE cella_status cella_task_may_run(const struct cella_monitor *monitor, const struct cella_spec *spec);
+
+/* Assign data {name: id}; when nothing is missing any more, write the contract. */
+CELLA_MUST_USE cella_status cella_task_commit_data(struct cella_monitor *monitor, struct cella_task_record *task,
+                                                   json_t *data);
+CELLA_MUST_USE cella_status cella_task_commit_queued(struct cella_monitor *monitor, struct cella_task_record *task);
+
+/* The reply {task, state, version}. */
+CELLA_MUST_USE cella_status cella_task_reply(struct cella_call *call, const struct cella_task_record *task);

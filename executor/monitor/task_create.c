@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "monitor/task.h"
+
+#include <string.h>
+
+/* What becomes the event of a new task, and of its first assignment. */
+struct draft {
+    const struct cella_function *function;
+    json_t *participants;
+    json_t *inputs;  /* name -> owners */
+    json_t *outputs; /* name -> receivers */
+    json_t *result;
+    json_t *messages;
+    json_t *arguments;
+    json_t *limits;
+    json_t *data; /* name -> data id */
+};
+
+static void clear_draft(struct draft *draft)
+{
+    json_decref(draft->participants);
+    json_decref(draft->inputs);
+    json_decref(draft->outputs);
+    json_decref(draft->result);
+    json_decref(draft->messages);
+    json_decref(draft->arguments);
+    json_decref(draft->limits);
+    json_decref(draft->data);
+}
+
+static cella_status blame(struct cella_call *call, const char *path, const char *name, cella_status status)
+{
+    (void) snprintf(call->error.field, sizeof(call->error.field), "args.%.20s%s%.30s", path,
+                    name[0] == '\0' ? "" : ".", name);
+    return status;
+}
+
+static bool contains(const json_t *array, const char *id)
+{
+    for (size_t i = 0; i < json_array_size(array); i++) {
+        if (strcmp(json_string_value(json_array_get(array, i)), id) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static cella_status add_participant(struct draft *draft, const char *id)
+{
+    if (contains(draft->participants, id)) {
+        return CELLA_OK;
+    }
+    if (json_array_size(draft->participants) >= CELLA_PARTICIPANTS_MAX) {
+        return CELLA_TOO_MANY;
+    }
+    return json_array_append_new(draft->participants, json_string(id)) == 0 ? CELLA_OK : CELLA_NO_MEMORY;
+}
+
+/* A list of party ids: known, no one twice; all become participants. An absent list means the caller. */
+static cella_status read_parties(struct cella_monitor *monitor, struct cella_call *call, struct draft *draft,
+                                 const json_t *list, const char *path, json_t **out)
+{
+    CELLA_CLEANUP(cella_json_cleanup) json_t *parties = json_array();
+    if (list == NULL) {
+        CELLA_TRY(add_participant(draft, call->party->entry.id));
+        if (json_array_append_new(parties, json_string(call->party->entry.id)) != 0) {
+            return CELLA_NO_MEMORY;
+        }
+    }
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *id = json_string_value(json_array_get(list, i));
+        if (id == NULL || contains(parties, id) || strlen(id) != CELLA_THUMBPRINT_SIZE) {
+            return blame(call, path, "", CELLA_BAD_FIELD);
+        }
+        if (cella_state_party(&monitor->state, id) == NULL) {
+            return blame(call, path, "", CELLA_NOT_FOUND);
+        }
+        CELLA_TRY(add_participant(draft, id));
+        if (json_array_append_new(parties, json_string(id)) != 0) {
+            return CELLA_NO_MEMORY;
+        }
+    }
+    *out = parties;
+    parties = NULL;
+    return CELLA_OK;
+}
+
+/* One member of inputs or outputs: {"owners"|"receivers": [...]?, "data"?}. */
+static cella_status read_file(struct cella_monitor *monitor, struct cella_call *call, struct draft *draft,
+                              const struct cella_spec_file *file, const json_t *given, bool is_input)
+{
+    struct cella_json_object object;
+    json_t *list = NULL;
+    json_t *parties = NULL;
+    const char *data = NULL;
+    const char *member = is_input ? "owners" : "receivers";
+    CELLA_TRY(cella_json_begin(given, is_input ? "args.inputs" : "args.outputs", &call->error, &object));
+    CELLA_TRY(cella_json_member_optional(&object, member, JSON_ARRAY, &list));
+    if (is_input) {
+        CELLA_TRY(cella_json_string_optional(&object, "data", CELLA_ID_SIZE - 1, &data));
+    }
+    CELLA_TRY(cella_json_end(&object));
+    if (list != NULL && json_array_size(list) == 0) {
+        return blame(call, member, file->name, CELLA_BAD_FIELD);
+    }
+    CELLA_TRY(read_parties(monitor, call, draft, list, file->name, &parties));
+    if (json_object_set_new(is_input ? draft->inputs : draft->outputs, file->name, parties) != 0) {
+        return CELLA_NO_MEMORY;
+    }
+    if (data != NULL && json_object_set_new(draft->data, file->name, json_string(data)) != 0) {
+        return CELLA_NO_MEMORY;
+    }
+    return CELLA_OK;
+}
+
+/* Inputs or outputs: every declared one that is not optional, and no other. */
+static cella_status read_files(struct cella_monitor *monitor, struct cella_call *call, struct draft *draft,
+                               const json_t *given, bool is_input)
+{
+    const struct cella_spec *spec = &draft->function->spec;
+    const struct cella_spec_file *files = is_input ? spec->inputs : spec->outputs;
+    size_t count = is_input ? spec->input_count : spec->output_count;
+    const char *path = is_input ? "inputs" : "outputs";
+    size_t used = 0;
+    for (size_t i = 0; i < count; i++) {
+        const json_t *one = json_object_get(given, files[i].name);
+        if (one != NULL) {
+            used++;
+            CELLA_TRY(read_file(monitor, call, draft, &files[i], one, is_input));
+        } else if (!files[i].optional) {
+            return blame(call, path, files[i].name, CELLA_MISSING_FIELD);
+        }
+    }
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *) given, name, value)
+    {
+        if (json_object_get(is_input ? draft->inputs : draft->outputs, name) == NULL) {
+            return blame(call, path, name, CELLA_UNKNOWN_FIELD);
+        }
+    }
+    return used == json_object_size(given) ? CELLA_OK : CELLA_UNKNOWN_FIELD;
+}
+
+/* {"receivers": [...]} */
+static cella_status read_receivers(struct cella_monitor *monitor, struct cella_call *call, struct draft *draft,
+                                   const json_t *given, const char *path, json_t **out)
+{
+    struct cella_json_object object;
+    json_t *list = NULL;
+    CELLA_TRY(cella_json_begin(given, path, &call->error, &object));
+    CELLA_TRY(cella_json_member(&object, "receivers", JSON_ARRAY, &list));
+    CELLA_TRY(cella_json_end(&object));
+    return read_parties(monitor, call, draft, list, path, out);
+}
+
+static cella_status read_limits(struct cella_call *call, struct draft *draft, const json_t *given)
+{
+    struct cella_task_limits limits = cella_limits_default;
+    CELLA_TRY(cella_spec_lower_limits(draft->function->spec.limits, &call->error, &limits));
+    CELLA_TRY(cella_spec_lower_limits(given, &call->error, &limits));
+    draft->limits = cella_spec_limits_json(&limits);
+    return draft->limits == NULL ? CELLA_NO_MEMORY : CELLA_OK;
+}
+
+static cella_status read_draft(struct cella_monitor *monitor, struct cella_call *call, struct draft *draft,
+                               bool *invoke)
+{
+    struct cella_json_object object;
+    const char *function;
+    json_t *arguments = NULL;
+    json_t *inputs = NULL;
+    json_t *outputs = NULL;
+    json_t *result = NULL;
+    json_t *messages = NULL;
+    json_t *limits = NULL;
+    CELLA_TRY(cella_json_begin(call->args, "args", &call->error, &object));
+    CELLA_TRY(cella_json_string(&object, "function", CELLA_ID_SIZE - 1, &function));
+    CELLA_TRY(cella_json_member_optional(&object, "arguments", JSON_OBJECT, &arguments));
+    CELLA_TRY(cella_json_member_optional(&object, "inputs", JSON_OBJECT, &inputs));
+    CELLA_TRY(cella_json_member_optional(&object, "outputs", JSON_OBJECT, &outputs));
+    CELLA_TRY(cella_json_member_optional(&object, "result", JSON_OBJECT, &result));
+    CELLA_TRY(cella_json_member_optional(&object, "messages", JSON_OBJECT, &messages));
+    CELLA_TRY(cella_json_member_optional(&object, "limits", JSON_OBJECT, &limits));
+    CELLA_TRY(cella_json_boolean_optional(&object, "invoke", invoke));
+    CELLA_TRY(cella_json_end(&object));
+    draft->function = cella_state_function(&monitor->state, function);
+    if (draft->function == NULL) {
+        return blame(call, "function", "", CELLA_NOT_FOUND);
+    }
+    CELLA_TRY(add_participant(draft, call->party->entry.id));
+    if (!draft->function->spec.is_public) {
+        CELLA_TRY(add_participant(draft, draft->function->owner->entry.id));
+    }
+    CELLA_TRY(read_files(monitor, call, draft, inputs, true));
+    CELLA_TRY(read_files(monitor, call, draft, outputs, false));
+    if (result == NULL) {
+        CELLA_TRY(read_parties(monitor, call, draft, NULL, "result", &draft->result));
+    } else {
+        CELLA_TRY(read_receivers(monitor, call, draft, result, "args.result", &draft->result));
+    }
+    if (messages != NULL) {
+        CELLA_TRY(read_receivers(monitor, call, draft, messages, "args.messages", &draft->messages));
+    } else if (json_array_size(draft->participants) == 1) {
+        draft->messages = json_incref(draft->participants);
+    } else {
+        draft->messages = json_array();
+    }
+    CELLA_TRY(read_limits(call, draft, limits));
+    return cella_spec_arguments(&draft->function->spec, arguments, &call->error, &draft->arguments);
+}
+
+/* Everything that could refuse the first assignment is asked before anything is committed. */
+static cella_status check_draft(struct cella_monitor *monitor, struct cella_call *call, const struct draft *draft,
+                                bool invoke)
+{
+    const char *name;
+    json_t *value;
+    json_object_foreach(draft->data, name, value)
+    {
+        const json_t *owners = json_object_get(draft->inputs, name);
+        CELLA_TRY(cella_task_check_data(monitor, call, name, json_string_value(value), owners));
+    }
+    if (!invoke) {
+        return CELLA_OK;
+    }
+    if (json_object_size(draft->data) != json_object_size(draft->inputs)) {
+        return CELLA_NOT_ASSIGNED;
+    }
+    if (json_array_size(draft->participants) != 1) {
+        return CELLA_NOT_APPROVED;
+    }
+    return cella_task_may_run(monitor, &draft->function->spec);
+}
+
+static cella_status commit_draft(struct cella_monitor *monitor, struct cella_call *call, const struct draft *draft,
+                                 char id[CELLA_ID_SIZE])
+{
+    CELLA_TRY(cella_monitor_new_id("task-", id));
+    CELLA_CLEANUP(cella_json_cleanup)
+    json_t *event =
+        json_pack("{s:s, s:s, s:s, s:O, s:O, s:O, s:O, s:O, s:O, s:O}", "task", id, "creator", call->party->entry.id,
+                  "function", draft->function->entry.id, "participants", draft->participants, "inputs", draft->inputs,
+                  "outputs", draft->outputs, "result", draft->result, "messages", draft->messages, "arguments",
+                  draft->arguments, "limits", draft->limits);
+    return cella_monitor_commit(monitor, CELLA_EVENT_TASK_CREATED, event);
+}
+
+cella_status cella_operation_task_create(struct cella_monitor *monitor, struct cella_call *call)
+{
+    CELLA_CLEANUP(clear_draft) struct draft draft = { 0 };
+    char id[CELLA_ID_SIZE];
+    bool invoke = false;
+    draft.participants = json_array();
+    draft.inputs = json_object();
+    draft.outputs = json_object();
+    draft.data = json_object();
+    if (monitor->state.tasks.count >= CELLA_TASKS_MAX) {
+        return CELLA_TOO_MANY;
+    }
+    if (monitor->draining) {
+        return CELLA_DRAINING;
+    }
+    CELLA_TRY(read_draft(monitor, call, &draft, &invoke));
+    CELLA_TRY(check_draft(monitor, call, &draft, invoke));
+    CELLA_TRY(commit_draft(monitor, call, &draft, id));
+    struct cella_task_record *task = cella_state_task(&monitor->state, id);
+    cella_monitor_log(monitor, "task created %s by %s", id, call->party->entry.id);
+    if (json_object_size(draft.data) > 0 || cella_task_is_assigned(task)) {
+        CELLA_TRY(cella_task_commit_data(monitor, task, draft.data));
+    }
+    if (invoke) {
+        CELLA_TRY(cella_task_commit_queued(monitor, task));
+    }
+    return cella_task_reply(call, task);
+}
