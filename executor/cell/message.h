@@ -23,7 +23,10 @@
  *   <- ERROR     u32 status number, u32 line (0 unknown), field class, field message, field traceback; last message
  *   <- DONE      the result is complete and every output is written; last message
  *
- * A cell that ends without DONE or ERROR has failed, whatever its exit status.
+ * A cell that ends without DONE or ERROR has failed, whatever its exit status. EXIT tells why: SIGSYS is a forbidden
+ * system call (SANDBOX_VIOLATION); SIGKILL that the monitor did not send is the CPU limit when user and system time
+ * together reach cpu_s (LIMIT_CPU), else a control group's memory limit (LIMIT_MEMORY); anything else is CELL_DIED.
+ * A cell whose socket the monitor closes before TASK ends by itself with status 0.
  */
 
 #include "base/wire.h"

@@ -47,7 +47,10 @@ void cella_sha256_stream_free(struct cella_sha256_stream *stream);
 CELLA_MUST_USE cella_status cella_hmac_sha256(struct cella_view key, struct cella_view data,
                                               uint8_t out[CELLA_SHA256_SIZE]);
 
-/* HKDF, extract then expand, to out->size bytes. out must have been resized by the caller (1 to 64 bytes). */
+/*
+ * HKDF, extract then expand, to out->size bytes. out must have been resized by the caller.
+ * CELLA_BAD_SIZE  out is not 1 to 64 bytes; CELLA_CRYPTO_FAILED
+ */
 CELLA_MUST_USE cella_status cella_hkdf(enum cella_hash hash, struct cella_view key, struct cella_view salt,
                                        struct cella_view info, struct cella_secret *out);
 
@@ -81,7 +84,7 @@ CELLA_MUST_USE cella_status cella_ed25519_public(const struct cella_secret *seed
                                                  uint8_t out[CELLA_ED25519_KEY_SIZE]);
 CELLA_MUST_USE cella_status cella_ed25519_sign(const struct cella_secret *seed, struct cella_view message,
                                                uint8_t out[CELLA_ED25519_SIGNATURE_SIZE]);
-/* CELLA_BAD_SIGNATURE  it does not verify (also: S not reduced, bad point) */
+/* CELLA_BAD_SIGNATURE  it does not verify (also: S not reduced, bad point, public key of small order) */
 CELLA_MUST_USE cella_status cella_ed25519_verify(const uint8_t public_key[CELLA_ED25519_KEY_SIZE],
                                                  struct cella_view message, struct cella_view signature);
 

@@ -37,7 +37,7 @@ struct cella_json_object {
     const json_t *json;
     const char *path; /* prefix for error fields, "" at the top */
     struct cella_json_error *error;
-    size_t taken;
+    size_t taken; /* bit i: the member with number i in the text was taken */
 };
 CELLA_MUST_USE cella_status cella_json_begin(const json_t *json, const char *path, struct cella_json_error *error,
                                              struct cella_json_object *out);
@@ -67,3 +67,7 @@ CELLA_MUST_USE cella_status cella_json_end(const struct cella_json_object *objec
 
 /* Compact text with sorted keys, appended to out. */
 CELLA_MUST_USE cella_status cella_json_write(const json_t *json, struct cella_bytes *out);
+
+/* Values for messages: base64url and lower-case hexadecimal of bytes. NULL without memory. */
+json_t *cella_json_base64url(struct cella_view bytes);
+json_t *cella_json_hex(struct cella_view bytes);

@@ -66,8 +66,8 @@ struct cella_sealed_cipher;
 /*
  * Cipher of a new file; fills header with salt and nonce prefix (parameters->derived_key_size + 8 bytes).
  *
- * key:              main key, at least derived_key_size bytes
- * associated_data:  at most CELLA_SEALED_ASSOCIATED_DATA_MAX bytes; the reader must know them
+ * key:              main key, at least derived_key_size bytes, else CELLA_BAD_KEY
+ * associated_data:  at most CELLA_SEALED_ASSOCIATED_DATA_MAX bytes, else CELLA_TOO_LARGE; the reader must know them
  */
 CELLA_MUST_USE cella_status cella_sealed_cipher_new(const struct cella_sealed_parameters *parameters,
                                                     const struct cella_secret *key,
@@ -83,7 +83,13 @@ CELLA_MUST_USE cella_status cella_sealed_cipher_of_header(const struct cella_sea
 void cella_sealed_cipher_free(struct cella_sealed_cipher *cipher);
 void cella_sealed_cipher_cleanup(struct cella_sealed_cipher **cipher); /* for CELLA_CLEANUP */
 
-/* Seal or open one segment. In place is allowed. out: plain.size + 16, or sealed.size - 16 bytes. */
+/*
+ * Seal or open one segment. In place is allowed. out: plain.size + 16, or sealed.size - 16 bytes.
+ * CELLA_BAD_SIZE   too large, or not full though not the last, or index above the limits; seal: empty though not the
+ *                  first
+ * CELLA_TRUNCATED  open: no room for a tag, or an empty segment that is not the first
+ * CELLA_BAD_TAG    open: see cella_aead_open
+ */
 CELLA_MUST_USE cella_status cella_sealed_segment_seal(struct cella_sealed_cipher *cipher, uint64_t index, bool last,
                                                       struct cella_view plain, uint8_t *out);
 CELLA_MUST_USE cella_status cella_sealed_segment_open(struct cella_sealed_cipher *cipher, uint64_t index, bool last,

@@ -17,7 +17,10 @@ struct cella_secret {
     size_t mapped; /* bytes mapped, a multiple of the page size */
 };
 
-/* Make room for size zero bytes; old content is wiped. CELLA_NO_MEMORY leaves the object empty. */
+/*
+ * Make room for size zero bytes; old content is wiped. Each failure leaves the object empty.
+ * CELLA_NO_MEMORY; CELLA_SYSTEM_FAILED  the kernel can not keep the pages out of core dumps or forked children
+ */
 CELLA_MUST_USE cella_status cella_secret_resize(struct cella_secret *secret, size_t size);
 
 /* Copy bytes in; the caller wipes its own copy. */

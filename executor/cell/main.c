@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * cella-zygote --profile FILE
+ *
+ * Loads a profile into an interpreter once, closes itself into a box, and forks cells for the monitor, which holds
+ * the other end of descriptor CELLA_ZYGOTE_FD. It is started before any key exists and never sees one.
+ *
+ * Exit status: 0 the monitor closed the socket; 1 it could not go on, with a line on standard error; 2 usage.
+ */
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cell/fstat.h"
+#include "cell/interpreter.h"
+#include "cell/zygote.h"
+#include "confine/descriptors.h"
+
+#define PROFILE_MAX 65536
+
+static cella_status read_profile(const char *path, struct cella_bytes *out)
+{
+    CELLA_CLEANUP(cella_descriptors_release) int file = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat facts;
+    if (file < 0 || fstat(file, &facts) != 0) {
+        return CELLA_NOT_FOUND;
+    }
+    if (facts.st_size > PROFILE_MAX) {
+        return CELLA_TOO_LARGE;
+    }
+    CELLA_TRY(cella_bytes_resize(out, (size_t) facts.st_size));
+    return read(file, out->data, out->size) == (ssize_t) out->size ? CELLA_OK : CELLA_SYSTEM_FAILED;
+}
+
+/* Numerical libraries read these when they are loaded: one thread each, and no helper processes. */
+static cella_status set_environment(void)
+{
+    static const char *const settings[][2] = {
+        { "OPENBLAS_NUM_THREADS", "1" }, { "OMP_NUM_THREADS", "1" }, { "JOBLIB_MULTIPROCESSING", "0" }
+    };
+    if (clearenv() != 0) {
+        return CELLA_SYSTEM_FAILED;
+    }
+    for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
+        if (setenv(settings[i][0], settings[i][1], 1) != 0) {
+            return CELLA_NO_MEMORY;
+        }
+    }
+    return CELLA_OK;
+}
+
+static cella_status run(const char *profile_path, const char **step)
+{
+    struct cella_cell cell = { .talking = false }; /* lives as long as the process */
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes profile = { 0 };
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes name = { 0 };
+    *step = "descriptors";
+    CELLA_TRY(cella_descriptors_close(CELLA_ZYGOTE_FD + 1, -1));
+    *step = "profile file";
+    CELLA_TRY(read_profile(profile_path, &profile));
+    *step = "environment";
+    CELLA_TRY(set_environment());
+    *step = "namespaces";
+    CELLA_TRY(cella_box_enter(&cell.box));
+    *step = "interpreter";
+    CELLA_TRY(cella_interpreter_start(&cell));
+    *step = "preload";
+    CELLA_TRY(cella_interpreter_preload(cella_bytes_view(&profile), &name));
+    *step = "environment";
+    if (clearenv() != 0) {
+        return CELLA_SYSTEM_FAILED;
+    }
+    *step = "box";
+    CELLA_TRY(cella_box_close(&cell.box));
+    *step = "serving";
+    return cella_zygote_serve(&cell, CELLA_ZYGOTE_FD, cella_bytes_view(&name));
+}
+
+int main(int argc, char **argv)
+{
+    const char *step = "start";
+    if (argc != 3 || strcmp(argv[1], "--profile") != 0) {
+        fprintf(stderr, "usage: cella-zygote --profile FILE, with a socket to the monitor as descriptor %d\n",
+                CELLA_ZYGOTE_FD);
+        return 2;
+    }
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
+    cella_status status = run(argv[2], &step);
+    if (status == CELLA_CLOSED) {
+        return 0;
+    }
+    fprintf(stderr, "cella-zygote: %s: %s\n", step, cella_status_text(status));
+    return 1;
+}

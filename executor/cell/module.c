@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define PY_SSIZE_T_CLEAN
+#include "cell/module.h"
+
+#include <errno.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "cell/cell.h"
+#include "cell/embedded.h"
+#include "cell/native.h"
+#include "cell/policy.h"
+#include "cell/report.h"
+
+struct state {
+    struct cella_cell *cell;
+};
+
+static struct cella_cell *cell_of(PyObject *module)
+{
+    struct state *state = PyModule_GetState(module);
+    return state->cell;
+}
+
+static PyObject *sources(PyObject *module, PyObject *Py_UNUSED(nothing))
+{
+    (void) module;
+    PyObject *all = PyDict_New();
+    for (size_t i = 0; all != NULL && i < cella_embedded_runtime_count; i++) {
+        const struct cella_embedded *file = &cella_embedded_runtime[i];
+        PyObject *text = PyBytes_FromStringAndSize(file->text, (Py_ssize_t) file->size);
+        if (text == NULL || PyDict_SetItemString(all, file->name, text) != 0) {
+            Py_CLEAR(all);
+        }
+        Py_XDECREF(text);
+    }
+    return all;
+}
+
+static PyObject *log_text(PyObject *module, PyObject *argument)
+{
+    Py_buffer text;
+    if (PyObject_GetBuffer(argument, &text, PyBUF_SIMPLE) != 0) {
+        return NULL;
+    }
+    cella_cell_log(cell_of(module), cella_view_of(text.buf, (size_t) text.len));
+    PyBuffer_Release(&text);
+    Py_RETURN_NONE;
+}
+
+static PyObject *progress(PyObject *module, PyObject *arguments)
+{
+    unsigned short fraction;
+    Py_buffer text;
+    if (!PyArg_ParseTuple(arguments, "Hy*", &fraction, &text)) {
+        return NULL;
+    }
+    cella_status status = CELLA_OK;
+    if (cell_of(module)->talking) {
+        status = cella_report_progress(CELLA_CELL_CONTROL_FD, fraction > 10000 ? 10000 : fraction,
+                                       cella_view_of(text.buf, (size_t) text.len));
+    }
+    PyBuffer_Release(&text);
+    if (status != CELLA_OK) {
+        _exit(1); /* nobody listens any more */
+    }
+    Py_RETURN_NONE;
+}
+
+static int output_descriptor(PyObject *module, Py_ssize_t output)
+{
+    if (output < 0 || (size_t) output >= cell_of(module)->received.task.output_count) {
+        PyErr_SetString(PyExc_ValueError, "no such output");
+        return -1;
+    }
+    return CELLA_CELL_OUTPUT_FD + (int) output;
+}
+
+static PyObject *write_output(PyObject *module, PyObject *arguments)
+{
+    Py_ssize_t output;
+    Py_buffer data;
+    if (!PyArg_ParseTuple(arguments, "ny*", &output, &data)) {
+        return NULL;
+    }
+    int file = output_descriptor(module, output);
+    cella_status status = CELLA_INTERNAL;
+    if (file >= 0) {
+        Py_BEGIN_ALLOW_THREADS
+        status = cella_native_write(file, cella_view_of(data.buf, (size_t) data.len));
+        Py_END_ALLOW_THREADS
+    }
+    Py_ssize_t size = data.len;
+    PyBuffer_Release(&data);
+    if (file < 0) {
+        return NULL;
+    }
+    return status == CELLA_OK ? PyLong_FromSsize_t(size) : PyErr_SetFromErrno(PyExc_OSError);
+}
+
+static PyObject *restart_output(PyObject *module, PyObject *argument)
+{
+    Py_ssize_t output = PyLong_AsSsize_t(argument);
+    if (output == -1 && PyErr_Occurred() != NULL) {
+        return NULL;
+    }
+    int file = output_descriptor(module, output);
+    if (file < 0) {
+        return NULL;
+    }
+    if (ftruncate(file, 0) != 0 || lseek(file, 0, SEEK_SET) != 0) {
+        return PyErr_SetFromErrno(PyExc_OSError);
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *peak_bytes(PyObject *module, PyObject *Py_UNUSED(nothing))
+{
+    (void) module;
+    struct rusage used = { 0 };
+    getrusage(RUSAGE_SELF, &used);
+    return PyLong_FromLongLong((long long) used.ru_maxrss * 1024);
+}
+
+static PyObject *add_message(PyObject *module, PyObject *getter)
+{
+    (void) module;
+    PyTypeObject *type = (PyTypeObject *) PyExc_BaseException;
+    PyObject *property = PyObject_CallOneArg((PyObject *) &PyProperty_Type, getter);
+    if (property == NULL || PyDict_SetItemString(type->tp_dict, "message", property) != 0) {
+        Py_XDECREF(property);
+        return NULL;
+    }
+    Py_DECREF(property);
+    PyType_Modified(type);
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef methods[] = {
+    { "sources", sources, METH_NOARGS, NULL },
+    { "log", log_text, METH_O, NULL },
+    { "progress", progress, METH_VARARGS, NULL },
+    { "write", write_output, METH_VARARGS, NULL },
+    { "restart", restart_output, METH_O, NULL },
+    { "builtins", cella_native_table, METH_NOARGS, NULL },
+    { "call", cella_native_call, METH_VARARGS, NULL },
+    { "peak_bytes", peak_bytes, METH_NOARGS, NULL },
+    { "add_message", add_message, METH_O, NULL },
+    { NULL, NULL, 0, NULL },
+};
+
+static PyModuleDef_Slot slots[] = { { 0, NULL } };
+
+static PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT,
+    .m_name = "_cell",
+    .m_size = sizeof(struct state),
+    .m_methods = methods,
+    .m_slots = slots,
+};
+
+PyObject *cella_module_create(void)
+{
+    return PyModuleDef_Init(&definition);
+}
+
+void cella_module_bind(PyObject *module, struct cella_cell *cell)
+{
+    struct state *state = PyModule_GetState(module);
+    state->cell = cell;
+}

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run a task in a cell: what C hands in becomes inputs, outputs and arguments; what comes out goes back as bytes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import _cell
+
+from . import _runner, reporting
+from ._failure import Outcome, Refused
+from .files import Input, Output
+
+_PYTHON = 1
+_NUMBERS = {
+    "OK": 0, "BAD_ARGUMENT": 211, "BAD_SCRIPT": 212, "LIMIT_MEMORY": 512, "LIMIT_OUTPUT": 513, "LIMIT_RESULT": 514,
+    "SCRIPT_FAILED": 701, "BAD_RESULT": 702, "OUTPUT_MISSING": 703, "BUILTIN_FAILED": 707, "NO_MEMORY": 102,
+    "INTERNAL": 101,
+}
+_NAMES = {number: name for name, number in _NUMBERS.items()}
+_FIRST_OUTPUT = 3  # CELLA_CELL_OUTPUT_FD
+
+
+class _Sink:
+    """Writes an output's bytes to the memory file behind it."""
+
+    def __init__(self, index: int) -> None:
+        self._index = index
+
+    def write(self, data: Any) -> int:
+        return _cell.write(self._index, data)
+
+    def restart(self) -> None:
+        _cell.restart(self._index)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("a name is given twice")
+    return result
+
+
+def _no_constant(text: str) -> None:
+    raise ValueError(f"{text} is not JSON")
+
+
+def _parse(text: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(text or b"{}", object_pairs_hook=_unique, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise Refused("BAD_ARGUMENT", f"the arguments are not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise Refused("BAD_ARGUMENT", "the arguments are not a JSON object")
+    return value
+
+
+def _run_builtin(name: str, arguments: dict[str, Any], inputs: dict[str, Any], outputs: list[str]) -> Outcome:
+    targets = {output: _FIRST_OUTPUT + index for index, output in enumerate(outputs)}
+    try:
+        status, text, _ = _cell.call(name, arguments, inputs, targets)
+    except LookupError as error:
+        return Outcome("BAD_ARGUMENT", message=str(error.args[0]))
+    message = text.decode("utf-8", "replace")
+    if status == 0:
+        return Outcome("OK", json.dumps(message, ensure_ascii=False))
+    status_name = _NAMES.get(status, "INTERNAL")
+    return Outcome({"NO_MEMORY": "LIMIT_MEMORY"}.get(status_name, status_name), message=message)
+
+
+def run(kind: int, entry: str, source: bytes, arguments: bytes, inputs: dict[str, memoryview | None],
+        outputs: list[str], memory_bytes: int, output_bytes: int, result_bytes: int) -> tuple:
+    """Run a task; return (status number, line, result, exception, message, traceback), the texts as UTF-8."""
+    reporting.use_channel(_cell)
+    sys.stdout = sys.stderr = sys.__stdout__ = sys.__stderr__ = reporting.LogStream()
+
+    def memory_error() -> str:
+        return (f"the function needed more memory than its limit of {memory_bytes} bytes; its process had used "
+                f"{_cell.peak_bytes()} bytes, the interpreter included")
+
+    try:
+        values = _parse(arguments)
+        if kind == _PYTHON:
+            files = {name: None if view is None else Input(name, view) for name, view in inputs.items()}
+            targets = {name: Output(name, output_bytes, _Sink(index)) for index, name in enumerate(outputs)}
+            outcome = _runner.run(source, entry, values, files, targets, result_bytes, memory_error)
+        else:
+            outcome = _run_builtin(entry, values, inputs, outputs)
+    except Refused as error:
+        outcome = Outcome(error.status, message=str(error))
+    except MemoryError:
+        outcome = Outcome("LIMIT_MEMORY", message=memory_error())
+    try:
+        sys.stdout.flush()
+    except BaseException:  # the script may have put anything there
+        pass
+    return (_NUMBERS[outcome.status], outcome.line,
+            *(text.encode("utf-8", "backslashreplace")
+              for text in (outcome.result, outcome.exception, outcome.message, outcome.traceback)))

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Load a profile into a zygote, and warm its cells.
+
+A profile is a JSON object:
+
+    name       text: what functions ask for
+    import     list of modules to import, in order; every module with native code must be among them
+    memory     list of packages whose other modules are kept as code in memory and imported on first use;
+               "standard library" stands for all of it that is of use in a cell
+    elsewhere  object: top-level module -> profile that has it, for the message of a failed import
+    warm       list of lines: Python that every new cell runs before it waits for a task
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import importlib.machinery
+import importlib.util
+import io
+import json
+import marshal
+import os
+import sys
+import threading
+import warnings
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+import _cell
+import _cella_finder
+
+from . import _runner, builtins, reporting
+from .files import Input, Output
+
+_FIELDS = {"name": str, "import": list, "memory": list, "elsewhere": dict, "warm": list}
+_SKIPPED_PARTS = {"test", "tests", "conftest", "testing", "_test", "setup", "distutils", "f2py", "__main__",
+                  "_pyinstaller", "bench", "idlelib", "lib2to3", "ensurepip", "pydoc_data", "turtledemo", "turtle",
+                  "venv", "site-packages", "dist-packages", "lib-dynload", "antigravity", "this", "msilib",
+                  "sitecustomize", "usercustomize"}
+_WARM_SCRIPT = b"""
+def square(value):
+    return [item * item for item in range(value)]
+
+class Point:
+    def __init__(self, x, y=2):
+        self.x, self.y = x, y
+
+    def total(self):
+        try:
+            return {"sum": f"{self.x + self.y:.3f}", "list": square(5)}["none"]
+        except KeyError as error:
+            return str(error)
+
+def warm(table, report, factor=1.5):
+    rows = [line.split(",") for line in table.text().splitlines()]
+    print("rows", len(rows), {name: f"{len(name)}" for name in ("a", "b")})
+    report.write(b"done")
+    return {"n": len(rows), "factor": factor, "text": Point(1).total()}
+"""
+
+
+class _Silent:
+    """Channel that drops everything."""
+
+    def log(self, text: bytes, /) -> None:
+        pass
+
+    def progress(self, fraction: int, text: bytes, /) -> None:
+        pass
+
+
+def _parse(text: bytes) -> dict[str, Any]:
+    profile = json.loads(text)
+    if set(profile) != set(_FIELDS):
+        raise ValueError(f"a profile has exactly the fields {', '.join(_FIELDS)}")
+    for field, kind in _FIELDS.items():
+        if not isinstance(profile[field], kind):
+            raise ValueError(f"profile field {field!r} has the wrong type")
+    return profile
+
+
+def _modules_below(folder: str, prefix: str) -> Iterator[tuple[str, str, bool]]:
+    """Yield (name, path, is package) of the Python sources in a folder and its packages."""
+    for entry in sorted(os.listdir(folder)):
+        stem, extension = os.path.splitext(entry)
+        path = os.path.join(folder, entry)
+        if stem in _SKIPPED_PARTS or stem.startswith("test_") or not stem.isidentifier():
+            continue
+        if extension == ".py" and stem != "__init__":
+            yield prefix + stem, path, False
+        elif not extension and os.path.exists(os.path.join(path, "__init__.py")):
+            yield prefix + stem, os.path.join(path, "__init__.py"), True
+            yield from _modules_below(path, f"{prefix}{stem}.")
+
+
+def _keep(finder: Any, name: str, path: str, is_package: bool) -> None:
+    """Keep a module's code, compressed: it costs every fork page tables, and most functions import few."""
+    if name in sys.modules:
+        return
+    try:
+        code = importlib.machinery.SourceFileLoader(name, path).get_code(name)
+    except (SyntaxError, UnicodeDecodeError):
+        return
+    packed = zlib.compress(marshal.dumps(code), 1)
+
+    def unpack() -> Any:
+        return marshal.loads(zlib.decompress(packed))
+
+    finder.add(name, is_package, unpack)
+
+
+def _keep_package(finder: Any, package: str) -> None:
+    if package == "standard library":
+        found = _modules_below(sys.path[0], "")
+    else:
+        spec = importlib.util.find_spec(package)
+        if spec is None or not spec.submodule_search_locations:
+            raise ValueError(f"there is no package {package!r}")
+        found = _modules_below(list(spec.submodule_search_locations)[0], f"{package}.")
+    for name, path, is_package in found:
+        _keep(finder, name, path, is_package)
+
+
+def load(text: bytes) -> str:
+    """Import and keep what the profile names, then let nothing be imported from files any more.
+
+    Args:
+        text: the profile file.
+
+    Returns:
+        the profile's name.
+    """
+    profile = _parse(text)
+    finder = _cella_finder.finder
+    finder.profile = profile["name"]
+    finder.elsewhere = profile["elsewhere"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name in profile["import"]:
+            importlib.import_module(name)
+    for package in profile["memory"]:
+        _keep_package(finder, package)
+    importlib.import_module("cella._cell_runner")
+    builtins.bind(_cell)
+    _warm_lines.append("\n".join(profile["warm"]))
+    finder.close()
+    _forget()
+    # A first round here, so that what is made once is shared by all cells; then no cell's collector walks through it.
+    warm()
+    gc.collect()
+    gc.freeze()
+    return profile["name"]
+
+
+_warm_lines: list[str] = []
+
+
+def _forget() -> None:
+    """Drop what tells of this machine, and what was made for loading only."""
+    os.environ.clear()
+    sys.argv[:] = [""]
+    sys.stdin = io.StringIO()
+    threading.current_thread().name = "MainThread"
+    warnings.resetwarnings()
+    importlib.invalidate_caches()
+
+
+def _reseed() -> None:
+    """Give every generator that was copied by the fork a state of its own; ``random`` does so by itself."""
+    numpy = sys.modules.get("numpy")
+    if numpy is not None:
+        numpy.random.seed()
+
+
+def warm() -> None:
+    """Touch the memory that a task will touch: run a throw-away function twice, silently."""
+    _reseed()
+    kept = sys.stdout, sys.stderr
+    reporting.use_channel(_Silent())
+    sys.stdout = sys.stderr = reporting.LogStream()
+    for _ in range(2):
+        files = {"table": Input("table", b"a,1\nb,2\n")}
+        targets = {"report": Output("report", 100)}
+        outcome = _runner.run(_WARM_SCRIPT, "warm", json.loads('{"factor": 2}'), files, targets, 1000)
+        if outcome.status != "OK":
+            raise RuntimeError(f"warming failed: {outcome}")
+        exec(_warm_lines[-1] if _warm_lines else "", {"__name__": "warm"})
+    sys.modules.pop("script", None)
+    sys.stdout, sys.stderr = kept

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run a function: compile its script, give it what it declares, check what it leaves behind."""
+
+from __future__ import annotations
+
+import inspect
+import linecache
+import sys
+import types
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from . import _result, _teaclave
+from ._failure import SCRIPT, Outcome, Refused, bad_script, script_failed
+from .files import Input, Output, OutputLimitError
+
+TEACLAVE_ENTRY = "entrypoint"
+
+
+def run(source: bytes, entry: str, arguments: Mapping[str, Any], inputs: Mapping[str, Input | None],
+        outputs: Mapping[str, Output], result_bytes: int, memory_error: Callable[[], str] | None = None) -> Outcome:
+    """Run one function and return how it ended. Never raises.
+
+    Args:
+        source: the script, UTF-8.
+        entry: name of the function to call. ``entrypoint`` with one parameter means Teaclave's form.
+        arguments: JSON values by name.
+        inputs: by name; ``None`` for an optional input that was not assigned.
+        outputs: by name.
+        result_bytes: most bytes of the result's JSON text.
+        memory_error: makes the message for a MemoryError.
+    """
+    try:
+        module, code = _compile(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        return bad_script(error)
+    try:
+        teaclave = _teaclave.Files(inputs, outputs) if entry == TEACLAVE_ENTRY else None
+        if teaclave is not None:
+            teaclave.install(module)
+        exec(code, module.__dict__)
+        function = _find(module, entry)
+        if teaclave is not None and _is_teaclave(function):
+            value = _teaclave.call(function, arguments, teaclave)
+        else:
+            value = function(**_bind(function, arguments, inputs, outputs))
+        text = _result.encode(value, result_bytes)
+        _check_outputs(outputs)
+        return Outcome("OK", text)
+    except Refused as error:
+        return Outcome(error.status, "", 0, "", str(error), "")
+    except OutputLimitError as error:
+        return script_failed(error, "LIMIT_OUTPUT")
+    except MemoryError as error:
+        return script_failed(error, "LIMIT_MEMORY", None if memory_error is None else memory_error())
+    except BaseException as error:  # SystemExit and the like are failures too: the function did not return
+        return script_failed(error)
+
+
+def _compile(source: bytes) -> tuple[types.ModuleType, types.CodeType]:
+    code = compile(source, SCRIPT, "exec", dont_inherit=True)
+    lines = source.decode("utf-8", "replace").splitlines(keepends=True)
+    linecache.cache[SCRIPT] = (len(source), None, lines, SCRIPT)
+    module = types.ModuleType("script")
+    module.__file__ = SCRIPT
+    sys.modules["script"] = module
+    return module, code
+
+
+def _find(module: types.ModuleType, entry: str) -> Callable[..., Any]:
+    function = module.__dict__.get(entry)
+    if callable(function):
+        return function
+    there = [name for name, value in module.__dict__.items()
+             if isinstance(value, types.FunctionType) and value.__module__ == "script" and not name.startswith("_")]
+    listed = ", ".join(there) if there else "none"
+    what = "is not a function" if entry in module.__dict__ else "does not exist"
+    raise Refused("BAD_SCRIPT", f"the entry point {entry!r} {what} in the script; its functions are: {listed}")
+
+
+def _is_teaclave(function: Callable[..., Any]) -> bool:
+    code = getattr(function, "__code__", None)
+    return code is not None and code.co_argcount == 1 and code.co_kwonlyargcount == 0
+
+
+def _bind(function: Callable[..., Any], arguments: Mapping[str, Any], inputs: Mapping[str, Any],
+          outputs: Mapping[str, Any]) -> dict[str, Any]:
+    given: dict[str, Any] = {}
+    for group, kind in ((inputs, "input"), (outputs, "output"), (arguments, "argument")):
+        for name, value in group.items():
+            if name in given:
+                raise Refused("BAD_ARGUMENT", f"{kind} {name!r} has the name of another input, output or argument")
+            given[name] = value
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return given
+    name = getattr(function, "__name__", "function")
+    takes_any = False
+    known = set()
+    for parameter in parameters:
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            takes_any = True
+        elif parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
+            raise Refused("BAD_SCRIPT", f"parameter {parameter.name!r} of {name}() is positional-only; values are given "
+                                        "by name")
+        elif parameter.kind is not inspect.Parameter.VAR_POSITIONAL:
+            known.add(parameter.name)
+            if parameter.name not in given and parameter.default is inspect.Parameter.empty:
+                raise Refused("BAD_ARGUMENT", f"parameter {parameter.name!r} of {name}() is neither a declared input or "
+                                              "output nor a given argument, and has no default")
+    for surplus in given:
+        if surplus not in known and not takes_any:
+            raise Refused("BAD_ARGUMENT", f"{name}() has no parameter {surplus!r}")
+    return given
+
+
+def _check_outputs(outputs: Mapping[str, Output]) -> None:
+    for name, output in outputs.items():
+        if not output.used:
+            raise Refused("OUTPUT_MISSING", f"output {name!r} was never written; write it, even if with no bytes")

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "host/config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <unistd.h>
+
+static const char help_text[] =
+    "cella-host: starts a Cella executor, relays its clients' bytes and stores their ciphertext.\n"
+    "\n"
+    "  cella-host run --dev DIR       an executor for development; everything it needs is made in DIR\n"
+    "  cella-host run --config FILE   an executor as described in FILE (strict JSON)\n"
+    "  cella-host measure             print what a client would measure of the programs, and exit\n"
+    "  cella-host --help | --version\n"
+    "\n"
+    "Options of run and measure:\n"
+    "  --listen ADDR:PORT   where clients connect (default 127.0.0.1:0, port 0 takes a free one)\n"
+    "  --programs DIR       folder of the executor's programs (default: the folder of cella-host)\n"
+    "  --log text|json      form of the log lines on standard error (default text)\n"
+    "  --ready-fd N         write ADDR:PORT and a newline to descriptor N when clients can connect\n"
+    "\n"
+    "Members of FILE; those without a default are required:\n"
+    "  state                 state folder (absolute path)\n"
+    "  listen                \"ADDR:PORT\" (default \"127.0.0.1:0\")\n"
+    "  programs              folder of the executor's programs (default: the folder of cella-host)\n"
+    "  profiles              list of Python profiles (default [\"python\", \"numpy\"])\n"
+    "  pool                  warm cells per profile, 1 to 64 (default 4)\n"
+    "  allow_missing_layers  run tasks even where sandbox layers are missing (default false)\n"
+    "  store_max_bytes       ciphertext stored at most (default 1099511627776)\n"
+    "  drain_s               longest wait for running tasks after SIGTERM (default 3600)\n"
+    "  log                   \"text\" or \"json\" (default \"text\")\n"
+    "\n"
+    "SIGTERM or SIGINT: take no new tasks or connections, wait for running tasks, exit. A second one ends at once.\n"
+    "Exit status: 0 ended as asked, 1 failed, 2 wrong use or configuration.\n";
+
+const char *cella_host_help(void)
+{
+    return help_text;
+}
+
+cella_status cella_host_address_split(const char *text, char host[64], uint16_t *port)
+{
+    const char *colon = strrchr(text, ':');
+    if (colon == NULL) {
+        return CELLA_BAD_ARGUMENT;
+    }
+    size_t size = (size_t) (colon - text);
+    if (size >= 2 && text[0] == '[' && text[size - 1] == ']') {
+        text++;
+        size -= 2;
+    }
+    if (size == 0 || size >= 64 || colon[1] < '0' || colon[1] > '9') {
+        return CELLA_BAD_ARGUMENT;
+    }
+    char *end;
+    unsigned long value = strtoul(colon + 1, &end, 10);
+    if (*end != '\0' || value > UINT16_MAX) {
+        return CELLA_BAD_ARGUMENT;
+    }
+    memcpy(host, text, size);
+    host[size] = '\0';
+    *port = (uint16_t) value;
+    return CELLA_OK;
+}
+
+static cella_status check(const struct cella_host_config *config, char blame[CELLA_HOST_BLAME_MAX])
+{
+    char host[64];
+    uint16_t port;
+    if (cella_host_address_split(config->listen, host, &port) != CELLA_OK) {
+        snprintf(blame, CELLA_HOST_BLAME_MAX, "listen: \"%.100s\" is not ADDR:PORT", config->listen);
+        return CELLA_BAD_FIELD;
+    }
+    for (size_t i = 0; i < config->profiles.count; i++) {
+        const char *name = config->profiles.items[i];
+        if (name[0] == '\0' || name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_-")] != '\0') {
+            snprintf(blame, CELLA_HOST_BLAME_MAX, "profiles: \"%.64s\" is not a profile's name", name);
+            return CELLA_BAD_FIELD;
+        }
+    }
+    return CELLA_OK;
+}
+
+cella_status cella_host_config_parse(struct cella_view json, struct cella_host_config *config,
+                                     char blame[CELLA_HOST_BLAME_MAX])
+{
+    char log[8] = "text";
+    char member[CELLA_FLAT_JSON_ITEM_MAX];
+    struct cella_flat_json_member members[] = {
+        { "state", CELLA_FLAT_JSON_TEXT, config->state, sizeof(config->state), 0, 0, true, false },
+        { "listen", CELLA_FLAT_JSON_TEXT, config->listen, sizeof(config->listen), 0, 0, false, false },
+        { "programs", CELLA_FLAT_JSON_TEXT, config->programs, sizeof(config->programs), 0, 0, false, false },
+        { "profiles", CELLA_FLAT_JSON_LIST, &config->profiles, 0, 0, 0, false, false },
+        { "pool", CELLA_FLAT_JSON_INTEGER, &config->pool, 0, 1, 64, false, false },
+        { "allow_missing_layers", CELLA_FLAT_JSON_BOOLEAN, &config->allow_missing_layers, 0, 0, 0, false, false },
+        { "store_max_bytes", CELLA_FLAT_JSON_INTEGER, &config->store_max_bytes, 0, 0, INT64_MAX, false, false },
+        { "drain_s", CELLA_FLAT_JSON_INTEGER, &config->drain_s, 0, 0, 86400, false, false },
+        { "log", CELLA_FLAT_JSON_TEXT, log, sizeof(log), 0, 0, false, false },
+    };
+    cella_status status = cella_flat_json_read(json, members, sizeof(members) / sizeof(members[0]), member);
+    if (status != CELLA_OK) {
+        snprintf(blame, CELLA_HOST_BLAME_MAX, "%s%s%s", member, member[0] == '\0' ? "" : ": ",
+                 cella_status_text(status));
+        return status;
+    }
+    if (strcmp(log, "text") != 0 && strcmp(log, "json") != 0) {
+        snprintf(blame, CELLA_HOST_BLAME_MAX, "log: must be \"text\" or \"json\"");
+        return CELLA_BAD_FIELD;
+    }
+    config->log_json = strcmp(log, "json") == 0;
+    if (config->state[0] != '/') {
+        snprintf(blame, CELLA_HOST_BLAME_MAX, "state: must be an absolute path");
+        return CELLA_BAD_FIELD;
+    }
+    return check(config, blame);
+}
+
+static void close_descriptor(const int *descriptor)
+{
+    if (*descriptor >= 0) {
+        close(*descriptor);
+    }
+}
+
+static cella_status read_file(const char *path, struct cella_host_config *config, char blame[CELLA_HOST_BLAME_MAX])
+{
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes text = { 0 };
+    CELLA_CLEANUP(close_descriptor) int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0) {
+        snprintf(blame, CELLA_HOST_BLAME_MAX, "%.180s: %s", path, strerror(errno));
+        return CELLA_SYSTEM_FAILED;
+    }
+    CELLA_TRY(cella_bytes_resize(&text, CELLA_HOST_CONFIG_FILE_MAX));
+    ssize_t size = read(file, text.data, text.size);
+    if (size < 0 || (size_t) size == text.size) {
+        snprintf(blame, CELLA_HOST_BLAME_MAX, "%.180s: can not be read, or is larger than 64 KiB", path);
+        return CELLA_SYSTEM_FAILED;
+    }
+    text.size = (size_t) size;
+    char detail[CELLA_HOST_BLAME_MAX];
+    cella_status status = cella_host_config_parse(cella_bytes_view(&text), config, detail);
+    if (status != CELLA_OK) {
+        snprintf(blame, CELLA_HOST_BLAME_MAX, "%.100s: %.140s", path, detail);
+    }
+    return status;
+}
+
+/* The folder that this program was started from: the executor's programs are built beside it. */
+static cella_status default_programs(struct cella_host_config *config)
+{
+    ssize_t size = readlink("/proc/self/exe", config->programs, sizeof(config->programs) - 1);
+    if (size <= 0) {
+        return CELLA_SYSTEM_FAILED;
+    }
+    config->programs[size] = '\0';
+    char *slash = strrchr(config->programs, '/');
+    if (slash == NULL || slash == config->programs) {
+        return CELLA_SYSTEM_FAILED;
+    }
+    *slash = '\0';
+    return CELLA_OK;
+}
+
+static cella_status set_text(char *out, size_t size, const char *value)
+{
+    return (size_t) snprintf(out, size, "%s", value) < size ? CELLA_OK : CELLA_BAD_ARGUMENT;
+}
+
+/* One option and its value. */
+static cella_status set_option(const char *name, const char *value, struct cella_host_config *config,
+                               const char **file)
+{
+    if (strcmp(name, "--dev") == 0) {
+        config->development = true;
+        return set_text(config->state, sizeof(config->state), value);
+    }
+    if (strcmp(name, "--config") == 0) {
+        *file = value;
+        return CELLA_OK;
+    }
+    if (strcmp(name, "--listen") == 0) {
+        return set_text(config->listen, sizeof(config->listen), value);
+    }
+    if (strcmp(name, "--programs") == 0) {
+        return set_text(config->programs, sizeof(config->programs), value);
+    }
+    if (strcmp(name, "--log") == 0) {
+        config->log_json = strcmp(value, "json") == 0;
+        return config->log_json || strcmp(value, "text") == 0 ? CELLA_OK : CELLA_BAD_ARGUMENT;
+    }
+    if (strcmp(name, "--ready-fd") == 0) {
+        char *end;
+        long number = strtol(value, &end, 10);
+        config->ready_fd = (int) number;
+        return *value != '\0' && *end == '\0' && number > 2 && number < 1024 ? CELLA_OK : CELLA_BAD_ARGUMENT;
+    }
+    return CELLA_BAD_ARGUMENT;
+}
+
+/* Options in order; called once before the file is read and once after, so that the command line wins. */
+static cella_status read_options(int argc, char **argv, struct cella_host_config *config, const char **file,
+                                 char blame[CELLA_HOST_BLAME_MAX])
+{
+    for (int i = 2; i < argc; i += 2) {
+        if (i + 1 == argc || set_option(argv[i], argv[i + 1], config, file) != CELLA_OK) {
+            snprintf(blame, CELLA_HOST_BLAME_MAX, "%.100s: not an option, or its value is missing or wrong", argv[i]);
+            return CELLA_BAD_ARGUMENT;
+        }
+    }
+    return CELLA_OK;
+}
+
+static cella_status read_command(int argc, char **argv, struct cella_host_config *out,
+                                 char blame[CELLA_HOST_BLAME_MAX])
+{
+    static const struct {
+        const char *name;
+        enum cella_host_command command;
+    } commands[] = {
+        { "run", CELLA_HOST_RUN },       { "measure", CELLA_HOST_MEASURE }, { "--help", CELLA_HOST_HELP },
+        { "help", CELLA_HOST_HELP },     { "-h", CELLA_HOST_HELP },         { "--version", CELLA_HOST_VERSION },
+    };
+    for (size_t i = 0; argc > 1 && i < sizeof(commands) / sizeof(commands[0]); i++) {
+        if (strcmp(argv[1], commands[i].name) == 0) {
+            out->command = commands[i].command;
+            return CELLA_OK;
+        }
+    }
+    snprintf(blame, CELLA_HOST_BLAME_MAX, "%.100s: not a command; see cella-host --help", argc > 1 ? argv[1] : "?");
+    return CELLA_BAD_ARGUMENT;
+}
+
+cella_status cella_host_config_read(int argc, char **argv, struct cella_host_config *out,
+                                    char blame[CELLA_HOST_BLAME_MAX])
+{
+    *out = (struct cella_host_config){
+        .listen = "127.0.0.1:0",
+        .profiles = { { "python", "numpy" }, 2 },
+        .pool = 4,
+        .store_max_bytes = (int64_t) 1 << 40,
+        .drain_s = 3600,
+        .ready_fd = -1,
+    };
+    const char *file = NULL;
+    blame[0] = '\0';
+    CELLA_TRY(read_command(argc, argv, out, blame));
+    if (out->command == CELLA_HOST_HELP || out->command == CELLA_HOST_VERSION) {
+        return CELLA_OK;
+    }
+    CELLA_TRY(read_options(argc, argv, out, &file, blame));
+    if (out->development && file != NULL) {
+        snprintf(blame, CELLA_HOST_BLAME_MAX, "--dev and --config exclude each other");
+        return CELLA_BAD_ARGUMENT;
+    }
+    if (file != NULL) {
+        CELLA_TRY(read_file(file, out, blame));
+        CELLA_TRY(read_options(argc, argv, out, &file, blame));
+    }
+    if (out->command == CELLA_HOST_RUN && out->state[0] == '\0') {
+        snprintf(blame, CELLA_HOST_BLAME_MAX, "run: give --dev DIR or --config FILE");
+        return CELLA_BAD_ARGUMENT;
+    }
+    if (out->programs[0] == '\0' && default_programs(out) != CELLA_OK) {
+        snprintf(blame, CELLA_HOST_BLAME_MAX, "--programs: give the folder of the executor's programs");
+        return CELLA_BAD_ARGUMENT;
+    }
+    return check(out, blame);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * What the operator asks for: the command line and, with --config, one strict JSON file. docs/operations.md explains
+ * every setting.
+ */
+
+#include "host/flat_json.h"
+
+#define CELLA_HOST_PATH_MAX 1024U
+#define CELLA_HOST_CONFIG_FILE_MAX 65536U /* bytes */
+#define CELLA_HOST_BLAME_MAX 256U
+
+enum cella_host_command {
+    CELLA_HOST_RUN,
+    CELLA_HOST_MEASURE,
+    CELLA_HOST_HELP,
+    CELLA_HOST_VERSION,
+};
+
+struct cella_host_config {
+    enum cella_host_command command;
+    bool development;                 /* --dev */
+    char state[CELLA_HOST_PATH_MAX];  /* the state folder */
+    char listen[128];                 /* ADDR:PORT */
+    char programs[CELLA_HOST_PATH_MAX]; /* folder of the executor's programs; default: beside cella-host */
+    struct cella_flat_json_list profiles;
+    int64_t pool;                     /* warm cells per profile */
+    bool allow_missing_layers;
+    int64_t store_max_bytes;
+    int64_t drain_s;                  /* longest wait for running tasks after SIGTERM */
+    bool log_json;
+    int ready_fd;                     /* -1: none */
+};
+
+/*
+ * Read the command line, and the configuration file that it names.
+ *
+ * blame: on failure, what is wrong, in words that an operator can act on
+ * CELLA_BAD_ARGUMENT  command line; CELLA_BAD_JSON, CELLA_UNKNOWN_FIELD, CELLA_MISSING_FIELD, CELLA_BAD_FIELD  file
+ * CELLA_SYSTEM_FAILED  the file can not be read
+ */
+CELLA_MUST_USE cella_status cella_host_config_read(int argc, char **argv, struct cella_host_config *out,
+                                                   char blame[CELLA_HOST_BLAME_MAX]);
+
+/* The same for the file's content alone. */
+CELLA_MUST_USE cella_status cella_host_config_parse(struct cella_view json, struct cella_host_config *config,
+                                                    char blame[CELLA_HOST_BLAME_MAX]);
+
+/*
+ * Split "ADDR:PORT" or "[ADDR6]:PORT". ADDR is an IP address. CELLA_BAD_ARGUMENT
+ */
+CELLA_MUST_USE cella_status cella_host_address_split(const char *text, char host[64], uint16_t *port);
+
+/* The text of --help. */
+const char *cella_host_help(void);

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <signal.h>
+#include <unistd.h>
+
+#include "host/host.h"
+
+int main(int argc, char **argv)
+{
+    struct cella_host_config config;
+    struct cella_log log = { .descriptor = STDERR_FILENO };
+    char blame[CELLA_HOST_BLAME_MAX];
+    signal(SIGPIPE, SIG_IGN);
+    if (cella_host_config_read(argc, argv, &config, blame) != CELLA_OK) {
+        fprintf(stderr, "cella-host: %s\n", blame);
+        return 2;
+    }
+    log.json = config.log_json;
+    switch (config.command) {
+    case CELLA_HOST_HELP:
+        return fputs(cella_host_help(), stdout) < 0 ? 1 : 0;
+    case CELLA_HOST_VERSION:
+        return puts("cella-host " CELLA_VERSION) < 0 ? 1 : 0;
+    case CELLA_HOST_MEASURE:
+        return cella_host_measure(&config, &log);
+    case CELLA_HOST_RUN:
+        return cella_host_run(&config, &log);
+    }
+    return 2;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * The store of sealed objects: one file per object, in store/ab/abcdef... below the state folder. What is inside is
+ * ciphertext; the executor checks digests and tags of what it gets back, so the store needs to be reliable, not
+ * trusted.
+ *
+ * An object appears under its name when it is complete and on disk, or not at all. Memory does not grow with the
+ * size of objects.
+ */
+
+#include "host/links.h"
+
+#define CELLA_STORE_TRANSFERS_MAX 256U /* PUT and GET streams at a time */
+
+struct cella_store;
+
+/*
+ * Open the store in a folder; left-overs of a run that was cut off are removed.
+ *
+ * state:      descriptor of the state folder
+ * max_bytes:  all objects together
+ * CELLA_SYSTEM_FAILED  errno says why; CELLA_NO_MEMORY
+ */
+CELLA_MUST_USE cella_status cella_store_open(int state, uint64_t max_bytes, struct cella_store **out);
+/* Every transfer has to be over: close the links first. */
+void cella_store_free(struct cella_store *store);
+
+/* Serve a PUT, GET or DELETE stream that an enclave program opened. False when it is none of these. */
+bool cella_store_serve(struct cella_store *store, struct cella_peer *peer, struct cella_stream *stream,
+                       enum cella_stream_kind kind, struct cella_view arguments);
+
+/* Bytes of all objects, and of those that are being written. */
+uint64_t cella_store_used(const struct cella_store *store);

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cella: run Python scripts on data that nobody but their owners may see.
+
+The client. It verifies an executor before it sends anything, encrypts inputs on this machine, and opens what comes
+back with keys that never leave it.
+
+    import cella
+
+    room = cella.connect("exec.example:7443", trust="trust.toml")
+    job = room.run("classify.py", inputs={"images": "digits.npy"}, outputs=["labels"], profile="numpy")
+    job.wait(progress=True)
+    print(job.result())
+    job.outputs["labels"].save("labels.csv")
+
+Every error derives from CellaError and from the built-in that fits.
+
+A script in a cell imports another package of this name: the runtime (Input, Output, builtins, log, progress). Those
+names are here too, so that the same script runs locally.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ._native import (
+    VERSION as __version__,
+    ArgumentError,
+    AttestationError,
+    CellaError,
+    FormatError,
+    IntegrityError,
+    InternalError,
+    LimitError,
+    NotFound,
+    PermissionDenied,
+    PolicyError,
+    RequestError,
+    ResourceError,
+    ScriptError,
+    StateError,
+    StorageError,
+    TaskCancelled,
+    TransportError,
+)
+
+if TYPE_CHECKING:
+    from .contract import Contract
+    from .data import Data
+    from .events import Event
+    from .executor import Executor, connect
+    from .functions import Function, LocalFunction, function
+    from .identity import Identity
+    from .script import Script
+    from .sealing import DataKey
+    from .runtime import Input, Output, OutputLimitError, builtins, log, progress
+    from .task import Task
+    from .trust import Report, Trust
+
+_HOMES = {
+    "Contract": "contract",
+    "Data": "data",
+    "DataKey": "sealing",
+    "Event": "events",
+    "Executor": "executor",
+    "Function": "functions",
+    "Identity": "identity",
+    "LocalFunction": "functions",
+    "Input": "runtime",
+    "Output": "runtime",
+    "OutputLimitError": "runtime",
+    "Report": "trust",
+    "Script": "script",
+    "Task": "task",
+    "Trust": "trust",
+    "builtins": "runtime",
+    "connect": "executor",
+    "function": "functions",
+    "log": "runtime",
+    "progress": "runtime",
+}
+
+__all__ = [
+    "ArgumentError",
+    "AttestationError",
+    "CellaError",
+    "Contract",
+    "Data",
+    "DataKey",
+    "Event",
+    "Executor",
+    "FormatError",
+    "Function",
+    "Identity",
+    "Input",
+    "IntegrityError",
+    "InternalError",
+    "LimitError",
+    "LocalFunction",
+    "NotFound",
+    "Output",
+    "OutputLimitError",
+    "PermissionDenied",
+    "PolicyError",
+    "Report",
+    "RequestError",
+    "ResourceError",
+    "Script",
+    "ScriptError",
+    "StateError",
+    "StorageError",
+    "Task",
+    "TaskCancelled",
+    "TransportError",
+    "Trust",
+    "__version__",
+    "builtins",
+    "connect",
+    "function",
+    "log",
+    "progress",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a module when its name is used first: the command line starts fast."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'cella' has no attribute {name!r}")
+    import importlib
+
+    value = getattr(importlib.import_module(f".{home}", __name__), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "native.h"
+
+#include "trust/evidence_soft.h"
+
+#define METHOD(function) (PyCFunction) (void (*)(void)) (function)
+
+/* Names of the layers in a set of bits, as a tuple. */
+static PyObject *layer_names(uint32_t layers)
+{
+    PyObject *list = PyList_New(0);
+    for (unsigned int bit = 0; list != NULL && cella_layer_name(bit) != NULL; bit++) {
+        if ((layers & ((uint32_t) 1 << bit)) == 0) {
+            continue;
+        }
+        PyObject *name = PyUnicode_FromString(cella_layer_name(bit));
+        if (name == NULL || PyList_Append(list, name) < 0) {
+            Py_CLEAR(list);
+        }
+        Py_XDECREF(name);
+    }
+    PyObject *tuple = list == NULL ? NULL : PyList_AsTuple(list);
+    Py_XDECREF(list);
+    return tuple;
+}
+
+/* Append a new reference to a list, consuming it. */
+static int append(PyObject *list, PyObject *item)
+{
+    int result = item == NULL ? -1 : PyList_Append(list, item);
+    Py_XDECREF(item);
+    return result;
+}
+
+/* Put a new reference into a dict, consuming it. */
+static int put(PyObject *dict, const char *key, PyObject *value)
+{
+    int result = value == NULL ? -1 : PyDict_SetItemString(dict, key, value);
+    Py_XDECREF(value);
+    return result;
+}
+
+static PyObject *hex(const uint8_t *data, size_t size)
+{
+    char text[2 * 64 + 1];
+    cella_hex_encode(cella_view_of(data, size), text);
+    return PyUnicode_FromString(text);
+}
+
+static const char *outcome_name(enum cella_check_outcome outcome)
+{
+    switch (outcome) {
+    case CELLA_CHECK_NOT_DONE:
+        return "not done";
+    case CELLA_CHECK_FAILED:
+        return "failed";
+    case CELLA_CHECK_PASSED:
+        return "passed";
+    }
+    return "not done";
+}
+
+/* Texts of a report quote what the evidence claims: decode them without ever failing. */
+static PyObject *text_of(const char *text)
+{
+    return PyUnicode_DecodeUTF8(text, (Py_ssize_t) strlen(text), "replace");
+}
+
+static PyObject *checks_of(const struct cella_report *report)
+{
+    PyObject *list = PyList_New(0);
+    for (size_t i = 0; list != NULL && i < report->check_count; i++) {
+        const struct cella_check *check = &report->checks[i];
+        PyObject *item = Py_BuildValue("(sssN)", check->name, outcome_name(check->outcome),
+                                       cella_status_name(check->status), text_of(check->detail));
+        if (append(list, item) < 0) {
+            Py_CLEAR(list);
+        }
+    }
+    return list;
+}
+
+static PyObject *not_checked_of(const struct cella_report *report)
+{
+    PyObject *list = PyList_New(0);
+    for (size_t i = 0; list != NULL && i < report->not_checked_count; i++) {
+        if (append(list, PyUnicode_FromString(report->not_checked[i])) < 0) {
+            Py_CLEAR(list);
+        }
+    }
+    return list;
+}
+
+static PyObject *dict_of_report(const struct cella_report *report)
+{
+    PyObject *dict = PyDict_New();
+    if (dict == NULL) {
+        return NULL;
+    }
+    const struct cella_claims *claims = &report->claims;
+    const char *type = cella_evidence_type_name(claims->type);
+    if (put(dict, "status", PyUnicode_FromString(cella_status_name(report->status))) < 0
+        || put(dict, "level", PyLong_FromLong(report->level)) < 0
+        || put(dict, "level_reason", text_of(report->level_reason)) < 0
+        || put(dict, "anchor", text_of(report->anchor)) < 0
+        || put(dict, "measurement_name", text_of(report->measurement_name)) < 0
+        || put(dict, "type", PyUnicode_FromString(type == NULL ? "" : type)) < 0
+        || put(dict, "measurement", hex(claims->measurement, claims->measurement_size)) < 0
+        || put(dict, "layers", layer_names(claims->layers)) < 0
+        || put(dict, "issued_unix_s", PyLong_FromUnsignedLongLong(claims->issued_unix_s)) < 0
+        || put(dict, "checks", checks_of(report)) < 0 || put(dict, "not_checked", not_checked_of(report)) < 0) {
+        Py_CLEAR(dict);
+    }
+    return dict;
+}
+
+static PyObject *evidence_appraise(PyObject *module, PyObject *arguments, PyObject *keywords)
+{
+    static char *names[] = { "evidence", "type", "keys", "charter", "nonce", "policy", "now_unix_s", NULL };
+    CELLA_CLEANUP(native_buffer_clear) Py_buffer evidence = { 0 };
+    CELLA_CLEANUP(native_buffer_clear) Py_buffer keys = { 0 };
+    CELLA_CLEANUP(native_buffer_clear) Py_buffer charter = { 0 };
+    CELLA_CLEANUP(native_buffer_clear) Py_buffer nonce = { 0 };
+    CELLA_CLEANUP(native_buffer_clear) Py_buffer policy_json = { 0 };
+    const char *type = NULL;
+    Py_ssize_t type_size = 0;
+    unsigned long long now = 0;
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "y*s#y*y*y*y*K:appraise", names, &evidence, &type,
+                                     &type_size, &keys, &charter, &nonce, &policy_json, &now)) {
+        return NULL;
+    }
+    const struct native_state *state = native_state_of(module);
+    struct cella_binding binding = { .role = CELLA_ROLE_EXECUTOR };
+    uint8_t key_bytes[CELLA_ED25519_KEY_SIZE + CELLA_X25519_KEY_SIZE];
+    if (native_fixed(state, &keys, "keys", key_bytes, sizeof key_bytes) < 0) {
+        return NULL;
+    }
+    memcpy(binding.keys.sign, key_bytes, CELLA_ED25519_KEY_SIZE);
+    memcpy(binding.keys.seal, key_bytes + CELLA_ED25519_KEY_SIZE, CELLA_X25519_KEY_SIZE);
+    binding.charter = native_view(&charter);
+    binding.nonce = native_view(&nonce);
+    struct cella_policy policy;
+    char field[64] = "";
+    cella_status status = cella_policy_parse(native_view(&policy_json), field, &policy);
+    if (status != CELLA_OK) {
+        return native_raise(state, status, field, NULL);
+    }
+    struct cella_report report = { 0 };
+    Py_BEGIN_ALLOW_THREADS
+    status = cella_evidence_appraise(native_view(&evidence),
+                                     cella_evidence_type_of(cella_view_of(type, (size_t) type_size)), &binding,
+                                     &policy, (uint64_t) now, &report);
+    Py_END_ALLOW_THREADS
+    report.status = status; /* the returned status decides, whatever the report says */
+    return dict_of_report(&report);
+}
+
+static PyObject *measurements_of(const struct cella_policy *policy)
+{
+    PyObject *list = PyList_New(0);
+    for (size_t i = 0; list != NULL && i < policy->measurement_count; i++) {
+        const struct cella_policy_measurement *measurement = &policy->measurements[i];
+        const char *type = cella_evidence_type_name(measurement->type);
+        PyObject *item = Py_BuildValue("(NsN)", text_of(measurement->name), type == NULL ? "" : type,
+                                       hex(measurement->value, measurement->size));
+        if (append(list, item) < 0) {
+            Py_CLEAR(list);
+        }
+    }
+    return list;
+}
+
+static PyObject *roots_of(const struct cella_policy *policy)
+{
+    PyObject *list = PyList_New(0);
+    for (size_t i = 0; list != NULL && i < policy->soft_root_count; i++) {
+        if (append(list, hex(policy->soft_roots[i], sizeof policy->soft_roots[i])) < 0) {
+            Py_CLEAR(list);
+        }
+    }
+    return list;
+}
+
+static PyObject *evidence_policy(PyObject *module, PyObject *arguments)
+{
+    CELLA_CLEANUP(native_buffer_clear) Py_buffer json = { 0 };
+    if (!PyArg_ParseTuple(arguments, "y*:policy", &json)) {
+        return NULL;
+    }
+    const struct native_state *state = native_state_of(module);
+    struct cella_policy policy;
+    char field[64] = "";
+    cella_status status = cella_policy_parse(native_view(&json), field, &policy);
+    if (status != CELLA_OK) {
+        return native_raise(state, status, field, NULL);
+    }
+    PyObject *dict = PyDict_New();
+    if (dict == NULL) {
+        return NULL;
+    }
+    PyObject *charter = policy.charter_pinned ? hex(policy.charter_sha256, sizeof policy.charter_sha256)
+                                              : Py_NewRef(Py_None);
+    if (put(dict, "charter_sha256", charter) < 0 || put(dict, "min_level", PyLong_FromLong(policy.min_level)) < 0
+        || put(dict, "accept_soft", PyBool_FromLong(policy.accept_soft)) < 0
+        || put(dict, "measurements", measurements_of(&policy)) < 0 || put(dict, "soft_roots", roots_of(&policy)) < 0
+        || put(dict, "soft_layers", layer_names(policy.soft_layers)) < 0) {
+        Py_CLEAR(dict);
+    }
+    return dict;
+}
+
+static PyObject *evidence_report_data(PyObject *module, PyObject *arguments)
+{
+    CELLA_CLEANUP(native_buffer_clear) Py_buffer keys = { 0 };
+    CELLA_CLEANUP(native_buffer_clear) Py_buffer charter = { 0 };
+    CELLA_CLEANUP(native_buffer_clear) Py_buffer nonce = { 0 };
+    if (!PyArg_ParseTuple(arguments, "y*y*y*:report_data", &keys, &charter, &nonce)) {
+        return NULL;
+    }
+    const struct native_state *state = native_state_of(module);
+    uint8_t key_bytes[CELLA_ED25519_KEY_SIZE + CELLA_X25519_KEY_SIZE];
+    if (native_fixed(state, &keys, "keys", key_bytes, sizeof key_bytes) < 0) {
+        return NULL;
+    }
+    struct cella_key_set set;
+    memcpy(set.sign, key_bytes, sizeof set.sign);
+    memcpy(set.seal, key_bytes + sizeof set.sign, sizeof set.seal);
+    uint8_t report_data[CELLA_REPORT_DATA_SIZE];
+    cella_status status = cella_evidence_report_data(CELLA_ROLE_EXECUTOR, &set, native_view(&charter),
+                                                     native_view(&nonce), report_data);
+    return status != CELLA_OK ? native_raise(state, status, NULL, NULL)
+                              : native_bytes(cella_view_of(report_data, sizeof report_data));
+}
+
+static PyObject *evidence_soft_make(PyObject *module, PyObject *arguments, PyObject *keywords)
+{
+    static char *names[] = { "root_seed", "layers", "measurement", "report_data", "issued_unix_s", NULL };
+    PyObject *root_seed = NULL;
+    unsigned int layers = 0;
+    CELLA_CLEANUP(native_buffer_clear) Py_buffer measurement = { 0 };
+    CELLA_CLEANUP(native_buffer_clear) Py_buffer report_data = { 0 };
+    unsigned long long issued = 0;
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "OIy*y*K:soft_evidence", names, &root_seed, &layers,
+                                     &measurement, &report_data, &issued)) {
+        return NULL;
+    }
+    const struct native_state *state = native_state_of(module);
+    const struct cella_secret *seed = native_secret_of(state, root_seed);
+    uint8_t measured[CELLA_SHA256_SIZE];
+    uint8_t data[CELLA_REPORT_DATA_SIZE];
+    if (seed == NULL || native_fixed(state, &measurement, "measurement", measured, sizeof measured) < 0
+        || native_fixed(state, &report_data, "report_data", data, sizeof data) < 0) {
+        return NULL;
+    }
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes evidence = { 0 };
+    cella_status status = cella_evidence_soft_make(seed, layers, measured, data, (uint64_t) issued, &evidence);
+    return status != CELLA_OK ? native_raise(state, status, NULL, NULL) : native_bytes(cella_bytes_view(&evidence));
+}
+
+PyMethodDef native_evidence_methods[] = {
+    { "appraise", METHOD(evidence_appraise), METH_VARARGS | METH_KEYWORDS,
+      "appraise(evidence, type, keys, charter, nonce, policy, now_unix_s)\n--\n\n"
+      "Judge evidence by a policy (JSON bytes) and return the report as a dict.\n\n"
+      "Refused evidence is a report whose status is not 'OK', never an exception: look at it." },
+    { "policy", evidence_policy, METH_VARARGS,
+      "policy(json)\n--\n\nRead a policy strictly and return what it means as a dict." },
+    { "report_data", evidence_report_data, METH_VARARGS,
+      "report_data(keys, charter, nonce)\n--\n\nThe 64 bytes that bind evidence to keys, charter and nonce." },
+    { "soft_evidence", METHOD(evidence_soft_make), METH_VARARGS | METH_KEYWORDS,
+      "soft_evidence(root_seed, layers, measurement, report_data, issued_unix_s)\n--\n\n"
+      "Make evidence of the soft platform with a software root of your own, for simulations and tests.\n\n"
+      "It convinces nobody whose trust file does not name that root." },
+    { NULL, NULL, 0, NULL },
+};

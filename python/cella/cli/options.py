@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options that several commands have, and what they turn into."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from . import show
+
+if TYPE_CHECKING:
+    from ..executor import Executor
+    from ..identity import Identity
+    from ..script import Script
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+json_option = click.option("--json", "as_json", is_flag=True, help="JSON lines on stdout, for machines.")
+identity_option = click.option(
+    "--identity",
+    type=click.Path(dir_okay=False),
+    envvar="CELLA_IDENTITY",
+    help="Identity file. Default: $CELLA_IDENTITY, else ~/.config/cella/identity.json.",
+)
+trust_option = click.option(
+    "--trust",
+    type=click.Path(dir_okay=False),
+    envvar="CELLA_TRUST",
+    help="Trust file: which executors you accept. Default: $CELLA_TRUST, else ./trust.toml.",
+)
+timeout_option = click.option(
+    "--timeout", type=click.FloatRange(min=0.1), default=30.0, show_default=True, help="Seconds one network step may wait."
+)
+at_option = click.option("--at", required=True, envvar="CELLA_AT", metavar="HOST:PORT", help="The executor. Or $CELLA_AT.")
+limit_option = click.option(
+    "--limit",
+    "limits",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Lower a limit: cpu_s, wall_s, memory_bytes, output_bytes, result_bytes, log_bytes, threads. 64M is fine.",
+)
+argument_option = click.option(
+    "--arg", "arguments", multiple=True, metavar="NAME=VALUE", help="An argument: JSON, or text where it is not JSON."
+)
+profile_option = click.option("--profile", help="Where it runs: python, numpy, ... Default: python.")
+entry_option = click.option(
+    "--entry", help="Function to call. Default: main, else the one named like the file, else entrypoint, else the only one."
+)
+
+
+def executor_options(command: Command) -> Command:
+    """Add --at, --trust, --identity, --timeout, --json."""
+    for option in (json_option, timeout_option, identity_option, trust_option, at_option):
+        command = option(command)
+    return command
+
+
+def with_executor(command: Command) -> Command:
+    """Give a command an attested executor as its first argument, or end it. Adds executor_options."""
+
+    @executor_options
+    @functools.wraps(command)
+    def wrapped(at: str, trust: str | None, identity: str | None, timeout: float, as_json: bool, **rest: Any) -> Any:
+        from ..executor import Executor
+
+        who = load_identity(identity, as_json)
+        with Executor(at, trust, who, timeout=timeout) as executor:
+            return command(executor=executor, as_json=as_json, **rest)
+
+    return wrapped  # type: ignore[return-value]
+
+
+def load_identity(path: str | None, as_json: bool = False) -> Identity:
+    """The caller's identity; made at the first use, and said so."""
+    from ..identity import Identity, default_path
+
+    identity, created = Identity.load_or_create(path)
+    if created:
+        where = path or default_path()
+        if as_json:
+            show.event("identity", party=identity.party, path=str(where), created=True)
+        show.note(f"made a new identity {identity.party} in {where}; keep that file, it opens your results")
+    return identity
+
+
+def attested(executor: Executor, as_json: bool) -> None:
+    """Say in one line what was verified."""
+    report = executor.report
+    if as_json:
+        show.event("attested", executor=executor.id, level=report.level, anchor=report.anchor)
+    else:
+        show.note(f"attested: level {report.level} ({report.type}), {show.visible(report.measurement_name)}")
+
+
+def pairs(texts: Iterable[str], option: str) -> dict[str, str]:
+    """NAME=VALUE options as a dict."""
+    found: dict[str, str] = {}
+    for text in texts:
+        name, equals, content = text.partition("=")
+        if not equals or not name or not content:
+            raise click.BadParameter(f"{text!r} is not NAME=VALUE", param_hint=option)
+        if name in found:
+            raise click.BadParameter(f"{name} is given twice", param_hint=option)
+        found[name] = content
+    return found
+
+
+def json_values(texts: Iterable[str], script: Script | None = None) -> dict[str, Any]:
+    """--arg options as values: JSON, or text where it is not JSON or the script says str."""
+    strings = set()
+    if script is not None:
+        strings = {parameter.name for parameter in script.parameters if parameter.type == "string"}
+    values: dict[str, Any] = {}
+    for name, text in pairs(texts, "--arg").items():
+        if name in strings:
+            values[name] = text
+            continue
+        try:
+            values[name] = json.loads(text, parse_constant=_refuse_constant)
+        except ValueError:
+            values[name] = text
+    return values
+
+
+def _refuse_constant(text: str) -> Any:
+    raise ValueError(text)
+
+
+def parties(text: str, me: str) -> list[str]:
+    """Party ids from "PARTY,PARTY"; "me" is the caller."""
+    return [me if item == "me" else item for item in text.split(",") if item]

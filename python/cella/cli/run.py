@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""cella run: the whole way as one command."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .. import _native
+from . import show
+from .options import (
+    argument_option,
+    attested,
+    entry_option,
+    executor_options,
+    json_values,
+    limit_option,
+    load_identity,
+    pairs,
+    profile_option,
+)
+from .task import save
+
+if TYPE_CHECKING:
+    from ..executor import Executor
+    from ..script import Script
+    from ..task import Task
+
+
+def _check_files(inputs: dict[str, str], outputs: dict[str, str]) -> None:
+    """Refuse what can not work before anything is sent."""
+    for name, path in inputs.items():
+        if not os.path.exists(path):
+            raise click.BadParameter(f"{name}: there is no file {path}", param_hint="--input")
+        if os.path.isdir(path):
+            raise click.BadParameter(f"{name}: {path} is a folder", param_hint="--input")
+    for name, path in outputs.items():
+        folder = os.path.dirname(path) or "."
+        if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
+            raise click.BadParameter(f"{name}: there is no writable folder {folder}", param_hint="--output")
+        if os.path.isdir(path):
+            raise click.BadParameter(f"{name}: {path} is a folder", param_hint="--output")
+
+
+def _check_script(script: Script, inputs: dict[str, str], outputs: dict[str, str], arguments: dict[str, Any]) -> None:
+    script.package(list(inputs), list(outputs), arguments)
+    missing = script.missing({*inputs, *outputs, *arguments})
+    if missing:
+        raise _native.error(
+            "BAD_ARGUMENT",
+            f"{script.entry}() needs {', '.join(missing)}: give each with --input, --output or --arg",
+            missing[0],
+        )
+
+
+@click.command()
+@click.argument("path", metavar="SCRIPT")
+@click.option("--input", "inputs", multiple=True, metavar="NAME=PATH", help="A file for the parameter NAME.")
+@click.option("--output", "outputs", multiple=True, metavar="NAME=PATH", help="Where to save what NAME was given.")
+@argument_option
+@profile_option
+@entry_option
+@limit_option
+@click.option("--detach", is_flag=True, help="Do not wait; print the task's id. Later: cella task fetch.")
+@executor_options
+def run(
+    path: str,
+    inputs: tuple[str, ...],
+    outputs: tuple[str, ...],
+    arguments: tuple[str, ...],
+    profile: str | None,
+    entry: str | None,
+    limits: tuple[str, ...],
+    detach: bool,
+    at: str,
+    trust: str | None,
+    identity: str | None,
+    timeout: float,
+    as_json: bool,
+) -> None:
+    """Run SCRIPT on your data, where nobody else sees script, data or results.
+
+    The function's parameters are what you give: --input and --output by name, --arg for the rest.
+
+        cella run classify.py --at exec.example:7443 --input images=digits.npy
+            --output labels=labels.csv --arg threshold=0.5 --profile numpy
+
+    The result, a JSON value, goes to stdout, everything else to stderr.
+    """
+    from ..executor import Executor
+    from ..script import Script
+
+    script = Script.read(path, entry)
+    sources, targets = pairs(inputs, "--input"), pairs(outputs, "--output")
+    given = json_values(arguments, script)
+    _check_files(sources, targets)
+    _check_script(script, sources, targets, given)
+    for sentence in script.warnings(profile or "python"):
+        show.note(f"warning: {sentence}")
+    who = load_identity(identity, as_json)
+    with Executor(at, trust, who, timeout=timeout) as executor, show.reporter(as_json) as report:
+        attested(executor, as_json)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # said above
+            task = executor.run(
+                script,
+                inputs=sources,
+                outputs=list(targets),
+                arguments=given,
+                profile=profile,
+                limits=pairs(limits, "--limit"),
+                progress=report,
+            )
+        if detach:
+            _detached(task, as_json)
+        else:
+            _finish(executor, task, targets, report, as_json)
+
+
+def _detached(task: Task, as_json: bool) -> None:
+    if as_json:
+        show.event("task", task=task.id, state=task.state)
+    else:
+        print(task.id)
+
+
+def _finish(executor: Executor, task: Task, targets: dict[str, str], report: Any, as_json: bool) -> None:
+    try:
+        task.wait(report)
+    except (KeyboardInterrupt, _native.TransportError):
+        if not task.done:
+            show.note(f"{task.id} goes on; cella task fetch {task.id} --at {executor.address}, or cella task cancel")
+        raise
+    saved = save(task, targets, report, as_json)
+    if as_json:
+        show.event("result", task=task.id, result=task.result(), outputs=saved, usage=task.usage)
+    else:
+        show.value(task.result())

@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: Apache-2.0
+"""cella task: create, assign, contract, approve, invoke, watch, show, fetch, cancel, list."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .. import _native
+from . import show
+from .options import argument_option, json_values, limit_option, pairs, parties, with_executor
+
+if TYPE_CHECKING:
+    from ..executor import Executor
+    from ..task import Task
+
+task_argument = click.argument("task_id", metavar="TASK")
+
+
+@click.group()
+def task() -> None:
+    """Create, approve, run and look at tasks of several parties.
+
+    create -> assign (each owner) -> contract, approve (each participant) -> invoke (creator) -> watch -> fetch
+    """
+
+
+def _tell(found: Task, as_json: bool) -> None:
+    if as_json:
+        show.event("task", task=found.id, state=found.state, version=found.facts.get("version"))
+    else:
+        print(f"{found.id}  {found.state}")
+
+
+@task.command()
+@click.argument("function_id", metavar="FUNCTION")
+@click.option("--input", "inputs", multiple=True, metavar="NAME=DATA|PARTY", help="Your data, or who will assign it.")
+@click.option("--output", "outputs", multiple=True, metavar="NAME=PARTY,...", help="Who gets it; me is you.")
+@click.option("--result", metavar="PARTY,...", help="Who gets the result. Default: you.")
+@click.option("--messages", metavar="PARTY,...", help="Who gets error texts and log, which may contain data.")
+@click.option("--invoke", is_flag=True, help="Queue it at once; only with your own data and nobody else in it.")
+@argument_option
+@limit_option
+@with_executor
+def create(
+    executor: Executor,
+    function_id: str,
+    inputs: tuple[str, ...],
+    outputs: tuple[str, ...],
+    result: str | None,
+    messages: str | None,
+    invoke: bool,
+    arguments: tuple[str, ...],
+    limits: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Create a task of FUNCTION. Prints its id."""
+    me = executor.party
+    given: dict[str, Any] = {}
+    for name, item in pairs(inputs, "--input").items():
+        given[name] = executor.data.get(item) if item.startswith("data-") else parties(item, me)
+    made = executor.tasks.create(
+        function_id,
+        arguments=json_values(arguments),
+        inputs=given,
+        outputs={name: parties(item, me) for name, item in pairs(outputs, "--output").items()},
+        result=parties(result, me) if result else None,
+        messages=parties(messages, me) if messages else None,
+        limits=pairs(limits, "--limit"),
+        invoke=invoke,
+    )
+    _tell(made, as_json)
+
+
+@task.command()
+@task_argument
+@click.argument("inputs", nargs=-1, required=True, metavar="NAME=DATA...")
+@with_executor
+def assign(executor: Executor, task_id: str, inputs: tuple[str, ...], as_json: bool) -> None:
+    """Give your data to inputs of TASK."""
+    from ..task import Task
+
+    _tell(Task(executor, task_id).assign(pairs(inputs, "NAME=DATA")), as_json)
+
+
+@task.command()
+@task_argument
+@click.option("--raw", is_flag=True, help="Print exactly the bytes that are approved.")
+@with_executor
+def contract(executor: Executor, task_id: str, raw: bool, as_json: bool) -> None:
+    """Who gives what, who gets what, what runs: the contract of TASK in sentences, and its hash."""
+    from ..task import Task
+
+    found = Task(executor, task_id).contract()
+    if raw:
+        sys.stdout.buffer.write(found.content)
+        sys.stdout.flush()
+    elif as_json:
+        show.event("contract", sha256=found.sha256, contract=found.terms)
+    else:
+        print(found.explain(executor.party))
+
+
+@task.command()
+@task_argument
+@click.option("--sha256", metavar="HASH", help="The contract that you have read: approve exactly this one.")
+@click.option("--yes", is_flag=True, help="Approve what is shown without asking.")
+@with_executor
+def approve(executor: Executor, task_id: str, sha256: str | None, yes: bool, as_json: bool) -> None:
+    """Approve the contract of TASK. It is shown and you are asked, or you name its hash with --sha256."""
+    from ..task import Task
+
+    found = Task(executor, task_id)
+    shown = found.contract()
+    if sha256 is not None and sha256.lower() != shown.sha256:
+        raise _native.error("WRONG_CONTRACT", f"the contract is {shown.sha256}, not {sha256.lower()}; read it again")
+    if sha256 is None:
+        show.note(shown.explain(executor.party))
+        if not yes:
+            if not sys.stdin.isatty():
+                raise click.UsageError("nobody to ask here: give --sha256 HASH, or --yes to approve what is shown")
+            click.confirm("Approve?", abort=True, err=True)
+    _tell(found.approve(shown), as_json)
+
+
+@task.command()
+@task_argument
+@with_executor
+def invoke(executor: Executor, task_id: str, as_json: bool) -> None:
+    """Queue TASK, when all have approved."""
+    from ..task import Task
+
+    _tell(Task(executor, task_id).invoke(), as_json)
+
+
+@task.command()
+@task_argument
+@click.option("--for", "seconds", type=click.FloatRange(min=0), help="Give up after so many seconds; the task goes on.")
+@with_executor
+def watch(executor: Executor, task_id: str, seconds: float | None, as_json: bool) -> None:
+    """Show progress until TASK is over. The exit code tells how it ended."""
+    found = executor.tasks.get(task_id)
+    with show.reporter(as_json) as report:
+        found.wait(report, timeout=seconds)
+    _tell(found, as_json)
+
+
+@task.command("show")
+@task_argument
+@with_executor
+def show_task(executor: Executor, task_id: str, as_json: bool) -> None:
+    """Everything that you may know of TASK."""
+    found = executor.tasks.get(task_id)
+    facts = {name: value for name, value in found.facts.items() if name not in ("result", "messages")}
+    for output in facts.get("outputs", {}).values():
+        output.pop("sealed_key", None)
+    if as_json:
+        show.event("task", **facts)
+    else:
+        show.value(facts)
+        missing = set(found.facts.get("participants", ())) - set(found.facts.get("approved", ()))
+        if found.state == "assigned" and missing:
+            show.note("waiting for the approval of " + ", ".join(sorted(missing)))
+
+
+@task.command()
+@task_argument
+@click.option("--output", "outputs", multiple=True, metavar="NAME=PATH", help="Save this output.")
+@with_executor
+def fetch(executor: Executor, task_id: str, outputs: tuple[str, ...], as_json: bool) -> None:
+    """Wait for TASK, save outputs, print the result if it is yours."""
+    found = executor.tasks.get(task_id)
+    with show.reporter(as_json) as report:
+        found.wait(report)
+        saved = save(found, pairs(outputs, "--output"), report, as_json)
+    result = found.result() if found.facts.get("result") else None
+    if as_json:
+        show.event("result", task=found.id, result=result, outputs=saved, usage=found.usage)
+    elif found.facts.get("result"):
+        show.value(result)
+
+
+def save(found: Task, wanted: dict[str, str], report: Any, as_json: bool) -> dict[str, Any]:
+    """Save outputs of a finished task and say so."""
+    there = found.outputs
+    saved: dict[str, Any] = {}
+    for name, path in wanted.items():
+        if name not in there:
+            have = ", ".join(there) or "none"
+            raise _native.error("NOT_FOUND", f"the task has no output {name}; it has {have}", name)
+        size = there[name].save(path, progress=report)
+        saved[name] = {"path": path, "size": size}
+        if not as_json:
+            show.note(f"{name} -> {path} ({size} bytes)")
+    return saved
+
+
+@task.command()
+@task_argument
+@with_executor
+def cancel(executor: Executor, task_id: str, as_json: bool) -> None:
+    """Stop TASK; nothing of it is released."""
+    from ..task import Task
+
+    _tell(Task(executor, task_id).cancel(), as_json)
+
+
+@task.command("list")
+@with_executor
+def list_tasks(executor: Executor, as_json: bool) -> None:
+    """Tasks that you take part in."""
+    for item in executor.tasks.list():
+        if as_json:
+            show.event("task", **item)
+        else:
+            print(f"{item['task']}  {item['state']:<9}  {item['function']}")

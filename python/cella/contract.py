@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The contract of a task: the bytes that everybody approves, and the same bytes as prose."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from . import _native
+from .encoding import human_size, parse_object
+
+MEMBERS = {
+    "version",
+    "task",
+    "executor",
+    "measurements",
+    "creator",
+    "function",
+    "arguments",
+    "inputs",
+    "outputs",
+    "result",
+    "messages",
+    "limits",
+    "participants",
+}
+
+
+@dataclass(frozen=True)
+class Contract:
+    """A contract as it was received.
+
+    Attributes:
+        content: the exact bytes.
+        sha256: computed here over those bytes, hexadecimal. This is what an approval names.
+        terms: the bytes as JSON.
+    """
+
+    content: bytes
+    sha256: str
+    terms: dict[str, Any]
+
+    @classmethod
+    def of(cls, content: bytes, task: str, executor: str) -> Contract:
+        """Read a contract's bytes.
+
+        Args:
+            content: as received. Untrusted.
+            task, executor: what it must be about.
+
+        Raises:
+            StateError: WRONG_CONTRACT, it is about another task or executor.
+            FormatError: it is not a contract, or has terms that this version does not know and could not explain.
+        """
+        terms = parse_object(content, "contract")
+        if terms.get("version") != 1 or set(terms) != MEMBERS:
+            raise _native.error("BAD_VERSION", "the contract has terms that this version of cella can not explain; update")
+        if terms["task"] != task or terms["executor"] != executor:
+            raise _native.error("WRONG_CONTRACT", "the contract is about another task or executor")
+        return cls(content, hashlib.sha256(content).hexdigest(), terms)
+
+    def explain(self, me: str | None = None) -> str:
+        """The contract in sentences: what runs, who gives what, who gets what.
+
+        Args:
+            me: a party id that is written as "you".
+
+        Returns:
+            Text; the same bytes and the same me always give the same text.
+
+        Raises:
+            FormatError: BAD_FORMAT, a term has an unexpected shape.
+        """
+        try:
+            return "\n".join(_lines(self.terms, me, self.sha256))
+        except (KeyError, TypeError, AttributeError, ValueError) as problem:
+            raise _native.error("BAD_FORMAT", f"the contract can not be explained: {problem!r}") from None
+
+
+def _quoted(text: Any) -> str:
+    """Text from others, with whatever could fool a terminal escaped."""
+    return json.dumps(text, ensure_ascii=True)
+
+
+def _people(parties: list[str], me: str | None) -> str:
+    names = ["you" if party == me else party for party in parties]
+    return " and ".join(names) if names else "nobody"
+
+
+def _lines(terms: dict[str, Any], me: str | None, sha256: str) -> list[str]:
+    function = terms["function"]
+    where = "built into the executor" if function["executor"] == "builtin" else f"Python, profile {function['profile']}"
+    kind = "public: everybody may read its source" if function["public"] else "private: only its owner and the executor know its source"
+    lines = [
+        f"Task {terms['task']}, created by {_people([terms['creator']], me)}.",
+        "",
+        "What runs",
+        f"  {_quoted(function['name'])} ({where}), entry {_quoted(function['entry'])}, owned by {_people([function['owner']], me)}.",
+        f"  It is {kind}.",
+        f"  SHA-256 {function['sha256']}",
+    ]
+    for name, value in sorted(terms["arguments"].items()):
+        lines.append(f"  argument {name} = {_quoted(value)}")
+    lines += ["", "Who gives what"]
+    for name, item in sorted(terms["inputs"].items()):
+        lines.append(f"  {name}: from {_people(item['owners'], me)}, {human_size(item['size'])} sealed, {item['data']}")
+        lines.append(f"    SHA-256 {item['sha256']}")
+    if not terms["inputs"]:
+        lines.append("  Nobody gives data.")
+    lines += ["", "Who gets what"]
+    for name, item in sorted(terms["outputs"].items()):
+        lines.append(f"  {name}: to {_people(item['receivers'], me)}")
+    lines.append(f"  result (a JSON value): to {_people(terms['result']['receivers'], me)}")
+    lines.append(f"  error texts and log, which may contain data: to {_people(terms['messages']['receivers'], me)}")
+    lines.append("  Exception class and line of a failure: to every participant.")
+    lines += ["", "Where, and at most how much", f"  Executor {terms['executor']}"]
+    lines += [f"  running {measurement}" for measurement in terms["measurements"]]
+    lines.append("  " + ", ".join(_limit(name, value) for name, value in sorted(terms["limits"].items())))
+    lines += ["", f"It runs when all have approved: {_people(terms['participants'], me)}.", f"Contract SHA-256 {sha256}"]
+    return lines
+
+
+def _limit(name: str, value: int) -> str:
+    words, _, unit = name.rpartition("_")
+    if unit == "bytes":
+        return f"{words} {human_size(value)}"
+    if unit == "s":
+        return f"{words} {value} s"
+    return f"{name} {value}"

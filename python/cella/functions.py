@@ -1,0 +1,283 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Functions: what an executor keeps of a script, and the decorator that makes one out of a Python function."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from . import _native
+from .encoding import to_base64url, write_json
+from .script import Script, parse_limits
+
+if TYPE_CHECKING:
+    from .executor import Executor
+
+Callee = TypeVar("Callee", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function that an executor knows.
+
+    Attributes:
+        id: "function-" and 32 hexadecimal digits.
+        owner: party id.
+        sha256: of the package, hexadecimal: what a contract names.
+        public: whether everybody may read and use it.
+        spec: the package without its source.
+        source: text, where the caller may read it.
+    """
+
+    id: str
+    owner: str
+    sha256: str
+    public: bool
+    spec: Mapping[str, Any]
+    source: str | None = None
+
+    @classmethod
+    def of(cls, answer: Mapping[str, Any]) -> Function:
+        """From an answer of function.get."""
+        return cls(
+            id=answer["function"],
+            owner=answer.get("owner", ""),
+            sha256=answer.get("sha256", ""),
+            public=bool(answer.get("public")),
+            spec=answer.get("spec", {}),
+            source=answer.get("source"),
+        )
+
+    @property
+    def name(self) -> str:
+        """Name of the function."""
+        return str(self.spec.get("name", self.id))
+
+
+class FunctionRegistry:
+    """The functions of an executor; Executor.functions makes it."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+
+    def register(self, package: bytes) -> Function:
+        """Register a package. A private one travels sealed to the executor.
+
+        Args:
+            package: JSON bytes, from Script.package, builtin_package or one's own tool.
+
+        Raises:
+            IntegrityError: BAD_DIGEST, the executor's hash is not the one computed here.
+        """
+        from .encoding import parse_object
+
+        spec = parse_object(package, "function package")
+        if spec.get("public") is True:
+            args = {"package": to_base64url(package)}
+        else:
+            context = self._executor.party.encode("ascii")
+            args = {"sealed_package": self._executor.seal("package", context, package)}
+        answer = self._executor.request("function.register", args)
+        digest = hashlib.sha256(package).hexdigest()
+        if answer["sha256"] != digest:
+            raise _native.error("BAD_DIGEST", "the executor registered another package than was sent")
+        source = spec.pop("source", None)
+        return Function(answer["function"], self._executor.party, digest, spec.get("public") is True, spec, source)
+
+    def get(self, function: str) -> Function:
+        """A function by id."""
+        return Function.of(self._executor.request("function.get", {"function": function}))
+
+    def list(self) -> Sequence[Function]:
+        """The caller's functions and all public ones."""
+        return [Function.of(item) for item in self._executor.request("function.list")["functions"]]
+
+
+def builtin_package(
+    name: str,
+    inputs: Sequence[str] = (),
+    outputs: Sequence[str] = (),
+    arguments: Iterable[str] = (),
+    *,
+    limits: Mapping[str, int | str] | None = None,
+    public: bool = True,
+) -> bytes:
+    """Package of a function that is built into the executor.
+
+    >>> b'"executor":"builtin"' in builtin_package("echo", arguments=["message"])
+    True
+    """
+    content: dict[str, Any] = {
+        "version": 1,
+        "name": name,
+        "executor": "builtin",
+        "public": public,
+        "entry": name,
+        "inputs": [{"name": item} for item in inputs],
+        "outputs": [{"name": item} for item in outputs],
+        "arguments": [{"name": item} for item in arguments],
+    }
+    if limits:
+        content["limits"] = parse_limits(limits)
+    return write_json(content, "function package")
+
+
+class LocalFunction:
+    """A Python function that can be sent as text. Made by the decorator function().
+
+    Calling it calls the original. local() runs it as a cell would; Executor.run sends it.
+
+    Attributes:
+        script: the text that is sent, parsed.
+        inputs, outputs: declared names.
+        profile: where it runs.
+        limits: lower than the executor's.
+    """
+
+    def __init__(
+        self,
+        original: Callable[..., Any],
+        inputs: Sequence[str],
+        outputs: Sequence[str],
+        profile: str,
+        limits: Mapping[str, int | str] | None,
+    ) -> None:
+        functools.update_wrapper(self, original)
+        self._original = original
+        self.script = Script.parse(source_of(original), f"{original.__name__}.py", original.__name__)
+        self.inputs = tuple(inputs)
+        self.outputs = tuple(outputs)
+        self.profile = profile
+        self.limits = dict(limits or {})
+        self.package()  # names and limits are judged where they are written
+
+    def __call__(self, *positional: Any, **named: Any) -> Any:
+        return self._original(*positional, **named)
+
+    def package(self, public: bool = False) -> bytes:
+        """The function package; see Script.package."""
+        return self.script.package(
+            self.inputs, self.outputs, profile=self.profile, limits=self.limits or None, public=public
+        )
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the private package: what a contract will name."""
+        return hashlib.sha256(self.package()).hexdigest()
+
+    def local(self, **named: Any) -> Any:
+        """Run here, in this process, with the module that scripts see in a cell; nothing is encrypted or sent.
+
+        Args:
+            named: inputs as paths, bytes or arrays; arguments as JSON values. Outputs are not given: they are
+                attributes of the result.
+
+        Returns:
+            local.LocalRun with result and outputs.
+        """
+        from .local import run_local
+
+        inputs = {name: named.pop(name) for name in self.inputs if name in named}
+        return run_local(self.script, inputs, self.outputs, named)
+
+
+@overload
+def function(original: Callee) -> LocalFunction: ...
+@overload
+def function(
+    original: None = None,
+    *,
+    inputs: Sequence[str] = ...,
+    outputs: Sequence[str] = ...,
+    profile: str = ...,
+    limits: Mapping[str, int | str] | None = ...,
+) -> Callable[[Callee], LocalFunction]: ...
+def function(
+    original: Callable[..., Any] | None = None,
+    *,
+    inputs: Sequence[str] = (),
+    outputs: Sequence[str] = (),
+    profile: str = "python",
+    limits: Mapping[str, int | str] | None = None,
+) -> Any:
+    """Decorator: make a Python function something that can be sent to an executor as text.
+
+    Its source text is what runs. Modules and literal constants that it uses from outside are written in front of it;
+    anything else that it takes from outside is refused here.
+
+    Args:
+        inputs: names of parameters that are inputs.
+        outputs: names of parameters that are outputs.
+        profile: "python", "numpy", ...
+        limits: lower than the executor's, for example {"memory_bytes": "64M"}.
+
+    Returns:
+        A LocalFunction.
+
+    Raises:
+        ScriptError: BAD_SCRIPT, the source can not be found, or it uses something that can not be sent.
+    """
+
+    def wrap(target: Callable[..., Any]) -> LocalFunction:
+        return LocalFunction(target, inputs, outputs, profile, limits)
+
+    return wrap if original is None else wrap(original)
+
+
+def source_of(original: Callable[..., Any]) -> str:
+    """The text of a function without its decorators, with the imports and constants that it needs in front.
+
+    Raises:
+        ScriptError: BAD_SCRIPT.
+    """
+    import ast
+    import inspect
+    import textwrap
+
+    name = getattr(original, "__name__", "?")
+    try:
+        text = textwrap.dedent(inspect.getsource(original))
+        node = ast.parse(text).body[0]
+    except (OSError, TypeError, SyntaxError) as problem:
+        raise _native.error("BAD_SCRIPT", f"the source of {name} can not be found ({problem}); put it into a file") from None
+    if not isinstance(node, ast.FunctionDef):
+        raise _native.error("BAD_SCRIPT", f"{name} is not a plain function made with def")
+    if original.__code__.co_freevars:  # type: ignore[attr-defined]
+        free = ", ".join(original.__code__.co_freevars)  # type: ignore[attr-defined]
+        raise _native.error("BAD_SCRIPT", f"{name} uses {free} from the function around it; pass them as arguments")
+    body = "\n".join(text.splitlines()[node.lineno - 1 : node.end_lineno]) + "\n"
+    outside = _outside_names(body)
+    known = original.__globals__  # type: ignore[attr-defined]
+    needed = [_definition(name, item, known[item]) for item in sorted(outside) if item in known and item != name]
+    return "".join(line + "\n" for line in needed) + body
+
+
+def _outside_names(body: str) -> set[str]:
+    """Names that the text uses but does not define, at any depth."""
+    import symtable
+
+    names: set[str] = set()
+    pending = list(symtable.symtable(body, "function", "exec").get_children())
+    while pending:
+        table = pending.pop()
+        pending += table.get_children()
+        names |= {symbol.get_name() for symbol in table.get_symbols() if symbol.is_global() and symbol.is_referenced()}
+    return names
+
+
+def _definition(function_name: str, name: str, value: Any) -> str:
+    """One line that defines an outside name, where a line can."""
+    import types
+
+    if isinstance(value, types.ModuleType):
+        return f"import {value.__name__}" if value.__name__ == name else f"import {value.__name__} as {name}"
+    if value is None or isinstance(value, (bool, int, float, str, bytes)):
+        return f"{name} = {value!r}"
+    raise _native.error(
+        "BAD_SCRIPT",
+        f"{function_name} uses {name} (a {type(value).__name__}) from outside; define it inside, or pass it as an "
+        "argument or input",
+    )

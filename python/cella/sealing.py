@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sealed files on the owner's machine: what leaves it is encrypted, in the format of docs/sealed-file.md."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from . import _native, atomic
+from .encoding import from_base64url, to_base64url, write_json
+from .identity import read_private_file
+
+INPUT_LABEL = b"cella input v1"
+"""Associated data of inputs, unless the owner chose other."""
+SEGMENTS = ("1MB", "4KB")
+KEY_KIND = "cella data key"
+BLOCK = 1 << 20
+
+Progress = Callable[[int, int], None]
+
+
+def output_label(task: str, output: str) -> bytes:
+    """Associated data of a task's output."""
+    return f"cella output v1/{task}/{output}".encode("ascii")
+
+
+@dataclass(frozen=True)
+class DataKey:
+    """The key of one sealed file, with what is needed to open it.
+
+    Attributes:
+        key: 32 bytes.
+        segment: "1MB" or "4KB".
+        associated_data: at most 256 bytes, bound to the file.
+
+    >>> key = DataKey.generate()
+    >>> key.segment, key.associated_data
+    ('1MB', b'cella input v1')
+    """
+
+    key: _native.Secret
+    segment: str = "1MB"
+    associated_data: bytes = INPUT_LABEL
+
+    @classmethod
+    def generate(cls, segment: str = "1MB", associated_data: bytes = INPUT_LABEL) -> DataKey:
+        """A new random key."""
+        return cls(_native.Secret.generate(), segment, associated_data)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a key file, 0600. StateError EXISTS: an existing one is never overwritten."""
+        content = {
+            "version": 1,
+            "kind": KEY_KIND,
+            "key": to_base64url(self.key.export()),
+            "segment": self.segment,
+            "associated_data": to_base64url(self.associated_data),
+        }
+        try:
+            atomic.create(path, write_json(content) + b"\n")
+        except FileExistsError:
+            raise _native.error("EXISTS", f"{path} exists already and is never overwritten") from None
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> DataKey:
+        """Read a key file.
+
+        Raises:
+            PermissionDenied: others may read it.
+            FormatError: it is not a key file.
+            FileNotFoundError: there is no such file.
+        """
+        content = read_private_file(path, KEY_KIND)
+        key = from_base64url(content.get("key"), "key")
+        segment = content.get("segment", "1MB")
+        if len(key) != 32 or segment not in SEGMENTS:
+            raise _native.error("BAD_FORMAT", f"{path} is not a key file")
+        label = from_base64url(content.get("associated_data"), "associated_data")
+        return cls(_native.Secret.from_bytes(key), segment, label)
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """What was sealed or opened.
+
+    Attributes:
+        plain_size: bytes of plaintext.
+        sealed_size: bytes of the sealed file.
+        sha256: of the sealed file, 32 bytes: what sha256sum prints for it.
+    """
+
+    plain_size: int
+    sealed_size: int
+    sha256: bytes
+
+
+def _is_regular(file: BinaryIO) -> bool:
+    return stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+
+
+def _stream(
+    stream: _native.Sealer | _native.Opener, source: BinaryIO, target: BinaryIO, sealing: bool, progress: Progress | None
+) -> Sealed:
+    """Through a stream in order: for pipes, which have neither size nor offsets."""
+    import hashlib
+
+    digest = hashlib.sha256()
+    taken = given = 0
+
+    def give(data: bytes) -> None:
+        nonlocal given
+        target.write(data)
+        given += len(data)
+        if sealing:
+            digest.update(data)
+
+    while block := source.read(BLOCK):
+        taken += len(block)
+        if not sealing:
+            digest.update(block)
+        give(stream.update(block))
+        if progress is not None:
+            progress(taken if sealing else given, 0)
+    give(stream.finish())
+    target.flush()
+    plain, sealed = (taken, given) if sealing else (given, taken)
+    return Sealed(plain, sealed, digest.digest())
+
+
+def seal(
+    key: DataKey, source: BinaryIO, target: BinaryIO, *, threads: int = 0, progress: Progress | None = None
+) -> Sealed:
+    """Seal one open file into another, in constant memory.
+
+    Args:
+        key: its key, segment size and associated data.
+        source: plaintext, from its beginning; a regular file is sealed by several threads, anything else as a stream.
+        target: receives the sealed file.
+        threads: 0 for as many as there are processors.
+        progress: called with (plaintext bytes done, all of them; 0 when unknown).
+
+    Raises:
+        IntegrityError: TRUNCATED, source became shorter meanwhile.
+        OSError: reading or writing failed.
+    """
+    if _is_regular(source) and _is_regular(target):
+        result = _native.seal_file(
+            key.key, key.associated_data, source.fileno(), target.fileno(), key.segment, threads, progress
+        )
+        return Sealed(*result)
+    stream = _native.Sealer(key.key, key.associated_data, key.segment)
+    return _stream(stream, source, target, True, progress)
+
+
+def unseal(
+    key: DataKey, source: BinaryIO, target: BinaryIO, *, threads: int = 0, progress: Progress | None = None
+) -> Sealed:
+    """Open a sealed file into another, in constant memory.
+
+    target is worthless until this has returned: the caller throws it away on an exception (atomic.replace does).
+
+    Raises:
+        IntegrityError: BAD_TAG or TRUNCATED: wrong key, or the file was changed or cut.
+        FormatError: not a sealed file.
+    """
+    if _is_regular(source) and _is_regular(target):
+        result = _native.open_file(
+            key.key, key.associated_data, source.fileno(), target.fileno(), key.segment, threads, progress
+        )
+        return Sealed(*result)
+    stream = _native.Opener(key.key, key.associated_data, key.segment)
+    return _stream(stream, source, target, False, progress)
+
+
+@contextlib.contextmanager
+def sealed_copy(key: DataKey, source: BinaryIO, progress: Progress | None = None) -> Iterator[tuple[BinaryIO, Sealed]]:
+    """A sealed copy of a file in the folder for temporary files; it has no name and is gone afterwards."""
+    import tempfile
+
+    with tempfile.TemporaryFile(prefix="cella-") as target:
+        sealed = seal(key, source, target, progress=progress)  # type: ignore[arg-type]
+        target.seek(0)
+        yield target, sealed  # type: ignore[misc]

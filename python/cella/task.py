@@ -1,0 +1,422 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tasks: created, assigned, approved, run; their result and outputs, opened with the receiver's key."""
+
+from __future__ import annotations
+
+import builtins
+import io
+import os
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, BinaryIO, Union
+
+from . import _native, atomic
+from .contract import Contract
+from .data import Data
+from .encoding import digest_of, from_base64url, parse_json, parse_object
+from .events import Event, Reporter, reporter_of, silent
+from .executor import WATCH_S
+from .sealing import output_label
+
+if TYPE_CHECKING:
+    from .executor import Executor
+
+DONE = frozenset({"finished", "failed", "cancelled"})
+RECONNECT_S = 60.0
+"""Seconds for which waiting survives a connection that can not be made again."""
+
+Receivers = Union[Sequence[str], Mapping[str, Sequence[str]]]
+"""Party ids for everything, or name of an output (or "result", "messages") -> party ids."""
+
+
+class TaskOutput:
+    """One output of a finished task. It is fetched, verified and decrypted when it is asked for.
+
+    Attributes:
+        name: as declared.
+        receivers: party ids.
+        sha256: of the sealed output, hexadecimal; None before the task has finished.
+        sealed_size: bytes of the sealed output, where the executor tells.
+    """
+
+    def __init__(self, task: Task, name: str, facts: Mapping[str, Any]) -> None:
+        self._task = task
+        self.name = name
+        self.receivers = tuple(facts.get("receivers", ()))
+        self.sha256: str | None = facts.get("sha256")
+        self.sealed_size: int | None = facts.get("size")
+        self._sealed_key = facts.get("sealed_key")
+
+    def __repr__(self) -> str:
+        return f"<TaskOutput {self.name} of {self._task.id}>"
+
+    def _key(self) -> _native.Secret:
+        if self._sealed_key is None or self.sha256 is None:
+            if self._task.state != "finished":
+                raise _native.error("BAD_STATE", f"the task is {self._task.state}: it has no outputs")
+            raise _native.error("DENIED", f"output {self.name} is for {', '.join(self.receivers)}, not for you")
+        context = f"{self._task.id}/{self.name}/{self.sha256}".encode("ascii")
+        return self._task.executor.identity.open("output key", context, from_base64url(self._sealed_key, "sealed_key"))
+
+    def _fetch(self, target: BinaryIO, progress: Reporter | bool | None) -> int:
+        """Download, check the digest, open; into target, which is worthless after an exception."""
+        import hashlib
+
+        report = reporter_of(progress)
+        opener = _native.Opener(self._key(), output_label(self._task.id, self.name), "1MB")
+        digest = hashlib.sha256()
+        size = 0
+
+        def take(block: builtins.bytes) -> None:
+            nonlocal size
+            digest.update(block)
+            plain = opener.update(block)
+            target.write(plain)
+            size += len(plain)
+
+        def amount(done: int, total: int) -> None:
+            report(Event("download", self.name, done, total))
+
+        self._task.executor.download({"task": self._task.id, "output": self.name}, take, amount)
+        last = opener.finish()
+        target.write(last)
+        if digest.digest() != digest_of(self.sha256, "sha256"):
+            raise _native.error("BAD_DIGEST", f"output {self.name} is not what the executor stored; the host changed it")
+        return size + len(last)
+
+    def _retry(self, fetch: Any) -> Any:
+        """Once more after a connection that broke: reading is safe."""
+        try:
+            return fetch()
+        except _native.TransportError:
+            return fetch()
+
+    def save(self, path: str | os.PathLike[str], *, progress: Reporter | bool | None = None) -> int:
+        """Fetch into a file, in constant memory; the file appears complete and verified, or not at all.
+
+        Args:
+            path: where; an existing file is replaced. Readable by its owner only.
+            progress: True for lines on stderr, or a function that gets events.
+
+        Returns:
+            Bytes of plaintext.
+
+        Raises:
+            IntegrityError: it was changed on its way.
+            PermissionDenied: the caller is not a receiver.
+        """
+
+        def fetch() -> int:
+            with atomic.replace(path, 0o600) as file:
+                return self._fetch(file, progress)
+
+        return int(self._retry(fetch))
+
+    def bytes(self) -> builtins.bytes:
+        """Fetch into memory."""
+
+        def fetch() -> Any:
+            file = io.BytesIO()
+            self._fetch(file, None)
+            return file.getvalue()
+
+        return self._retry(fetch)  # type: ignore[no-any-return]
+
+    def text(self) -> str:
+        """Fetch as UTF-8 text."""
+        return str(self.bytes(), "utf-8")
+
+    def json(self) -> Any:
+        """Fetch as JSON."""
+        return parse_json(self.bytes(), f"output {self.name}")
+
+    def numpy(self) -> Any:
+        """Fetch a .npy file as a numpy array; pickled objects are refused."""
+        import numpy
+
+        return numpy.load(io.BytesIO(self.bytes()), allow_pickle=False)
+
+
+class Task:
+    """A task at an executor. Its facts are as last seen; refresh() looks again.
+
+    Attributes:
+        id: "task-" and 32 hexadecimal digits.
+        executor: where it is.
+    """
+
+    def __init__(self, executor: Executor, task: str, facts: Mapping[str, Any] | None = None) -> None:
+        self.executor = executor
+        self.id = task
+        self._facts: dict[str, Any] = dict(facts or {})
+
+    def __repr__(self) -> str:
+        return f"<Task {self.id} {self.state}>"
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Everything that the executor tells this participant (docs/protocol.md section 4), as last seen."""
+        return self._facts
+
+    @property
+    def state(self) -> str:
+        """created, assigned, approved, queued, running, finished, failed or cancelled."""
+        return str(self._facts.get("state", "unknown"))
+
+    @property
+    def done(self) -> bool:
+        """Whether it is over."""
+        return self.state in DONE
+
+    def _change(self, op: str, args: Mapping[str, Any] | None = None) -> Task:
+        self._facts.update(self.executor.request(op, {"task": self.id, **(args or {})}))
+        return self
+
+    def refresh(self) -> Task:
+        """Ask for the present facts."""
+        self._facts = self.executor.request("task.get", {"task": self.id})
+        return self
+
+    def assign(self, inputs: Mapping[str, Data | str]) -> Task:
+        """Give data to inputs.
+
+        Args:
+            inputs: name -> Data, or its id.
+        """
+        named = {name: item.id if isinstance(item, Data) else item for name, item in inputs.items()}
+        return self._change("task.assign", {"inputs": named})
+
+    def contract(self) -> Contract:
+        """The bytes that are to be approved; their hash is computed here."""
+        answer = self.executor.request("task.contract", {"task": self.id})
+        content = from_base64url(answer.get("contract"), "contract")
+        contract = Contract.of(content, self.id, self.executor.id)
+        if answer.get("sha256") != contract.sha256:
+            raise _native.error("WRONG_CONTRACT", "the executor names another hash than its contract has")
+        return contract
+
+    def approve(self, expected: Contract | str) -> Task:
+        """Approve a contract that was read before.
+
+        Args:
+            expected: the Contract that was explained to you, or its SHA-256. The contract is fetched again and
+                must be exactly that one.
+
+        Raises:
+            StateError: WRONG_CONTRACT, it is another one.
+        """
+        sha256 = expected.sha256 if isinstance(expected, Contract) else expected.lower()
+        digest_of(sha256, "contract")
+        if self.contract().sha256 != sha256:
+            raise _native.error("WRONG_CONTRACT")
+        return self._change("task.approve", {"contract": sha256})
+
+    def invoke(self) -> Task:
+        """Queue it. Its creator does that when all have approved."""
+        return self._change("task.invoke")
+
+    def cancel(self) -> Task:
+        """Stop it; nothing is released."""
+        return self._change("task.cancel")
+
+    # Waiting
+
+    def watch(self) -> Task:
+        """Wait until something changes, at most 25 s."""
+        args = {"task": self.id, "version": self._facts.get("version", 0)}
+        self._facts = self.executor.request("task.watch", args, timeout=WATCH_S + self.executor.timeout)
+        return self
+
+    def wait(self, progress: Reporter | bool | None = None, *, timeout: float | None = None, check: bool = True) -> Task:
+        """Wait until the task is over.
+
+        Args:
+            progress: True for lines on stderr, or a function that gets events.
+            timeout: seconds; None for as long as it takes (its own wall-clock limit ends it). Looked at between
+                answers of the executor, which come at least every 25 s.
+            check: raise if it failed or was cancelled.
+
+        Returns:
+            This task.
+
+        Raises:
+            TransportError: TIMEOUT; the task goes on.
+            ScriptError, LimitError, TaskCancelled, ...: as raise_for_error.
+        """
+        report = reporter_of(progress)
+        until = None if timeout is None else time.monotonic() + timeout
+        shown: Any = None
+        lost_since: float | None = None
+        while True:
+            try:
+                self.watch() if self._facts.get("creator") is not None else self.refresh()
+                lost_since = None
+            except _native.TransportError:
+                lost_since = lost_since or time.monotonic()
+                if time.monotonic() - lost_since > RECONNECT_S:
+                    raise
+                time.sleep(1.0)
+                continue
+            shown = self._show(report, shown)
+            if self.done:
+                break
+            if until is not None and time.monotonic() >= until:
+                raise _native.error("TIMEOUT", f"{self.id} is still {self.state} after {timeout:g} s; it goes on")
+        if check:
+            self.raise_for_error()
+        return self
+
+    def _show(self, report: Reporter, shown: Any) -> Any:
+        """Report a state or a step of progress that was not reported yet."""
+        found = self._facts.get("progress")
+        step = None
+        if isinstance(found, Mapping) and self.state == "running":
+            text = found.get("text")
+            step = (round(1000 * float(found.get("fraction", 0))), text if isinstance(text, str) else "")
+        previous_state, previous_step = shown or (None, None)
+        if self.state != previous_state:
+            report(Event("state", self.state))
+        if step is not None and step != previous_step:
+            report(Event("run", self.id, step[0], 1000, step[1]))
+        return self.state, step
+
+    # What came out
+
+    def messages(self) -> dict[str, str]:
+        """The script's own words: error_message, traceback, log; {} for whom the contract does not name."""
+        sealed = self._facts.get("messages")
+        if not isinstance(sealed, str):
+            return {}
+        opened = self.executor.identity.open("messages", self.id.encode("ascii"), from_base64url(sealed, "messages"))
+        found = parse_object(opened.export(), "messages")
+        return {name: value for name, value in found.items() if isinstance(value, str)}
+
+    def error(self) -> _native.CellaError | None:
+        """The exception for a task that failed or was cancelled; None for every other."""
+        if self.state not in ("failed", "cancelled"):
+            return None
+        error = self._facts.get("error")
+        error = error if isinstance(error, Mapping) else {"number": None if self.state == "failed" else 706}
+        messages = self.messages()
+        script_class, line = error.get("class"), error.get("line")
+        said = messages.get("error_message")
+        sentence = str(error.get("message") or "the task failed")
+        if script_class:
+            at = f" in line {line}" if line else ""
+            sentence += f": {script_class}{at}" + (f": {said}" if said else "")
+        elif said or isinstance(error.get("detail"), str):
+            sentence += f": {said or error['detail']}"
+        made = _native.error(error.get("number"), sentence)
+        made.script_class = script_class
+        made.line = line
+        made.script_message = said
+        made.traceback_text = messages.get("traceback")
+        made.log = messages.get("log")
+        return made
+
+    def raise_for_error(self) -> None:
+        """Raise error() if there is one: ScriptError, LimitError, TaskCancelled, StorageError ..."""
+        error = self.error()
+        if error is not None:
+            raise error
+
+    def _finished(self) -> None:
+        if not self.done or not self._facts.get("creator"):
+            self.wait(silent)
+        self.raise_for_error()
+
+    def result(self) -> Any:
+        """What the function returned: a JSON value. Waits for it.
+
+        Raises:
+            PermissionDenied: the caller is not a receiver of the result.
+            ScriptError, ...: the task failed.
+        """
+        self._finished()
+        sealed = self._facts.get("result")
+        if not isinstance(sealed, str):
+            raise _native.error("DENIED", "the result is not for you")
+        opened = self.executor.identity.open("result", self.id.encode("ascii"), from_base64url(sealed, "result"))
+        return parse_json(opened.export(), "result")
+
+    @property
+    def outputs(self) -> dict[str, TaskOutput]:
+        """Outputs by name. Waits for the task's end."""
+        self._finished()
+        return {name: TaskOutput(self, name, facts) for name, facts in self._facts.get("outputs", {}).items()}
+
+    @property
+    def usage(self) -> dict[str, int]:
+        """cpu_us, wall_us, peak_kib, bytes_in, bytes_out; {} before the end."""
+        return dict(self._facts.get("usage") or {})
+
+
+class TaskRegistry:
+    """The tasks of an executor; Executor.tasks makes it."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+
+    def create(
+        self,
+        function: Any,
+        *,
+        arguments: Mapping[str, Any] | None = None,
+        inputs: Mapping[str, Data | str | Iterable[str] | None] | None = None,
+        outputs: Mapping[str, Sequence[str] | None] | None = None,
+        result: Sequence[str] | None = None,
+        messages: Sequence[str] | None = None,
+        limits: Mapping[str, int | str] | None = None,
+        invoke: bool = False,
+    ) -> Task:
+        """Create a task.
+
+        Args:
+            function: Function or its id.
+            arguments: name -> JSON value.
+            inputs: name -> Data (yours), or party ids of the owners who will assign it; None for yourself.
+            outputs: name -> party ids of its receivers; None for yourself.
+            result: receivers of the result; None for yourself.
+            messages: receivers of error texts and log; None for the executor's rule: you, if you are the only
+                participant, otherwise nobody.
+            limits: lower than the function's.
+            invoke: queue it at once; it needs to have one participant and all inputs.
+
+        Returns:
+            The task.
+        """
+        from .script import parse_limits
+
+        me = self._executor.party
+        args: dict[str, Any] = {"function": getattr(function, "id", function), "invoke": invoke}
+        if arguments:
+            args["arguments"] = dict(arguments)
+        if inputs:
+            args["inputs"] = {name: _input(item, me) for name, item in inputs.items()}
+        if outputs:
+            args["outputs"] = {name: {"receivers": list(to) if to else [me]} for name, to in outputs.items()}
+        if result is not None:
+            args["result"] = {"receivers": list(result)}
+        if messages is not None:
+            args["messages"] = {"receivers": list(messages)}
+        if limits:
+            args["limits"] = parse_limits(limits)
+        answer = self._executor.request("task.create", args)
+        return Task(self._executor, answer["task"], answer)
+
+    def get(self, task: str) -> Task:
+        """A task by id."""
+        return Task(self._executor, task).refresh()
+
+    def list(self) -> Sequence[Mapping[str, Any]]:
+        """The tasks that the caller takes part in: {task, function, state, version} each."""
+        found: Sequence[Mapping[str, Any]] = self._executor.request("task.list")["tasks"]
+        return found
+
+
+def _input(item: Data | str | Iterable[str] | None, me: str) -> dict[str, Any]:
+    if isinstance(item, Data):
+        return {"owners": list(item.owners), "data": item.id}
+    if item is None:
+        return {"owners": [me]}
+    return {"owners": [item] if isinstance(item, str) else list(item)}

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Builtin functions as tasks and from scripts."""
+
+import pytest
+from zygote_driver import BUILTIN, Limits, ZygoteDriver
+
+
+@pytest.fixture(scope="module")
+def zygote():
+    with ZygoteDriver("python") as driver:
+        yield driver
+
+
+@pytest.mark.parametrize("name", ["echo", "builtin-echo"])
+def test_echo_as_a_task(zygote, name):
+    report = zygote.run("", entry=name, kind=BUILTIN, arguments={"message": "hä\n\"x\""})
+    assert (report.status, report.result) == ("DONE", "hä\n\"x\"")
+
+
+@pytest.mark.parametrize("name", ["ordered_set_intersect", "builtin-ordered-set-intersect"])
+@pytest.mark.parametrize("order, one, two, result", [
+    ("ascending", b"01\n03\n05\n", b"03\n04\n05\n06\n", (b"011", b"1010", "2 common items")),
+    ("desending", b"05\n03\n01", b"06\n05\n04\n03", (b"110", b"0101", "2 common items")),
+    ("descending", b"", b"0a\n", (b"", b"0", "0 common items")),
+])
+def test_intersect_as_a_task(zygote, name, order, one, two, result):
+    report = zygote.run("", entry=name, kind=BUILTIN, arguments={"order": order},
+                        inputs={"input_data1": one, "input_data2": two}, outputs=["output_result1", "output_result2"])
+    assert report.status == "DONE", report
+    assert (report.outputs["output_result1"], report.outputs["output_result2"], report.result) == result
+
+
+@pytest.mark.parametrize("arguments, name", [
+    ({}, "'message' is missing"), ({"message": 1}, "'message' must be a text"), ({"message": None}, "'message'"),
+    ({"message": "x", "more": 1}, "'more' is not a parameter"), ({"message": "x" * 65530}, None),
+])
+def test_arguments_are_checked(zygote, arguments, name):
+    report = zygote.run("", entry="echo", kind=BUILTIN, arguments=arguments)
+    if name is None:
+        assert report.status in ("DONE", "BAD_ARGUMENT", "LIMIT_RESULT", "TOO_LARGE")
+    else:
+        assert report.status == "BAD_ARGUMENT" and name in report.message
+
+
+def test_missing_input_surplus_input_and_output(zygote):
+    report = zygote.run("", entry="echo", kind=BUILTIN, arguments={"message": "x"}, inputs={"data": b""})
+    assert report.status == "BAD_ARGUMENT" and "'data'" in report.message
+    report = zygote.run("", entry="ordered_set_intersect", kind=BUILTIN, arguments={"order": "ascending"},
+                        inputs={"input_data1": b"", "input_data2": None}, outputs=["output_result1", "output_result2"])
+    assert report.status == "BAD_ARGUMENT" and "'input_data2' must be an input" in report.message
+
+
+def test_unknown_builtin(zygote):
+    report = zygote.run("", entry="nothing", kind=BUILTIN)
+    assert report.status == "BAD_ARGUMENT" and "'nothing'" in report.message
+
+
+def test_refused_input_names_the_line(zygote):
+    report = zygote.run("", entry="ordered_set_intersect", kind=BUILTIN, arguments={"order": "ascending"},
+                        inputs={"input_data1": b"01\n00\n", "input_data2": b""},
+                        outputs=["output_result1", "output_result2"])
+    assert report.status == "BUILTIN_FAILED"
+    assert report.message == "input_data1, line 2: is not in ascending order"
+
+
+def test_output_limit(zygote):
+    report = zygote.run("", entry="ordered_set_intersect", kind=BUILTIN, arguments={"order": "ascending"},
+                        inputs={"input_data1": b"01\n" * 100000, "input_data2": b""},
+                        outputs=["output_result1", "output_result2"], limits=Limits(output_bytes=10000))
+    assert report.status == "LIMIT_OUTPUT"
+
+
+def test_from_a_script(zygote):
+    report = zygote.run("""
+import cella
+def main(mine):
+    common = cella.builtins.ordered_set_intersect(order="ascending", input_data1=mine, input_data2=b"03\\n04\\n")
+    return [cella.builtins.echo(message="x"), common.returned, common.output_result1.decode(),
+            common.output_result2.decode()]
+""", inputs={"mine": b"01\n03\n"})
+    assert report.result == ["x", "1 common items", "01", "10"]
+
+
+@pytest.mark.parametrize("call, text", [
+    ("echo()", "message"), ("echo(message=3)", "must be a text"), ("echo(message='x', y=1)", "y"),
+    ("ordered_set_intersect(order='up', input_data1=b'', input_data2=b'')", "order"),
+    ("ordered_set_intersect(order='ascending', input_data1=b'zz', input_data2=b'')", "input_data1, line 1"),
+])
+def test_errors_in_a_script(zygote, call, text):
+    report = zygote.run(f"import cella\ndef main():\n    cella.builtins.{call}")
+    assert report.status == "SCRIPT_FAILED" and report.line == 3
+    assert report.exception == "cella.builtins.BuiltinError" and text in report.message
+
+
+def test_they_are_documented(zygote):
+    report = zygote.run("import cella, inspect\ndef main():\n    f = cella.builtins.ordered_set_intersect\n"
+                        "    return [f.__doc__, str(inspect.signature(f)), cella.builtins.__all__]")
+    text, signature, names = report.result
+    assert "input_data1 (input): hexadecimal strings" in text and "output_result2" in text
+    assert signature == "(*, order: str, input_data1: bytes, input_data2: bytes)"
+    assert names == ["echo", "ordered_set_intersect"]
+
+
+def test_an_unknown_one_lists_what_there_is(zygote):
+    report = zygote.run("import cella\ndef main():\n    cella.builtins.nothing()")
+    assert report.exception == "AttributeError" and "echo" in report.message
