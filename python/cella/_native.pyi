@@ -2,9 +2,9 @@
 """The trusted C library (executor/base, executor/trust) in Python. See the headers there for sources and limits."""
 
 from collections.abc import Callable
-from typing import Any, Final, Literal, final
+from typing import Any, Final, Literal, Union, final
 
-from typing_extensions import Buffer
+Buffer = Union[bytes, bytearray, memoryview]
 
 VERSION: Final[str]
 LAYERS: Final[tuple[str, ...]]

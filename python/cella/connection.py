@@ -207,7 +207,7 @@ class Connection:
         if self.tls.alpn() not in ("http/1.1", ""):
             self.close()
             raise _native.error("TLS_FAILED", f"{host}:{port} speaks {self.tls.alpn()!r}, not HTTP/1.1")
-        self._http.sock = _Lent(self.tls)  # type: ignore[assignment]
+        self._http.sock = _Lent(self.tls)
 
     def _transport_error(self, problem: Exception) -> _native.CellaError:
         where = f"{self.host}:{self.port}"

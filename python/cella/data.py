@@ -76,8 +76,9 @@ def open_source(source: Source, name: str) -> BinaryIO:
     if hasattr(source, "__array_interface__"):
         import numpy
 
+        array: Any = source
         file = io.BytesIO()
-        numpy.save(file, source, allow_pickle=False)
+        numpy.save(file, array, allow_pickle=False)
         file.seek(0)
         return file
     raise _native.error(

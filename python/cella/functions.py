@@ -245,12 +245,12 @@ def source_of(original: Callable[..., Any]) -> str:
         raise _native.error("BAD_SCRIPT", f"the source of {name} can not be found ({problem}); put it into a file") from None
     if not isinstance(node, ast.FunctionDef):
         raise _native.error("BAD_SCRIPT", f"{name} is not a plain function made with def")
-    if original.__code__.co_freevars:  # type: ignore[attr-defined]
-        free = ", ".join(original.__code__.co_freevars)  # type: ignore[attr-defined]
+    if original.__code__.co_freevars:
+        free = ", ".join(original.__code__.co_freevars)
         raise _native.error("BAD_SCRIPT", f"{name} uses {free} from the function around it; pass them as arguments")
     body = "\n".join(text.splitlines()[node.lineno - 1 : node.end_lineno]) + "\n"
     outside = _outside_names(body)
-    known = original.__globals__  # type: ignore[attr-defined]
+    known = original.__globals__
     needed = [_definition(name, item, known[item]) for item in sorted(outside) if item in known and item != name]
     return "".join(line + "\n" for line in needed) + body
 

@@ -27,8 +27,12 @@ def test_every_number_was_tried(tries):
     assert {int(row[1]) for row in tries if row[2] == "zeros"} == set(range(471))
 
 
+# Linux 6.11 and later let their own trampolines' calls pass every filter; outside of a trampoline they only fail.
+EXEMPT = {335: "uretprobe", 336: "uprobe"}
+
+
 def test_every_outcome_is_the_policys(tries):
-    wrong = [row for row in tries if row[3] != row[4]]
+    wrong = [row for row in tries if row[3] != row[4] and int(row[1]) not in EXEMPT]
     assert wrong == []
 
 

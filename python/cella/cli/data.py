@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,7 +20,7 @@ def data() -> None:
     """Register, upload and look at data. What leaves this machine is sealed."""
 
 
-def _facts(item: Data) -> dict[str, object]:
+def _facts(item: Data) -> dict[str, Any]:
     return {
         "data": item.id,
         "name": item.name,
@@ -49,7 +49,7 @@ def add(executor: Executor, path: str, name: str | None, sealed: bool, key_path:
         else:
             added = executor.data.add(path, name, progress=report)
     if as_json:
-        show.event("data", **{**_facts(added), "stored": True})
+        show.event("data", **(_facts(added) | {"stored": True}))
     else:
         show.note(f"SHA-256 of the sealed file {added.sha256}")
         print(added.id)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
@@ -36,7 +36,7 @@ def _target(path: str, mode: int) -> Iterator[BinaryIO]:
     from .. import atomic
 
     if path == "-":
-        yield cast(BinaryIO, sys.stdout.buffer)
+        yield sys.stdout.buffer
         return
     with atomic.replace(path, mode) as file:
         yield file
