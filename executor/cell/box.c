@@ -47,9 +47,19 @@ static void guard(pid_t zygote)
     _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
 }
 
+/* When the machine runs out of memory, cells go first. Not a layer, so a machine that refuses it is no problem. */
+static void volunteer_for_memory(void)
+{
+    CELLA_CLEANUP(cella_descriptors_release) int file = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (file >= 0 && write(file, "1000", 4) != 4) {
+        return;
+    }
+}
+
 cella_status cella_box_enter(struct cella_box *box)
 {
     pid_t starter = getppid();
+    volunteer_for_memory();
     box->own_pid = -1;
     box->memory_figures = -1;
     box->null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -95,10 +105,8 @@ cella_status cella_box_close(struct cella_box *box)
     if (cella_landlock_deny_all(false) == CELLA_OK) {
         box->layers |= CELLA_LAYER_LANDLOCK;
     }
-    /* The zygote keeps CAP_SYS_ADMIN over its own empty namespaces: each cell gets a new pid namespace from it. */
-    if (box->own_pid < 0) {
-        CELLA_TRY(cella_capabilities_drop());
-    }
+    uint64_t kept = box->own_pid < 0 ? CELLA_CAPABILITIES_NONE : CELLA_CAPABILITIES_NAMESPACES;
+    CELLA_TRY(cella_capabilities_keep(kept));
     box->layers |= CELLA_LAYER_CAPABILITIES;
     if (cella_filter_install(cella_bytes_view(&filter)) == CELLA_OK) {
         box->layers |= CELLA_LAYER_SECCOMP;
@@ -153,7 +161,7 @@ cella_status cella_box_cell(const struct cella_box *box, int control, uint32_t *
     if (box->own_pid >= 0 && (getpid() != 1 || cella_namespaces_nest() != CELLA_OK)) {
         layers &= ~(uint32_t) CELLA_LAYER_NAMESPACES;
     }
-    CELLA_TRY(cella_capabilities_drop());
+    CELLA_TRY(cella_capabilities_keep(CELLA_CAPABILITIES_NONE));
     CELLA_TRY(cella_process_undumpable());
     CELLA_TRY(cella_process_die_with_parent(parent));
     /* Once more, so that cells of one zygote are outside of each other's signal scope. */

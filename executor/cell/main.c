@@ -44,6 +44,10 @@ static cella_status set_environment(void)
     static const char *const settings[][2] = {
         { "OPENBLAS_NUM_THREADS", "1" }, { "OMP_NUM_THREADS", "1" }, { "JOBLIB_MULTIPROCESSING", "0" }
     };
+    /* The starter's own strings stay in memory otherwise, where a script with raw memory access finds them. */
+    for (char **entry = environ; entry != NULL && *entry != NULL; entry++) {
+        memset(*entry, 0, strlen(*entry));
+    }
     if (clearenv() != 0) {
         return CELLA_SYSTEM_FAILED;
     }
@@ -89,6 +93,10 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: cella-zygote --profile FILE, with a socket to the monitor as descriptor %d\n",
                 CELLA_ZYGOTE_FD);
         return 2;
+    }
+    /* A terminal's interrupt is for the programs that can drain; and a cell has no terminal. */
+    if (setsid() < 0 && getsid(0) != getpid()) {
+        fprintf(stderr, "cella-zygote: stays in its starter's session\n");
     }
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);

@@ -80,7 +80,10 @@ static struct child *free_child(struct zygote *zygote)
     return NULL;
 }
 
-/* The socket's near end and what the cell said is in force. Does not return in the cell. */
+/*
+ * The socket's near end and what the cell said is in force. Does not return in the cell. CELLA_CELL_DIED before it
+ * was warm
+ */
 static cella_status make_cell(struct zygote *zygote, struct child *child, int *out_socket, uint32_t *out_layers)
 {
     int ends[2];
@@ -102,7 +105,9 @@ static cella_status make_cell(struct zygote *zygote, struct child *child, int *o
     CELLA_TRY(status);
     *child = (struct child){ process, zygote->next_cell++ };
     cella_descriptors_release(&far);
-    CELLA_TRY(await_warm(near, out_layers));
+    if (await_warm(near, out_layers) != CELLA_OK) {
+        return CELLA_CELL_DIED;
+    }
     *out_socket = near;
     near = -1;
     return CELLA_OK;
@@ -117,7 +122,11 @@ static cella_status hand_out_cell(struct zygote *zygote)
     if (child == NULL) {
         return CELLA_SYSTEM_FAILED;
     }
-    CELLA_TRY(make_cell(zygote, child, &socket, &layers));
+    cella_status status = make_cell(zygote, child, &socket, &layers);
+    if (status == CELLA_CELL_DIED) {
+        return CELLA_OK; /* for want of memory, say; its EXIT tells the monitor, and the other cells live on */
+    }
+    CELLA_TRY(status);
     if (layers != zygote->cell->box.layers) {
         return CELLA_SYSTEM_FAILED;
     }

@@ -13,6 +13,14 @@
 #include "confine/limits.h"
 #include "confine/process.h"
 
+/* fstat(fd) of glibc is newfstatat with an empty path; a path there still meets Landlock's denial when opened. */
+#define AT_EMPTY_PATH_ONLY 0x1000U
+
+/* Threads, without a namespace flag; nothing else that clone can start. Source: clone(2). */
+#define CLONE_THREAD_BIT 0x00010000U
+#define CLONE_THREAD_ONLY 0x00010100U
+#define CLONE_THREAD_BITS 0x7e030100U
+
 /* What every program that serves descriptors needs. open, stat and the like fail softly: libraries try them. */
 #define SERVING_CALLS                                                                                                \
     CELLA_FILTER_ALLOW_CALL(read), CELLA_FILTER_ALLOW_CALL(readv), CELLA_FILTER_ALLOW_CALL(write),                   \
@@ -38,7 +46,8 @@
         CELLA_FILTER_ALLOW_CALL(lseek), CELLA_FILTER_ALLOW_CALL(fcntl), CELLA_FILTER_ALLOW_CALL(dup),                \
         CELLA_FILTER_ALLOW_CALL(exit), CELLA_FILTER_ALLOW_CALL(exit_group), CELLA_FILTER_ALLOW_CALL(sched_yield),    \
         CELLA_FILTER_ALLOW_CALL(sched_getaffinity), CELLA_FILTER_ALLOW_CALL(set_robust_list),                        \
-        CELLA_FILTER_ALLOW_CALL(rseq), CELLA_FILTER_ALLOW_CALL(tgkill),                                              \
+        CELLA_FILTER_ALLOW_CALL(rseq), CELLA_FILTER_ALLOW_CALL(tgkill), CELLA_FILTER_ALLOW_CALL(sysinfo),            \
+        CELLA_FILTER_ALLOW_CALL(getcpu), CELLA_FILTER_ALLOW_CALL(prlimit64), CELLA_FILTER_ERRNO_CALL(uname, EPERM),   \
         CELLA_FILTER_ERRNO_CALL(clone3, ENOSYS), CELLA_FILTER_ERRNO_CALL(ioctl, ENOTTY),                             \
         CELLA_FILTER_ERRNO_CALL(open, EACCES), CELLA_FILTER_ERRNO_CALL(openat, EACCES),                              \
         CELLA_FILTER_ERRNO_CALL(stat, EACCES), CELLA_FILTER_ERRNO_CALL(lstat, EACCES),                               \
@@ -52,14 +61,6 @@
         CELLA_FILTER_ERRNO_EQUAL(mprotect, EACCES, 2, PROT_EXEC, PROT_EXEC),                                         \
         CELLA_FILTER_ALLOW_EQUAL(clone, 0, CLONE_THREAD_BITS, CLONE_THREAD_ONLY),                                    \
         CELLA_FILTER_ERRNO_EQUAL(clone, EPERM, 0, CLONE_THREAD_BIT, 0)
-
-/* fstat(fd) of glibc is newfstatat with an empty path; a path there still meets Landlock's denial when opened. */
-#define AT_EMPTY_PATH_ONLY 0x1000U
-
-/* Threads, without a namespace flag; nothing else that clone can start. Source: clone(2). */
-#define CLONE_THREAD_BIT 0x00010000U
-#define CLONE_THREAD_ONLY 0x00010100U
-#define CLONE_THREAD_BITS 0x7e030100U
 
 static const struct cella_filter_rule front_rules[] = {
     SERVING_CALLS,
@@ -93,7 +94,7 @@ cella_status cella_confine_program(const struct cella_confine_program *program, 
     }
     CELLA_TRY(cella_filter_build(&program->calls, &filter));
     CELLA_TRY(cella_limits_set(no_core, 1));
-    CELLA_TRY(cella_capabilities_drop());
+    CELLA_TRY(cella_capabilities_keep(CELLA_CAPABILITIES_NONE));
     CELLA_TRY(cella_process_no_new_privileges());
     CELLA_TRY(cella_process_undumpable());
     in_force |= CELLA_LAYER_CAPABILITIES | CELLA_LAYER_UNDUMPABLE;

@@ -101,7 +101,9 @@ static cella_status send_reply(struct cella_front *front, uint32_t id, cella_sta
 
 void cella_front_answer(struct cella_front *front, uint32_t request, cella_status status, const json_t *reply)
 {
-    (void) !send_reply(front, request, status, reply, "");
+    if (front != NULL) {
+        (void) !send_reply(front, request, status, reply, "");
+    }
 }
 
 static cella_status send_object(struct cella_front *front, const struct cella_call *call)
@@ -392,7 +394,7 @@ static void tick(void *context)
 
 void cella_front_watch(struct cella_front *front)
 {
-    if (!front->tick.active) {
+    if (front != NULL && !front->tick.active) {
         cella_loop_set_timer(front->monitor->loop, &front->tick, WATCH_TICK_MS);
     }
 }

@@ -93,7 +93,7 @@ def _ask(connection: Connection, nonce: bytes, fresh: bool) -> dict[str, Any]:
     if "error" in answer:
         error = answer["error"] if isinstance(answer["error"], dict) else {}
         raise _native.error(error.get("number"), f"the executor does not attest: {error.get('message')}")
-    if answer.get("version") != 1:
+    if answer.get("version") != 1 or answer["version"] is True:
         raise _native.error(
             "BAD_VERSION",
             f"the executor speaks version {json.dumps(answer.get('version'))} of the session, this client version 1; "

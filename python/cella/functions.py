@@ -228,7 +228,7 @@ def function(
 
 
 def source_of(original: Callable[..., Any]) -> str:
-    """The text of a function without its decorators, with the imports and constants that it needs in front.
+    """The text of a function without its decorators, after one line with the imports and constants that it needs.
 
     Raises:
         ScriptError: BAD_SCRIPT.
@@ -252,7 +252,8 @@ def source_of(original: Callable[..., Any]) -> str:
     outside = _outside_names(body)
     known = original.__globals__
     needed = [_definition(name, item, known[item]) for item in sorted(outside) if item in known and item != name]
-    return "".join(line + "\n" for line in needed) + body
+    # One line in front, always: annotations are never evaluated, and def stands in line 2.
+    return "; ".join(["from __future__ import annotations", *needed]) + "\n" + body
 
 
 def _outside_names(body: str) -> set[str]:

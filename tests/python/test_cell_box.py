@@ -307,5 +307,6 @@ def test_seccomp_mode_and_capabilities_as_the_kernel_sees_them(zygote):
         its = {name: os.readlink(f"/proc/{number}/ns/{name}") for name in own}
         assert not set(own.values()) & set(its.values())
         assert os.listdir(f"/proc/{number}/root/") == []
+        assert b"PATH" not in open(f"/proc/{number}/environ", "rb").read()
     cell.close()
     zygote.wait_exit(cell)

@@ -126,7 +126,8 @@ def test_the_cpu_limit_can_not_be_caught(zygote):
 
 @pytest.mark.parametrize("body", [
     "x = []\n    while True: x.append(bytearray(1000000))", "return len(bytearray(1 << 40))",
-    "x = []\n    while True: x.append(object())", "x = 'a'\n    while True: x += x",
+    "x = []\n    while True: x.append(object())", "global x\n    x = []\n    while True: x.append(object())",
+    "import sys\n    sys.x = x = []\n    while True: x.append(bytes(1000))", "x = 'a'\n    while True: x += x",
 ])
 def test_a_memory_hog(zygote, body):
     report = zygote.run(f"def main():\n    {body}", limits=Limits(memory_bytes=64 << 20))

@@ -3,15 +3,14 @@
 
 from __future__ import annotations
 
-import builtins
 import copy
 import gc
 import hashlib
 import json
-import os
 import pickle
 import re
 import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -41,15 +40,6 @@ def test_ed25519_rfc8032() -> None:
     with pytest.raises(_native.IntegrityError) as caught:
         _native.ed25519_verify(RFC8032_PUBLIC, b"x", RFC8032_EMPTY)
     assert (caught.value.code, caught.value.number, caught.value.category) == ("BAD_SIGNATURE", 302, "TRUST")
-
-
-def test_x25519_rfc7748() -> None:
-    alice = Secret.from_bytes(bytes.fromhex("77076d0a7318a57d3c16c17251b26645df4c2f1a4ed5d1b2a3b6a0d2b0f1e2c3"))
-    nine = bytes.fromhex("8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a")
-    del alice
-    known = Secret.from_bytes(bytes.fromhex("77076d0a7318a57d3c16c17251b26645df"
-                                            "4c2f2d3b2e4c4f5a5f5e5d5c5b5a5958"[:30]))
-    assert len(known) == 32 and len(nine) == 32
 
 
 def test_jws_and_thumbprint(vectors: Path) -> None:
@@ -182,13 +172,18 @@ def test_error_details() -> None:
         assert _native.error(unknown).code == "INTERNAL"  # type: ignore[arg-type]
 
 
-def test_module_in_a_second_interpreter_and_no_leak() -> None:
-    gc.collect()
-    for _ in range(3):
+def test_raising_does_not_leak() -> None:
+    def blocks() -> int:
         for _ in range(2000):
-            with pytest.raises(_native.CellaError):
+            try:
                 _native.thumbprint(b"")
-    assert builtins.len(_native.LAYERS) >= 6
+            except _native.FormatError:
+                pass
+        gc.collect()
+        return sys.getallocatedblocks()
+
+    blocks()
+    assert abs(blocks() - blocks()) < 100
 
 
 def test_threads_share_nothing() -> None:
@@ -261,4 +256,3 @@ def test_policy_is_strict(tmp_path: Path) -> None:
         Trust.load(path)
     with pytest.raises(_native.PolicyError, match="no trust file"):
         Trust.load(tmp_path / "absent.toml")
-    os.environ.pop("CELLA_TRUST", None)

@@ -57,17 +57,22 @@ def _parse(text: bytes) -> dict[str, Any]:
     return value
 
 
-def _run_builtin(name: str, arguments: dict[str, Any], inputs: dict[str, Any], outputs: list[str]) -> Outcome:
+def _run_builtin(entry: str, arguments: dict[str, Any], inputs: dict[str, Any], outputs: list[str],
+                 output_bytes: int) -> Outcome:
     targets = {output: _FIRST_OUTPUT + index for index, output in enumerate(outputs)}
     try:
-        status, text, _ = _cell.call(name, arguments, inputs, targets)
+        status, text, _ = _cell.call(entry, arguments, inputs, targets)
     except LookupError as error:
         return Outcome("BAD_ARGUMENT", message=str(error.args[0]))
     message = text.decode("utf-8", "replace")
     if status == 0:
         return Outcome("OK", json.dumps(message, ensure_ascii=False))
-    status_name = _NAMES.get(status, "INTERNAL")
-    return Outcome({"NO_MEMORY": "LIMIT_MEMORY"}.get(status_name, status_name), message=message)
+    name = _NAMES.get(status, "INTERNAL")
+    if name == "NO_MEMORY":
+        raise MemoryError
+    if name == "LIMIT_OUTPUT":
+        message = f"an output would grow beyond its limit of {output_bytes} bytes"
+    return Outcome(name, message=message)
 
 
 def run(kind: int, entry: str, source: bytes, arguments: bytes, inputs: dict[str, memoryview | None],
@@ -87,7 +92,7 @@ def run(kind: int, entry: str, source: bytes, arguments: bytes, inputs: dict[str
             targets = {name: Output(name, output_bytes, _Sink(index)) for index, name in enumerate(outputs)}
             outcome = _runner.run(source, entry, values, files, targets, result_bytes, memory_error)
         else:
-            outcome = _run_builtin(entry, values, inputs, outputs)
+            outcome = _run_builtin(entry, values, inputs, outputs, output_bytes)
     except Refused as error:
         outcome = Outcome(error.status, message=str(error))
     except MemoryError:

@@ -6,12 +6,13 @@ from __future__ import annotations
 import inspect
 import linecache
 import sys
+import traceback
 import types
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from . import _result, _teaclave
-from ._failure import SCRIPT, Outcome, Refused, bad_script, script_failed
+from ._failure import SCRIPT, Outcome, Refused, bad_script, line_of, script_failed
 from .files import Input, Output, OutputLimitError
 
 TEACLAVE_ENTRY = "entrypoint"
@@ -52,7 +53,9 @@ def run(source: bytes, entry: str, arguments: Mapping[str, Any], inputs: Mapping
     except OutputLimitError as error:
         return script_failed(error, "LIMIT_OUTPUT")
     except MemoryError as error:
-        return script_failed(error, "LIMIT_MEMORY", None if memory_error is None else memory_error())
+        line = line_of(error)
+        _release(module, error)
+        return script_failed(error, "LIMIT_MEMORY", None if memory_error is None else memory_error())._replace(line=line)
     except BaseException as error:  # SystemExit and the like are failures too: the function did not return
         return script_failed(error)
 
@@ -65,6 +68,12 @@ def _compile(source: bytes) -> tuple[types.ModuleType, types.CodeType]:
     module.__file__ = SCRIPT
     sys.modules["script"] = module
     return module, code
+
+
+def _release(module: types.ModuleType, error: BaseException) -> None:
+    """Drop what the script holds, so that there is memory to tell how it ended."""
+    traceback.clear_frames(error.__traceback__)
+    module.__dict__.clear()
 
 
 def _find(module: types.ModuleType, entry: str) -> Callable[..., Any]:

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+
+/*
+ * Requests of an enrolled party with any payload: the harness signs whatever the fuzzer makes, so that everything behind
+ * the signature is reached. The state lives on between inputs, as it does in a monitor.
+ */
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "monitor/operation.h"
+#include "monitor/runner.h"
+
+static void check(cella_status status)
+{
+    if (status != CELLA_OK) {
+        abort();
+    }
+}
+
+struct harness {
+    struct cella_monitor monitor;
+    struct cella_secret seed;
+    struct cella_party *party;
+};
+
+static cella_status sign(const struct harness *harness, enum cella_jws_form form, struct cella_view payload,
+                         enum cella_request_kind kind, struct cella_monitor *monitor)
+{
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes jws = { 0 };
+    struct cella_call call = { .request = 1 };
+    check(cella_jws_sign(&harness->seed, form, payload, &jws));
+    cella_status status = cella_operation_run(monitor, kind, cella_bytes_view(&jws), &call);
+    json_decref(call.reply);
+    return status;
+}
+
+/* Ids that the corpus can name, whatever keys and random numbers this process has. */
+static void add_records(struct harness *harness)
+{
+    const char *owner = harness->party->entry.id;
+    const char *zero = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+    json_t *function = json_pack(
+        "{s:s, s:s, s:s, s:b, s:s, s:s}", "function", "function-1", "owner", owner, "sha256", zero, "sealed", 0,
+        "package", "", "spec",
+        "{\"version\":1,\"name\":\"f\",\"executor\":\"builtin\",\"public\":true,\"entry\":\"f\",\"inputs\":"
+        "[{\"name\":\"x\",\"optional\":true}],\"outputs\":[{\"name\":\"y\",\"optional\":true}],\"arguments\":"
+        "[{\"name\":\"a\",\"type\":\"number\",\"default\":1}]}");
+    json_t *data = json_pack("{s:s, s:s, s:s, s:s, s:s, s:i, s:i, s:s, s:s}", "data", "data-1", "owner", owner, "name",
+                             "n", "object", "00", "sha256", zero, "size", 100, "segment", 4096, "sealed_key", "",
+                             "associated_data", "");
+    json_t *stored = json_pack("{s:s}", "data", "data-1");
+    json_t *task = json_pack("{s:s, s:s, s:s, s:[s], s:{s:[s]}, s:{s:[s]}, s:[s], s:[], s:{}}", "task", "task-1",
+                             "creator", owner, "function", "function-1", "participants", owner, "inputs", "x", owner,
+                             "outputs", "y", owner, "result", owner, "messages", "arguments");
+    check(cella_state_apply(&harness->monitor.state, CELLA_EVENT_FUNCTION_REGISTERED, function));
+    check(cella_state_apply(&harness->monitor.state, CELLA_EVENT_DATA_REGISTERED, data));
+    check(cella_state_apply(&harness->monitor.state, CELLA_EVENT_DATA_STORED, stored));
+    check(cella_state_apply(&harness->monitor.state, CELLA_EVENT_TASK_CREATED, task));
+    json_decref(function);
+    json_decref(data);
+    json_decref(stored);
+    json_decref(task);
+}
+
+static void furnish(struct harness *harness)
+{
+    struct cella_monitor *monitor = &harness->monitor;
+    uint8_t public_key[CELLA_ED25519_KEY_SIZE];
+    char id[CELLA_THUMBPRINT_SIZE + 1];
+    char enrol[512];
+    monitor->charter.open_enrolment = true;
+    monitor->loop = cella_loop_new();
+    check(cella_keyring_new(&monitor->keyring));
+    check(cella_runner_new(monitor, &monitor->runner));
+    check(cella_secret_random(&harness->seed, CELLA_ED25519_KEY_SIZE));
+    (void) snprintf(enrol, sizeof(enrol),
+                    "{\"op\":\"party.enrol\",\"aud\":\"%s\",\"seq\":1,\"time\":1,\"args\":{\"seal\":\"%s\"}}",
+                    cella_keyring_executor(monitor->keyring), "CQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
+    check(sign(harness, CELLA_JWS_JWK, cella_view_of_string(enrol), CELLA_REQUEST_REQUEST, monitor));
+    check(cella_ed25519_public(&harness->seed, public_key));
+    check(cella_thumbprint(public_key, id));
+    harness->party = cella_state_party(&monitor->state, id);
+    add_records(harness);
+}
+
+/* The first byte chooses the kind of question; "@" in the rest stands for the executor's id, "#" for the party's. */
+static cella_status expand(const struct harness *harness, struct cella_view text, struct cella_bytes *out)
+{
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.data[i] == '@') {
+            const char *executor = cella_keyring_executor(harness->monitor.keyring);
+            CELLA_TRY(cella_bytes_append(out, cella_view_of_string(executor)));
+        } else if (text.data[i] == '#') {
+            CELLA_TRY(cella_bytes_append(out, cella_view_of_string(harness->party->entry.id)));
+        } else {
+            CELLA_TRY(cella_bytes_append(out, cella_view_of(&text.data[i], 1)));
+        }
+    }
+    return CELLA_OK;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct harness harness;
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes payload = { 0 };
+    if (harness.party == NULL) {
+        furnish(&harness);
+    }
+    if (size == 0 || size > 65536) {
+        return 0;
+    }
+    enum cella_request_kind kind = data[0] == 'u'   ? CELLA_REQUEST_UPLOAD
+                                   : data[0] == 'd' ? CELLA_REQUEST_DOWNLOAD
+                                                    : CELLA_REQUEST_REQUEST;
+    check(expand(&harness, cella_view_of(data + 1, size - 1), &payload));
+    harness.party->seen_count = 0;
+    (void) sign(&harness, data[0] == 'e' ? CELLA_JWS_JWK : CELLA_JWS_KID, cella_bytes_view(&payload), kind,
+                &harness.monitor);
+    return 0;
+}

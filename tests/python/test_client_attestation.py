@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a client refuses: each lie of an executor, or of somebody in between, ends before anything is sent."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+import ssl
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_executor import ALL_LAYERS, Certificate, FakeExecutor
+
+import cella
+from cella import _native
+from cella.encoding import field, from_base64url, to_base64url
+
+
+def refused(fake: FakeExecutor, code: str, trust: dict[str, Any] | None = None, **options: Any) -> Any:
+    """Connect, expect a refusal with a code and that nothing was asked; returns the error."""
+    with pytest.raises(cella.AttestationError) as caught:
+        cella.connect(fake.address, trust or fake.trust(), cella.Identity.generate(), **options)
+    assert caught.value.code == code
+    assert fake.requests == []
+    return caught.value
+
+
+def test_accepted(fake: FakeExecutor) -> None:
+    executor = cella.connect(fake.address, fake.trust(), cella.Identity.generate())
+    report = executor.report
+    assert report.accepted and report.level == 2 and executor.id == fake.id
+    assert all(check.outcome == "passed" for check in report.checks)
+    assert [check.name for check in report.checks][-1] == "connection"
+    assert to_base64url(_native.ed25519_public(fake.root)) in report.anchor
+    assert report.measurement == fake.measurement.hex() and report.measurement_name == "fake"
+    assert any("fresh" in sentence for sentence in report.not_checked)
+    assert len(report.lines()) < 24 and all(len(line) < 160 for line in report.lines())
+
+
+def test_fresh_evidence(fake: FakeExecutor) -> None:
+    report = cella.connect(fake.address, fake.trust(), cella.Identity.generate(), fresh=True).report
+    assert not any("fresh" in sentence for sentence in report.not_checked)
+    assert len(fake.bodies[-1]) == 32
+
+
+def test_other_measurement(fake: FakeExecutor) -> None:
+    other = [{"name": "other", "type": "soft", "value": "sha256:" + "00" * 32}]
+    error = refused(fake, "MEASUREMENT", fake.trust(measurement=other))
+    assert fake.measurement.hex() in str(error)
+    outcomes = {check.name: check.outcome for check in error.report.checks}
+    assert outcomes["measurement"] == "failed" and outcomes["connection"] == "not done"
+    assert not error.report.accepted
+
+
+def test_other_root(fake: FakeExecutor) -> None:
+    stranger = to_base64url(_native.ed25519_public(_native.Secret.generate()))
+    refused(fake, "ROOT", fake.trust(soft={"roots": ["ed25519:" + stranger]}))
+    fake.root = _native.Secret.generate()  # same files, signed by somebody else
+    wanted = fake.trust()
+    fake.root = _native.Secret.generate()
+    refused(fake, "ROOT", wanted)
+
+
+def test_other_charter(fake: FakeExecutor) -> None:
+    refused(fake, "CHARTER", fake.trust(charter={"sha256": "00" * 32}))
+
+
+def test_level_too_low(fake: FakeExecutor) -> None:
+    error = refused(fake, "LEVEL", fake.trust(min_level=3))
+    assert "software root" in error.report.level_reason
+
+
+def test_missing_layers(fake: FakeExecutor) -> None:
+    fake.layers = ALL_LAYERS & ~4
+    error = refused(fake, "LAYERS")
+    assert "seccomp" in str(error)
+    soft = fake.trust()["soft"] | {"layers": ["namespaces"]}
+    cella.connect(fake.address, fake.trust(soft=soft), cella.Identity.generate())
+
+
+def test_unknown_type(fake: FakeExecutor) -> None:
+    for name in ("snp", "none", "", "soft\0", "SOFT"):
+        fake.on_session = lambda answer, name=name: answer | {"type": name}
+        refused(fake, "EVIDENCE_TYPE")
+
+
+def test_every_changed_byte_of_evidence(fake: FakeExecutor) -> None:
+    good = fake.evidence()
+    policy = cella.Trust(fake.trust()).json
+    assert _native.appraise(good, "soft", fake.keys, fake.charter, b"", policy, 0)["status"] == "OK"
+    for place in range(len(good)):
+        changed = bytearray(good)
+        changed[place] ^= 1
+        assert _native.appraise(changed, "soft", fake.keys, fake.charter, b"", policy, 0)["status"] != "OK"
+    for size in range(len(good)):
+        assert _native.appraise(good[:size], "soft", fake.keys, fake.charter, b"", policy, 0)["status"] != "OK"
+    assert _native.appraise(good + b"\0", "soft", fake.keys, fake.charter, b"", policy, 0)["status"] != "OK"
+
+
+def test_swapped_keys(fake: FakeExecutor) -> None:
+    """Evidence of the executor, keys of somebody else, who signs the connection with them."""
+    sign, seal = _native.Secret.generate(), _native.Secret.generate()
+    keys = _native.ed25519_public(sign) + _native.x25519_public(seal)
+    fake.on_session = lambda answer: answer | {"keys": to_base64url(keys)}
+    refused(fake, "BINDING")
+    half = fake.keys[:32] + keys[32:]
+    fake.on_session = lambda answer: answer | {"keys": to_base64url(half)}
+    refused(fake, "BINDING")
+
+
+def test_swapped_charter(fake: FakeExecutor) -> None:
+    other = b'{"enrol":"open","administrators":["me"]}'
+    fake.on_session = lambda answer: answer | {"charter": to_base64url(other)}
+    refused(fake, "BINDING", fake.trust(charter={"sha256": hashlib.sha256(other).hexdigest()}))
+
+
+def test_old_nonce(fake: FakeExecutor) -> None:
+    old = os.urandom(32)
+    evidence = to_base64url(fake.evidence(old))
+    fake.on_session = lambda answer: answer | {"evidence": evidence, "evidence_nonce": to_base64url(old)}
+    refused(fake, "BINDING")
+    refused(fake, "BINDING", fresh=True)
+    fake.on_session = lambda answer: answer | {"evidence": evidence}
+    refused(fake, "BINDING", fresh=True)
+    start = to_base64url(fake.evidence(b""))
+    fake.on_session = lambda answer: answer | {"evidence": start, "evidence_nonce": ""}
+    refused(fake, "BINDING", fresh=True)
+
+
+def test_signature_of_another_connection(fake: FakeExecutor) -> None:
+    recorded: dict[str, Any] = {}
+    fake.on_session = lambda answer: recorded.setdefault("answer", answer)
+    cella.connect(fake.address, fake.trust(), cella.Identity.generate())
+    fake.requests.clear()
+    error = refused(fake, "BINDING")
+    outcomes = {check.name: check.outcome for check in error.report.checks}
+    assert outcomes["binding"] == "passed" and outcomes["connection"] == "failed"
+
+
+def test_signature_over_other_facts(fake: FakeExecutor) -> None:
+    """Each part of the signed message counts: exporter, key digest, nonce, label."""
+    for label, exporter, spki, nonce in (
+        (b"cella session v2", None, None, None),
+        (b"cella session v1", bytes(32), None, None),
+        (b"cella session v1", None, bytes(32), None),
+        (b"cella session v1", None, None, bytes(32)),
+    ):
+
+        def lie(answer: dict[str, Any], parts: Any = (label, exporter, spki, nonce)) -> dict[str, Any]:
+            message = b"".join(field(part if part is not None else os.urandom(32)) for part in parts)
+            return answer | {"signature": to_base64url(_native.ed25519_sign(fake.sign, message))}
+
+        fake.on_session = lie
+        refused(fake, "BINDING")
+
+
+def test_relay(fake: FakeExecutor, tmp_path: Path) -> None:
+    """Somebody ends TLS with a certificate of his own and passes every byte on to the true executor."""
+    certificate = Certificate(tmp_path)
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def pump(source: Any, target: Any) -> None:
+        try:
+            while data := source.recv(65536):
+                target.sendall(data)
+        except OSError:
+            pass
+
+    def relay() -> None:
+        plain, _ = listener.accept()
+        client = certificate.context().wrap_socket(plain, server_side=True)
+        outward = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        outward.check_hostname = False
+        outward.verify_mode = ssl.CERT_NONE
+        executor = outward.wrap_socket(socket.create_connection(("127.0.0.1", fake.port)))
+        threading.Thread(target=pump, args=(executor, client), daemon=True).start()
+        pump(client, executor)
+
+    threading.Thread(target=relay, daemon=True).start()
+    with pytest.raises(cella.AttestationError) as caught:
+        cella.connect(f"127.0.0.1:{listener.getsockname()[1]}", fake.trust(), cella.Identity.generate())
+    assert caught.value.code == "BINDING"
+    assert fake.connections == 1 and fake.requests == []
+    listener.close()
+
+
+def test_answers_that_are_not_sessions(fake: FakeExecutor) -> None:
+    for change in (
+        lambda answer: {},
+        lambda answer: answer | {"extra": 1},
+        lambda answer: {name: value for name, value in answer.items() if name != "charter"},
+        lambda answer: answer | {"evidence": 7},
+        lambda answer: answer | {"evidence": "++"},
+        lambda answer: answer | {"keys": "AAAA"},
+        lambda answer: answer | {"signature": ""},
+        lambda answer: answer | {"type": 1},
+        lambda answer: answer | {"version": 2},
+        lambda answer: answer | {"version": True},
+    ):
+        fake.on_session = change
+        with pytest.raises((cella.AttestationError, cella.FormatError)) as caught:
+            cella.connect(fake.address, fake.trust(), cella.Identity.generate())
+        assert caught.value.code in ("BAD_EVIDENCE", "BINDING", "BAD_VERSION")
+    assert fake.requests == []
+
+
+def test_another_executor_at_the_same_address(fake: FakeExecutor) -> None:
+    """A connection that is made again must reach the executor that was accepted."""
+    executor = cella.connect(fake.address, fake.trust(), cella.Identity.generate())
+    executor.enrol()
+    executor.close()
+    fake.sign = _native.Secret.generate()
+    fake.keys = _native.ed25519_public(fake.sign) + fake.keys[32:]
+    before = len(fake.requests)
+    with pytest.raises(cella.AttestationError, match="another executor"):
+        executor.information()
+    assert len(fake.requests) == before
+
+
+def test_no_object_without_attestation(fake: FakeExecutor) -> None:
+    fake.on_session = lambda answer: answer | {"signature": to_base64url(bytes(64))}
+    made = None
+    with pytest.raises(cella.AttestationError):
+        made = cella.Executor(fake.address, fake.trust(), cella.Identity.generate())
+    assert made is None
+
+
+def test_soft_evidence_layout(fake: FakeExecutor) -> None:
+    """The 214 bytes that executor/trust/evidence_soft.h describes, taken apart without it."""
+    evidence = fake.evidence()
+    assert len(evidence) == 214 and evidence[:8] == b"CELLASW1" and evidence[12:14] == b"\0\0"
+    assert int.from_bytes(evidence[8:12], "big") == fake.layers and evidence[14:46] == fake.measurement
+    parts = (b"cella evidence v1", b"executor", hashlib.sha256(fake.keys).digest())
+    parts += (hashlib.sha256(fake.charter).digest(), b"")
+    assert evidence[46:110] == hashlib.sha512(b"".join(map(field, parts))).digest()
+    root = evidence[118:150]
+    signed = field(b"cella soft evidence v1") + field(evidence[:150])
+    _native.ed25519_verify(root, signed, evidence[150:])
+    assert from_base64url(to_base64url(root)) == _native.ed25519_public(fake.root)

@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Scripts: entry points, packages, errors that name the line; the decorator and local runs."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import cella
+from cella.functions import builtin_package, source_of
+from cella.local import run_local
+from cella.script import Script, parse_limits
+
+CONSTANT = 3
+
+
+def parse(text: str, name: str = "job.py", entry: str | None = None) -> Script:
+    return Script.parse(text, name, entry)
+
+
+@pytest.mark.parametrize(
+    ("text", "entry", "expected"),
+    [
+        ("def main(): pass\ndef job(): pass", None, "main"),
+        ("def other(): pass\ndef job(): pass", None, "job"),
+        ("def other(): pass\ndef entrypoint(argv): pass", None, "entrypoint"),
+        ("def only(): pass", None, "only"),
+        ("def main(): pass\ndef other(): pass", "other", "other"),
+        ("class A:\n    def main(self): pass\ndef single(): pass", None, "single"),
+    ],
+)
+def test_entry_point(text: str, entry: str | None, expected: str) -> None:
+    assert parse(text, entry=entry).entry == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "entry", "says"),
+    [
+        ("x = 1", None, "no top-level function"),
+        ("def a(): pass\ndef b(): pass", None, "a, b; name one with --entry"),
+        ("def a(): pass", "b", "no top-level function b; it has a"),
+        ("def main(:\n  pass", None, "job.py, line 1:"),
+        ("def main():\n  x = = 2", None, "job.py, line 2:"),
+        ("async def main(): pass", "main", "async"),
+        ("def main(a, /): pass", None, "positional-only"),
+        ("def main(*a): pass", None, "positional-only"),
+        ("def main():\n\treturn 1\n        return 2", None, "line 3"),
+        ("(" * 500, None, "job.py"),
+        ("def main(): return '\0'", None, "job.py"),
+    ],
+)
+def test_bad_scripts(text: str, entry: str | None, says: str) -> None:
+    with pytest.raises(cella.ScriptError) as caught:
+        parse(text, entry=entry)
+    assert caught.value.code == "BAD_SCRIPT" and says in str(caught.value)
+
+
+def test_bad_script_files(tmp_path: Path) -> None:
+    with pytest.raises(cella.ScriptError, match="no script"):
+        Script.read(tmp_path / "absent.py")
+    with pytest.raises(cella.ScriptError, match="no script"):
+        Script.read(tmp_path)
+    (tmp_path / "latin.py").write_bytes(b"def main():\n    return '\xe4'\n")
+    with pytest.raises(cella.ScriptError, match="line 2: not UTF-8"):
+        Script.read(tmp_path / "latin.py")
+    (tmp_path / "large.py").write_bytes(b"#" * ((1 << 20) + 1))
+    with pytest.raises(cella.RequestError, match="1 MiB"):
+        Script.read(tmp_path / "large.py")
+    (tmp_path / "my script (2).py").write_text("def main(): pass")
+    assert Script.read(tmp_path / "my script (2).py").name == "my-script-2"
+
+
+def test_package() -> None:
+    script = parse(
+        "def main(images, labels, threshold: float = 0.5, name: str = 'x', deep={'a': [1, None]}, shape=(1, 2),\n"
+        "         *, n: int, flag: bool = True, late=len('x'), wrong: int = 0.5, none: str = None): pass"
+    )
+    made = json.loads(script.package(["images"], ["labels"], ["n"], limits={"memory_bytes": "64M"}))
+    assert made == {
+        "version": 1,
+        "name": "job",
+        "executor": "python",
+        "public": False,
+        "profile": "python",
+        "entry": "main",
+        "source": script.source,
+        "inputs": [{"name": "images"}],
+        "outputs": [{"name": "labels"}],
+        "arguments": [
+            {"name": "threshold", "type": "number", "default": 0.5},
+            {"name": "name", "type": "string", "default": "x"},
+            {"name": "deep", "default": {"a": [1, None]}},
+            {"name": "n", "type": "integer"},
+            {"name": "flag", "type": "boolean", "default": True},
+            {"name": "wrong", "default": 0.5},
+            {"name": "none", "default": None},
+        ],
+        "limits": {"memory_bytes": 1 << 26},
+    }
+    assert script.missing(["images", "labels"]) == ["n"]
+    given = json.loads(script.package(["images"], ["labels"], ["n", "shape"]))["arguments"]
+    assert {"name": "shape"} in given
+    locked = json.loads(script.package(["images"], ["labels"], locked={"n": 5}, optional=["labels"], public=True))
+    assert {"name": "n", "type": "integer", "default": 5, "locked": True} in locked["arguments"]
+    assert locked["outputs"] == [{"name": "labels", "optional": True}] and locked["public"] is True
+
+
+def test_package_is_the_same_every_time() -> None:
+    script = parse("def main(a, b=1): pass")
+    assert script.package(["a"]) == script.package(["a"])
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "arguments", "says"),
+    [
+        (["image"], [], [], r"no such parameter; it has images, labels"),
+        (["images"], ["images"], [], "twice"),
+        (["a-b"], [], [], "not a Python name"),
+        (["ä"], [], [], "ASCII"),
+        (["x" * 65], [], [], "ASCII"),
+        ([], [], ["nothing"], "no such parameter"),
+    ],
+)
+def test_names_that_do_not_fit(inputs: list[str], outputs: list[str], arguments: list[str], says: str) -> None:
+    with pytest.raises(cella.ArgumentError, match=says):
+        parse("def main(images, labels): pass").package(inputs, outputs, arguments)
+
+
+def test_any_names() -> None:
+    teaclave = parse("def entrypoint(argv):\n    return ''")
+    made = json.loads(teaclave.package(["training_data"], ["model"], ["depth"]))
+    assert made["arguments"] == [{"name": "depth"}] and made["entry"] == "entrypoint"
+    assert teaclave.missing([]) == []
+    keywords = json.loads(parse("def main(a, **rest): pass").package(["a", "b"], [], ["c"]))
+    assert keywords["arguments"] == [{"name": "c"}]
+
+
+def test_limits() -> None:
+    assert parse_limits({"cpu_s": 5, "output_bytes": "1G"}) == {"cpu_s": 5, "output_bytes": 1 << 30}
+    with pytest.raises(cella.ArgumentError, match="memory_bytes"):
+        parse_limits({"memory": 5})
+    for bad in ("x", "-1", "1X", "", -1, True, 1.5):
+        with pytest.raises(cella.RequestError):
+            parse_limits({"cpu_s": bad})  # type: ignore[dict-item]
+
+
+def test_warnings() -> None:
+    script = parse("import numpy as np\nfrom os.path import join\nimport pandas.core\nfrom . import x\ndef main():\n    import socket")
+    assert script.warnings("python") == [
+        "line 1 imports numpy, which profile 'python' does not have; use profile 'numpy'",
+        "line 3 imports pandas, which profile 'python' does not have",
+        "line 6 imports socket, which can not work in a cell: it has no network, files or processes",
+    ]
+    assert len(script.warnings("numpy")) == 2 and script.warnings("unheard-of") == []
+    assert parse("import cella\nfrom teaclave import open\ndef main(): pass").warnings("python") == []
+
+
+def test_builtin_package() -> None:
+    made = json.loads(builtin_package("echo", arguments=["message"]))
+    assert made["executor"] == "builtin" and made["entry"] == "echo" and "source" not in made and made["public"]
+
+
+@cella.function(inputs=["text"], outputs=["copy"])
+def repeat(text: Any, copy: Any, times: int = 2) -> dict[str, int]:
+    """Uses a module and a constant from outside."""
+    copy.write(text.read() * times * CONSTANT)
+    return {"floor": math.floor(2.5), "times": times}
+
+
+def test_decorator_ships_source() -> None:
+    script = repeat.script
+    assert script.source.startswith("from __future__ import annotations; CONSTANT = 3; import math\ndef repeat(")
+    assert "@cella" not in script.source and script.entry == "repeat"
+    assert json.loads(repeat.package())["inputs"] == [{"name": "text"}]
+    assert len(repeat.sha256) == 64
+
+
+def test_local_run() -> None:
+    run = repeat.local(text=b"ab", times=1)
+    assert run.result() == {"floor": 2, "times": 1} and run.outputs["copy"].bytes() == b"ababab"
+    with pytest.raises(cella.ScriptError) as caught:
+        run_local(parse("def main(a):\n    raise KeyError('x')"), {"a": b""}, [], {})
+    assert (caught.value.script_class, caught.value.line, caught.value.code) == ("KeyError", 2, "SCRIPT_FAILED")
+    with pytest.raises(cella.ScriptError) as missing:
+        run_local(parse("def main(b): pass"), {}, ["b"], {})
+    assert missing.value.code == "OUTPUT_MISSING"
+
+
+def test_decorated_functions_are_still_functions() -> None:
+    @cella.function
+    def plain(n=1):  # type: ignore[no-untyped-def]
+        return n + 1
+
+    assert plain(2) == 3 and plain.__name__ == "plain"
+
+
+def test_what_can_not_be_sent() -> None:
+    captured = 5
+
+    def closure():  # type: ignore[no-untyped-def]
+        return captured
+
+    def outside():  # type: ignore[no-untyped-def]
+        return parse("x")
+
+    with pytest.raises(cella.ScriptError, match="captured"):
+        cella.function(closure)
+    with pytest.raises(cella.ScriptError, match="parse .*from outside"):
+        cella.function(outside)
+    with pytest.raises(cella.ScriptError):
+        source_of(len)
+    with pytest.raises(cella.ScriptError):
+        cella.function(lambda: 1)
+    with pytest.raises(cella.ArgumentError):
+        cella.function(inputs=["nothing"])(repeat._original)
