@@ -66,6 +66,10 @@ static PyStatus set_paths(PyConfig *config)
     wchar_t **const prefixes[] = { &config->prefix, &config->exec_prefix, &config->base_prefix,
                                    &config->base_exec_prefix };
     PyStatus status = PyConfig_SetString(config, &config->executable, L"");
+    /* Compiled caches are not measured, and an interpreter believes them: look for them where there are none. */
+    if (!PyStatus_Exception(status)) {
+        status = PyConfig_SetString(config, &config->pycache_prefix, L"/nonexistent");
+    }
     for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]) && !PyStatus_Exception(status); i++) {
         status = PyConfig_SetString(config, prefixes[i], L"/usr");
     }

@@ -25,7 +25,8 @@
  *
  * A cell that ends without DONE or ERROR has failed, whatever its exit status. EXIT tells why: SIGSYS is a forbidden
  * system call (SANDBOX_VIOLATION); SIGKILL that the monitor did not send is the CPU limit when user and system time
- * together reach cpu_s (LIMIT_CPU), else a control group's memory limit (LIMIT_MEMORY); anything else is CELL_DIED.
+ * together come within a tenth of a second of cpu_s (LIMIT_CPU; the kernel counts that limit in clock ticks), else the
+ * machine's or a control group's memory limit (LIMIT_MEMORY); anything else is CELL_DIED.
  * A cell whose socket the monitor closes before TASK ends by itself with status 0. EXIT for a cell that CELL never
  * announced: it died while warming up, so that one cell of a SPAWN is not coming.
  */

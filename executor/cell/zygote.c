@@ -19,12 +19,18 @@
 /* Cells in existence at one time; the monitor asks for far fewer. */
 #define CELLS_MAX 1024U
 
-/* A cell that is not warm after this long never will be. */
+/* The trial cell that is not warm after this long never will be. */
 #define WARM_MS 30000
+
+/* What is polled before the children. */
+#define POLL_MONITOR 0
+#define POLL_SIGNALS 1
+#define POLL_CHILDREN 2
 
 struct child {
     pid_t process; /* 0: free */
     uint64_t cell;
+    int socket; /* while it warms up; -1 when the monitor has it */
 };
 
 struct zygote {
@@ -58,13 +64,12 @@ static cella_status send_message(int socket, struct cella_view packet, const int
     return sent == (ssize_t) packet.size ? CELLA_OK : CELLA_CLOSED;
 }
 
-/* Wait until the new cell has warmed up; what it says is in force comes from our own code, before any script. */
-static cella_status await_warm(int socket, uint32_t *layers)
+/* What a cell that has warmed up says is in force: our own code says it, before any script. */
+static cella_status read_layers(int socket, uint32_t *layers)
 {
     uint8_t packet[4];
-    struct pollfd waiting = { .fd = socket, .events = POLLIN };
-    if (poll(&waiting, 1, WARM_MS) != 1 || read(socket, packet, sizeof(packet)) != (ssize_t) sizeof(packet)) {
-        return CELLA_SYSTEM_FAILED;
+    if (read(socket, packet, sizeof(packet)) != (ssize_t) sizeof(packet)) {
+        return CELLA_CELL_DIED;
     }
     struct cella_reader reader = cella_reader_of(cella_view_of(packet, sizeof(packet)));
     return cella_read_u32(&reader, layers);
@@ -80,11 +85,8 @@ static struct child *free_child(struct zygote *zygote)
     return NULL;
 }
 
-/*
- * The socket's near end and what the cell said is in force. Does not return in the cell. CELLA_CELL_DIED before it
- * was warm
- */
-static cella_status make_cell(struct zygote *zygote, struct child *child, int *out_socket, uint32_t *out_layers)
+/* Fork a cell, which then warms up on its own. Does not return in the cell. */
+static cella_status fork_cell(struct zygote *zygote, struct child *child)
 {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
@@ -103,30 +105,21 @@ static cella_status make_cell(struct zygote *zygote, struct child *child, int *o
         cella_cell_live(zygote->cell, far);
     }
     CELLA_TRY(status);
-    *child = (struct child){ process, zygote->next_cell++ };
-    cella_descriptors_release(&far);
-    if (await_warm(near, out_layers) != CELLA_OK) {
-        return CELLA_CELL_DIED;
-    }
-    *out_socket = near;
+    *child = (struct child){ process, zygote->next_cell++, near };
     near = -1;
     return CELLA_OK;
 }
 
-static cella_status hand_out_cell(struct zygote *zygote)
+/* The child's socket has something to read: it is warm, or it died, and then its EXIT tells the monitor. */
+static cella_status hand_out(struct zygote *zygote, struct child *child)
 {
     uint32_t layers = 0;
-    CELLA_CLEANUP(cella_descriptors_release) int socket = -1;
+    CELLA_CLEANUP(cella_descriptors_release) int socket = child->socket;
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes packet = { 0 };
-    struct child *child = free_child(zygote);
-    if (child == NULL) {
-        return CELLA_SYSTEM_FAILED;
+    child->socket = -1;
+    if (read_layers(socket, &layers) != CELLA_OK) {
+        return CELLA_OK;
     }
-    cella_status status = make_cell(zygote, child, &socket, &layers);
-    if (status == CELLA_CELL_DIED) {
-        return CELLA_OK; /* for want of memory, say; its EXIT tells the monitor, and the other cells live on */
-    }
-    CELLA_TRY(status);
     if (layers != zygote->cell->box.layers) {
         return CELLA_SYSTEM_FAILED;
     }
@@ -169,6 +162,7 @@ static cella_status reap(struct zygote *zygote)
             struct child *child = &zygote->children[i];
             if (child->process == process) {
                 child->process = 0;
+                cella_descriptors_release(&child->socket);
                 CELLA_TRY(report_exit(zygote, child->cell, status, &used));
             }
         }
@@ -194,8 +188,11 @@ static cella_status serve_request(struct zygote *zygote)
         return CELLA_BAD_FORMAT;
     }
     for (uint16_t i = 0; i < count; i++) {
-        CELLA_TRY(reap(zygote));
-        CELLA_TRY(hand_out_cell(zygote));
+        struct child *child = free_child(zygote);
+        if (child == NULL) {
+            return CELLA_SYSTEM_FAILED;
+        }
+        CELLA_TRY(fork_cell(zygote, child));
     }
     return CELLA_OK;
 }
@@ -205,9 +202,14 @@ static cella_status announce(struct zygote *zygote, struct cella_view profile)
 {
     uint32_t layers = 0;
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes packet = { 0 };
-    CELLA_CLEANUP(cella_descriptors_release) int socket = -1;
     struct child trial;
-    CELLA_TRY(make_cell(zygote, &trial, &socket, &layers));
+    CELLA_TRY(fork_cell(zygote, &trial));
+    CELLA_CLEANUP(cella_descriptors_release) int socket = trial.socket;
+    struct pollfd waiting = { .fd = socket, .events = POLLIN };
+    if (poll(&waiting, 1, WARM_MS) != 1) {
+        return CELLA_TIMEOUT;
+    }
+    CELLA_TRY(read_layers(socket, &layers));
     cella_descriptors_release(&socket);
     if (waitpid(trial.process, NULL, 0) != trial.process) {
         return CELLA_SYSTEM_FAILED;
@@ -218,6 +220,45 @@ static cella_status announce(struct zygote *zygote, struct cella_view profile)
     CELLA_TRY(cella_write_field(&packet, profile));
     CELLA_TRY(cella_write_field(&packet, cella_view_of_string(cella_interpreter_version())));
     return send_message(zygote->monitor, cella_bytes_view(&packet), NULL, 0);
+}
+
+/* Which children are warming up; which[i] belongs to polled[POLL_CHILDREN + i]. */
+static size_t list_warming(struct zygote *zygote, struct pollfd *polled, struct child **which)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < CELLS_MAX; i++) {
+        struct child *child = &zygote->children[i];
+        if (child->process != 0 && child->socket >= 0) {
+            polled[POLL_CHILDREN + count] = (struct pollfd){ .fd = child->socket, .events = POLLIN };
+            which[count++] = child;
+        }
+    }
+    return count;
+}
+
+static cella_status serve_once(struct zygote *zygote, int signals)
+{
+    struct pollfd polled[POLL_CHILDREN + CELLS_MAX] = {
+        [POLL_MONITOR] = { .fd = zygote->monitor, .events = POLLIN },
+        [POLL_SIGNALS] = { .fd = signals, .events = POLLIN },
+    };
+    struct child *warming[CELLS_MAX];
+    size_t count = list_warming(zygote, polled, warming);
+    if (poll(polled, POLL_CHILDREN + count, -1) < 0) {
+        return errno == EINTR ? CELLA_OK : CELLA_SYSTEM_FAILED;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (polled[POLL_CHILDREN + i].revents != 0) {
+            CELLA_TRY(hand_out(zygote, warming[i]));
+        }
+    }
+    if (polled[POLL_SIGNALS].revents != 0) {
+        struct signalfd_siginfo taken;
+        while (read(signals, &taken, sizeof(taken)) > 0) {
+        }
+        CELLA_TRY(reap(zygote));
+    }
+    return polled[POLL_MONITOR].revents != 0 ? serve_request(zygote) : CELLA_OK;
 }
 
 cella_status cella_zygote_serve(struct cella_cell *cell, int monitor, struct cella_view profile)
@@ -233,18 +274,6 @@ cella_status cella_zygote_serve(struct cella_cell *cell, int monitor, struct cel
         return CELLA_SYSTEM_FAILED;
     }
     for (;;) {
-        struct pollfd waiting[] = { { .fd = monitor, .events = POLLIN }, { .fd = signals, .events = POLLIN } };
-        if (poll(waiting, 2, -1) < 0 && errno != EINTR) {
-            return CELLA_SYSTEM_FAILED;
-        }
-        if (waiting[1].revents != 0) {
-            struct signalfd_siginfo taken;
-            while (read(signals, &taken, sizeof(taken)) > 0) {
-            }
-            CELLA_TRY(reap(&zygote));
-        }
-        if (waiting[0].revents != 0) {
-            CELLA_TRY(serve_request(&zygote));
-        }
+        CELLA_TRY(serve_once(&zygote, signals));
     }
 }

@@ -98,6 +98,23 @@ static cella_status store_one(struct cella_transfer *transfer, struct cella_read
     return cella_write_u64(stored, sealed_size);
 }
 
+/* Nothing of a failed task stays behind: delete the first count outputs of the message. */
+static void delete_stored(struct cella_transfer *transfer, struct cella_reader reader, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct cella_view object;
+        struct cella_view skipped;
+        uint64_t most;
+        if (cella_read_field(&reader, OBJECT_SIZE, &object) != CELLA_OK ||
+            cella_read_field(&reader, CELLA_SEALED_KEY_SIZE, &skipped) != CELLA_OK ||
+            cella_read_field(&reader, ASSOCIATED_DATA_SIZE, &skipped) != CELLA_OK ||
+            cella_read_u64(&reader, &most) != CELLA_OK) {
+            return;
+        }
+        cella_transfer_delete(transfer, object);
+    }
+}
+
 static cella_status store(struct cella_transfer *transfer, struct cella_reader *reader,
                           const struct cella_packet *packet)
 {
@@ -109,11 +126,15 @@ static cella_status store(struct cella_transfer *transfer, struct cella_reader *
         return CELLA_BAD_FORMAT;
     }
     cella_status status = CELLA_OK;
+    const struct cella_reader first = *reader;
     while (done < count && status == CELLA_OK) {
         status = store_one(transfer, reader, packet->descriptors[done], &stored);
         done += status == CELLA_OK ? 1 : 0;
     }
     status = status == CELLA_OK ? cella_reader_end(reader) : status;
+    if (status != CELLA_OK) {
+        delete_stored(transfer, first, done);
+    }
     return answer(CELLA_COURIER_STORED, status, done, &stored, NULL, 0);
 }
 

@@ -388,6 +388,23 @@ cella_status cella_transfer_store(struct cella_transfer *transfer, const struct 
     return status;
 }
 
+void cella_transfer_delete(struct cella_transfer *transfer, struct cella_view object)
+{
+    struct move *move = &transfer->move;
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes arguments = { 0 };
+    cella_status status = begin_move(transfer, PUT_ANSWER_SIZE);
+    status = status == CELLA_OK ? cella_write_field(&arguments, object) : status;
+    if (status == CELLA_OK) {
+        status = cella_link_open(transfer->link, CELLA_STREAM_DELETE, cella_bytes_view(&arguments), NULL,
+                                 &move->stream);
+    }
+    status = status == CELLA_OK ? cella_link_end(transfer->link, move->stream) : status;
+    while (status == CELLA_OK && !move->ended) {
+        status = wait_once(transfer);
+    }
+    end_move(transfer);
+}
+
 /* ---- life ---- */
 
 cella_status cella_transfer_new(int link_descriptor, int monitor, struct cella_transfer **out)

@@ -103,9 +103,7 @@ cella_status cella_operation_data_register(struct cella_monitor *monitor, struct
     CELLA_CLEANUP(clear_registration) struct registration registration = { 0 };
     char id[CELLA_ID_SIZE];
     char object[CELLA_ID_SIZE];
-    if (monitor->state.data.count >= CELLA_DATA_MAX) {
-        return CELLA_TOO_MANY;
-    }
+    CELLA_TRY(cella_state_has_room(&monitor->state, &monitor->state.data, CELLA_DATA_MAX));
     CELLA_TRY(read_registration(call, &registration));
     CELLA_TRY(check_registration(monitor, call, &registration));
     CELLA_TRY(cella_monitor_new_id("data-", id));

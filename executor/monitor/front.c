@@ -13,6 +13,8 @@
 
 #define HEADER_SIZE 9U
 #define WATCH_TICK_MS 1000U
+#define WATCH_MS 25000U
+#define WAITERS_MAX 1024U /* connections that the front keeps, and some */
 #define RESTART_FIRST_MS 50U
 #define RESTART_LAST_MS 10000U
 #define OUT_MAX (64U * 1024U * 1024U) /* a front that reads nothing is broken */
@@ -22,6 +24,15 @@ struct upload {
     char object[CELLA_OBJECT_ID_SIZE + 1];
     char data[CELLA_ID_SIZE];
     struct upload *next;
+};
+
+/* A question that waits for a task to change. */
+struct waiter {
+    uint32_t request;
+    struct cella_party *party;
+    struct cella_task_record *task;
+    uint64_t deadline_ms;
+    struct waiter *next;
 };
 
 struct cella_front {
@@ -34,6 +45,9 @@ struct cella_front {
     struct cella_bytes in;
     struct cella_bytes out;
     struct upload *uploads;
+    struct waiter *waiters;
+    size_t waiter_count;
+    uint64_t last_question_ms;
     uint64_t restart_ms;
     uint64_t started_ms;
     struct cella_watcher watcher;
@@ -99,13 +113,6 @@ static cella_status send_reply(struct cella_front *front, uint32_t id, cella_sta
     return send_answer(front, id, status, cella_bytes_view(&body));
 }
 
-void cella_front_answer(struct cella_front *front, uint32_t request, cella_status status, const json_t *reply)
-{
-    if (front != NULL) {
-        (void) !send_reply(front, request, status, reply, "");
-    }
-}
-
 static cella_status send_object(struct cella_front *front, const struct cella_call *call)
 {
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes body = { 0 };
@@ -116,6 +123,81 @@ static cella_status send_object(struct cella_front *front, const struct cella_ca
                             cella_bytes_view(&body)));
     write_out(front);
     return CELLA_OK;
+}
+
+/* ---- watching ---- */
+
+static void remove_waiter(struct cella_front *front, struct waiter **place)
+{
+    struct waiter *waiter = *place;
+    *place = waiter->next;
+    waiter->task->waiters--;
+    front->waiter_count--;
+    free(waiter);
+}
+
+/* Answer and remove the waiter at place. */
+static void answer_waiter(struct cella_front *front, struct waiter **place)
+{
+    const struct waiter *waiter = *place;
+    CELLA_CLEANUP(cella_json_cleanup)
+    json_t *view = cella_task_view(waiter->task, cella_task_participant(waiter->task, waiter->party));
+    (void) !send_reply(front, waiter->request, CELLA_OK, view, "");
+    remove_waiter(front, place);
+}
+
+void cella_front_task_changed(struct cella_front *front, struct cella_task_record *task)
+{
+    struct waiter **place = &front->waiters;
+    while (*place != NULL) {
+        if ((*place)->task == task) {
+            answer_waiter(front, place);
+        } else {
+            place = &(*place)->next;
+        }
+    }
+}
+
+static void tick(void *context)
+{
+    struct cella_front *front = context;
+    uint64_t now = cella_loop_now_ms();
+    struct waiter **place = &front->waiters;
+    while (*place != NULL) {
+        if ((*place)->deadline_ms <= now) {
+            answer_waiter(front, place);
+        } else {
+            place = &(*place)->next;
+        }
+    }
+    if (front->waiters != NULL) {
+        cella_loop_set_timer(front->monitor->loop, &front->tick, WATCH_TICK_MS);
+    }
+}
+
+cella_status cella_front_watch(struct cella_front *front, uint32_t request, struct cella_party *party,
+                               struct cella_task_record *task)
+{
+    if (front == NULL || front->waiter_count >= WAITERS_MAX) {
+        return CELLA_BUSY;
+    }
+    struct waiter *waiter = calloc(1, sizeof(*waiter));
+    if (waiter == NULL) {
+        return CELLA_NO_MEMORY;
+    }
+    *waiter = (struct waiter){ request, party, task, cella_loop_now_ms() + WATCH_MS, front->waiters };
+    front->waiters = waiter;
+    front->waiter_count++;
+    task->waiters++;
+    if (!front->tick.active) {
+        cella_loop_set_timer(front->monitor->loop, &front->tick, WATCH_TICK_MS);
+    }
+    return CELLA_OK;
+}
+
+uint64_t cella_front_quiet_ms(const struct cella_front *front)
+{
+    return cella_loop_now_ms() - front->last_question_ms;
 }
 
 /* ---- sessions ---- */
@@ -190,6 +272,7 @@ static cella_status answer_request(struct cella_front *front, uint32_t id, enum 
                                    struct cella_view payload)
 {
     struct cella_call call = { .request = id };
+    front->last_question_ms = cella_loop_now_ms();
     cella_status status = cella_operation_run(front->monitor, kind, payload, &call);
     if (status == CELLA_OK && kind == CELLA_REQUEST_UPLOAD) {
         status = remember_upload(front, &call);
@@ -235,19 +318,15 @@ static cella_status answer_uploaded(struct cella_front *front, uint32_t id, stru
     return send_reply(front, id, status, body, "");
 }
 
-/* A waiter whose client has gone. */
+/* A client that waited has gone. */
 static void forget_waiter(struct cella_front *front, uint32_t id)
 {
-    for (struct cella_entry *entry = front->monitor->state.tasks.first; entry != NULL; entry = entry->next) {
-        struct cella_task_record *task = (struct cella_task_record *) entry;
-        for (struct cella_waiter **place = &task->waiters; *place != NULL; place = &(*place)->next) {
-            if ((*place)->request == id) {
-                struct cella_waiter *waiter = *place;
-                *place = waiter->next;
-                free(waiter);
-                return;
-            }
-        }
+    struct waiter **place = &front->waiters;
+    while (*place != NULL && (*place)->request != id) {
+        place = &(*place)->next;
+    }
+    if (*place != NULL) {
+        remove_waiter(front, place);
     }
 }
 
@@ -336,13 +415,8 @@ static void stop_front(struct cella_front *front)
         front->uploads = upload->next;
         free(upload);
     }
-    for (struct cella_entry *entry = front->monitor->state.tasks.first; entry != NULL; entry = entry->next) {
-        struct cella_task_record *task = (struct cella_task_record *) entry;
-        while (task->waiters != NULL) {
-            struct cella_waiter *waiter = task->waiters;
-            task->waiters = waiter->next;
-            free(waiter);
-        }
+    while (front->waiters != NULL) {
+        remove_waiter(front, &front->waiters);
     }
 }
 
@@ -354,48 +428,6 @@ static void front_ready(void *context, uint32_t events)
     }
     if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0 && read_in(front) != CELLA_OK) {
         stop_front(front); /* its death is then reaped, and it is started again */
-    }
-}
-
-/* ---- watching ---- */
-
-static bool answer_late(struct cella_front *front, struct cella_task_record *task, uint64_t now)
-{
-    struct cella_waiter **place = &task->waiters;
-    while (*place != NULL) {
-        struct cella_waiter *waiter = *place;
-        if (waiter->deadline_ms > now) {
-            place = &waiter->next;
-            continue;
-        }
-        *place = waiter->next;
-        CELLA_CLEANUP(cella_json_cleanup)
-        json_t *view = cella_task_view(task, cella_task_participant(task, waiter->party));
-        cella_front_answer(front, waiter->request, CELLA_OK, view);
-        free(waiter);
-    }
-    return task->waiters != NULL;
-}
-
-static void tick(void *context)
-{
-    struct cella_front *front = context;
-    bool more = false;
-    for (struct cella_entry *entry = front->monitor->state.tasks.first; entry != NULL; entry = entry->next) {
-        struct cella_task_record *task = (struct cella_task_record *) entry;
-        if (task->waiters != NULL && answer_late(front, task, cella_loop_now_ms())) {
-            more = true;
-        }
-    }
-    if (more) {
-        cella_loop_set_timer(front->monitor->loop, &front->tick, WATCH_TICK_MS);
-    }
-}
-
-void cella_front_watch(struct cella_front *front)
-{
-    if (front != NULL && !front->tick.active) {
-        cella_loop_set_timer(front->monitor->loop, &front->tick, WATCH_TICK_MS);
     }
 }
 

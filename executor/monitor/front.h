@@ -12,12 +12,18 @@ struct cella_front;
 CELLA_MUST_USE cella_status cella_front_new(struct cella_monitor *monitor, struct cella_front **out);
 void cella_front_free(struct cella_front *front);
 
-/* Answer a question that was deferred: an id that nobody waits for any more is ignored. Accepts a NULL front: before it
- * was started nobody waits. */
-void cella_front_answer(struct cella_front *front, uint32_t request, cella_status status, const json_t *reply);
+/*
+ * The answer to this question is the task as its party sees it, as soon as it changes, at the latest after 25 s.
+ * front may be NULL: before it was started nobody waits. CELLA_BUSY when too many wait; CELLA_NO_MEMORY
+ */
+CELLA_MUST_USE cella_status cella_front_watch(struct cella_front *front, uint32_t request, struct cella_party *party,
+                                              struct cella_task_record *task);
 
-/* Somebody watches a task: his answer is due at the latest when his time is up. Accepts NULL. */
-void cella_front_watch(struct cella_front *front);
+/* Answer everybody who watches this task. */
+void cella_front_task_changed(struct cella_front *front, struct cella_task_record *task);
+
+/* Milliseconds since the last question of the front; large when there was none. */
+uint64_t cella_front_quiet_ms(const struct cella_front *front);
 
 /* A child of the monitor has died: is it the front? */
 bool cella_front_reaped(struct cella_front *front, pid_t pid, int wait_status);

@@ -60,9 +60,7 @@ cella_status cella_operation_function_register(struct cella_monitor *monitor, st
     CELLA_CLEANUP(cella_secret_clear) struct cella_secret opened = { 0 };
     CELLA_CLEANUP(cella_spec_clear) struct cella_spec spec = { 0 };
     uint8_t sha256[CELLA_SHA256_SIZE];
-    if (monitor->state.functions.count >= CELLA_FUNCTIONS_MAX) {
-        return CELLA_TOO_MANY;
-    }
+    CELLA_TRY(cella_state_has_room(&monitor->state, &monitor->state.functions, CELLA_FUNCTIONS_MAX));
     CELLA_TRY(open_package(monitor, call, &plain, &sealed, &opened));
     bool is_sealed = sealed.size > 0;
     struct cella_view package = is_sealed ? cella_secret_view(&opened) : cella_bytes_view(&plain);

@@ -138,7 +138,7 @@ cella_status cella_loop_run(struct cella_loop *loop, void (*after_events)(void *
         if (after_events != NULL) {
             after_events(context);
         }
-        int count = epoll_wait(loop->epoll, loop->pending, EVENTS_MAX, time_to_wait(loop));
+        int count = loop->stopped ? 0 : epoll_wait(loop->epoll, loop->pending, EVENTS_MAX, time_to_wait(loop));
         if (count < 0 && errno != EINTR) {
             return CELLA_SYSTEM_FAILED;
         }

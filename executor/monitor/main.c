@@ -28,6 +28,7 @@
 #include "platform/soft.h"
 
 #define PROGRAMS_MEASURED "/proc/self/exe"
+#define LINGER_MS 1000U
 
 /* ---- children ---- */
 
@@ -130,6 +131,11 @@ static void link_ready(void *context, uint32_t events)
     }
 }
 
+static void wake_up(void *context)
+{
+    (void) context; /* the round that follows looks again */
+}
+
 static void flush_link(struct cella_monitor *monitor)
 {
     (void) !cella_link_write_to(monitor->link, CELLA_MONITOR_LINK_FD);
@@ -137,13 +143,27 @@ static void flush_link(struct cella_monitor *monitor)
     (void) !cella_loop_change(monitor->loop, &monitor->link_watcher, EPOLLIN | more);
 }
 
+/*
+ * State lives in this process, so clients that wait for a last task get the time to fetch what came out of it: until
+ * nobody has asked anything for a moment.
+ */
+static void leave_when_quiet(struct cella_monitor *monitor)
+{
+    uint64_t quiet_ms = cella_front_quiet_ms(monitor->front);
+    if (quiet_ms >= LINGER_MS) {
+        cella_monitor_log(monitor, "drained");
+        cella_loop_stop(monitor->loop);
+    } else if (!monitor->linger.active) {
+        cella_loop_set_timer(monitor->loop, &monitor->linger, LINGER_MS - quiet_ms);
+    }
+}
+
 static void after_events(void *context)
 {
     struct cella_monitor *monitor = context;
     cella_runner_advance(monitor->runner);
     if (monitor->draining && cella_runner_is_idle(monitor->runner)) {
-        cella_monitor_log(monitor, "drained");
-        cella_loop_stop(monitor->loop);
+        leave_when_quiet(monitor);
     }
     flush_link(monitor);
 }
@@ -231,6 +251,7 @@ static cella_status run(struct cella_monitor *monitor, struct reaper *reaper, co
     *step = "starting the front";
     CELLA_TRY(cella_front_new(monitor, &monitor->front));
     CELLA_TRY(send_ready(monitor));
+    monitor->linger.expired = wake_up;
     *step = "running";
     return cella_loop_run(monitor->loop, after_events, monitor);
 }

@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -58,13 +57,8 @@ cella_status cella_monitor_commit(struct cella_monitor *monitor, enum cella_even
 
 void cella_monitor_task_changed(struct cella_monitor *monitor, struct cella_task_record *task)
 {
-    while (task->waiters != NULL) {
-        struct cella_waiter *waiter = task->waiters;
-        task->waiters = waiter->next;
-        CELLA_CLEANUP(cella_json_cleanup)
-        json_t *view = cella_task_view(task, cella_task_participant(task, waiter->party));
-        cella_front_answer(monitor->front, waiter->request, CELLA_OK, view);
-        free(waiter);
+    if (task->waiters > 0) {
+        cella_front_task_changed(monitor->front, task);
     }
 }
 

@@ -50,6 +50,7 @@ struct cella_monitor {
     uint8_t measurement[CELLA_SHA256_SIZE];
     struct cella_bytes evidence; /* made at start; its nonce is empty */
     bool draining;
+    struct cella_timer linger; /* while draining: when to look again whether clients are still fetching */
 };
 
 /*

@@ -130,8 +130,10 @@ static cella_status function_registered(struct cella_state *state, const json_t 
     status = status == CELLA_OK ? cella_table_add(&state->functions, &function->entry) : status;
     if (status != CELLA_OK) {
         free_function(&function->entry);
+        return status;
     }
-    return status;
+    state->bytes += sizeof(*function) + 2 * function->package.size;
+    return CELLA_OK;
 }
 
 /* {data, owner, name, object, sha256, size, segment, sealed_key, associated_data} */
@@ -299,8 +301,10 @@ static cella_status task_created(struct cella_state *state, const json_t *body)
     status = status == CELLA_OK ? cella_table_add(&state->tasks, &task->entry) : status;
     if (status != CELLA_OK) {
         free_task(&task->entry);
+        return status;
     }
-    return status;
+    state->bytes += sizeof(*task) + task->participant_count * sizeof(task->participants[0]);
+    return CELLA_OK;
 }
 
 /* {task, inputs {name: data}} */
@@ -326,6 +330,7 @@ static cella_status task_contracted(struct cella_state *state, const json_t *bod
     CELLA_TRY(task_of(state, body, &task));
     CELLA_TRY(copy_bytes(body, "contract", &task->contract));
     CELLA_TRY(cella_sha256(cella_bytes_view(&task->contract), task->contract_sha256));
+    state->bytes += 2 * task->contract.size;
     task->state = CELLA_TASK_ASSIGNED;
     /* The only participant approves by assigning: nobody else's word is asked for. */
     if (task->participant_count == 1) {
@@ -372,7 +377,7 @@ static uint64_t number_of(const json_t *object, const char *key)
 }
 
 /* usage {cpu_us, wall_us, peak_kib, bytes_in, bytes_out}? and messages {party: sealed}? */
-static cella_status fill_end(struct cella_task_record *task, const json_t *body)
+static cella_status fill_end(struct cella_state *state, struct cella_task_record *task, const json_t *body)
 {
     const json_t *usage = json_object_get(body, "usage");
     if (usage != NULL) {
@@ -389,6 +394,7 @@ static cella_status fill_end(struct cella_task_record *task, const json_t *body)
         struct cella_participant *participant = &task->participants[i];
         CELLA_TRY(copy_bytes(messages, participant->party->entry.id, &participant->messages));
         CELLA_TRY(copy_bytes(results, participant->party->entry.id, &participant->result));
+        state->bytes += participant->messages.size + participant->result.size;
     }
     task->version++;
     return CELLA_OK;
@@ -423,7 +429,7 @@ static cella_status task_finished(struct cella_state *state, const json_t *body)
         }
     }
     task->state = CELLA_TASK_FINISHED;
-    return fill_end(task, body);
+    return fill_end(state, task, body);
 }
 
 /* {task, error (number), detail, class, line, messages?, usage?} */
@@ -436,7 +442,7 @@ static cella_status task_failed(struct cella_state *state, const json_t *body)
     task->error = cella_status_from_number((unsigned int) number_of(body, "error"));
     task->error_line = (uint32_t) number_of(body, "line");
     task->state = task->error == CELLA_CANCELLED ? CELLA_TASK_CANCELLED : CELLA_TASK_FAILED;
-    return fill_end(task, body);
+    return fill_end(state, task, body);
 }
 
 cella_status cella_state_apply(struct cella_state *state, enum cella_event event, const json_t *body)
@@ -480,6 +486,11 @@ void cella_state_clear(struct cella_state *state)
 }
 
 /* ---- questions ---- */
+
+cella_status cella_state_has_room(const struct cella_state *state, const struct cella_table *table, size_t most)
+{
+    return table->count >= most || state->bytes >= CELLA_STATE_BYTES_MAX ? CELLA_TOO_MANY : CELLA_OK;
+}
 
 int cella_task_participant_index(const struct cella_task_record *task, const struct cella_party *party)
 {

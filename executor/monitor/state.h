@@ -96,14 +96,6 @@ struct cella_usage {
     uint64_t bytes_out;
 };
 
-/* One question that waits for a task to change. */
-struct cella_waiter {
-    uint32_t request;
-    struct cella_party *party;
-    uint64_t deadline_ms;
-    struct cella_waiter *next;
-};
-
 struct cella_task_record {
     struct cella_entry entry;
     struct cella_party *creator;
@@ -127,12 +119,19 @@ struct cella_task_record {
     /* Not part of the fold: what is shown while it runs, and who waits. */
     uint16_t progress;
     struct cella_bytes progress_text;
-    struct cella_waiter *waiters;
+    uint32_t waiters; /* questions that wait for a change; kept by the front */
     struct cella_run *run;
     struct cella_task_record *next_in_queue;
 };
 
+/*
+ * What parties may make the executor keep, in bytes: packages, contracts, sealed results and messages. Beyond it nothing
+ * new is taken (CELLA_TOO_MANY), so that nobody can fill the memory of all.
+ */
+#define CELLA_STATE_BYTES_MAX ((uint64_t) 1 << 30)
+
 struct cella_state {
+    uint64_t bytes;
     struct cella_table parties;
     struct cella_table functions;
     struct cella_table data;
@@ -162,6 +161,10 @@ enum cella_event {
  */
 CELLA_MUST_USE cella_status cella_state_apply(struct cella_state *state, enum cella_event event, const json_t *body);
 void cella_state_clear(struct cella_state *state);
+
+/* CELLA_TOO_MANY when a table of this size or the state as a whole is full. */
+CELLA_MUST_USE cella_status cella_state_has_room(const struct cella_state *state, const struct cella_table *table,
+                                                 size_t most);
 
 struct cella_party *cella_state_party(const struct cella_state *state, const char *id);
 struct cella_function *cella_state_function(const struct cella_state *state, const char *id);

@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "monitor/task.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "monitor/front.h"
 #include "monitor/runner.h"
-
-#define WATCH_MS 25000U
-#define WAITERS_MAX 64U /* per task */
 
 /* ---- steps ---- */
 
@@ -251,28 +247,6 @@ cella_status cella_operation_task_get(struct cella_monitor *monitor, struct cell
     return CELLA_OK;
 }
 
-static cella_status add_waiter(struct cella_call *call, struct cella_task_record *task)
-{
-    size_t count = 0;
-    for (struct cella_waiter *waiter = task->waiters; waiter != NULL; waiter = waiter->next) {
-        count++;
-    }
-    if (count >= WAITERS_MAX) {
-        return CELLA_BUSY;
-    }
-    struct cella_waiter *waiter = calloc(1, sizeof(*waiter));
-    if (waiter == NULL) {
-        return CELLA_NO_MEMORY;
-    }
-    *waiter = (struct cella_waiter){ .request = call->request,
-                                     .party = call->party,
-                                     .deadline_ms = cella_loop_now_ms() + WATCH_MS,
-                                     .next = task->waiters };
-    task->waiters = waiter;
-    call->deferred = true;
-    return CELLA_OK;
-}
-
 cella_status cella_operation_task_watch(struct cella_monitor *monitor, struct cella_call *call)
 {
     struct cella_json_object object;
@@ -289,9 +263,8 @@ cella_status cella_operation_task_watch(struct cella_monitor *monitor, struct ce
         call->reply = cella_task_view(task, reader);
         return CELLA_OK;
     }
-    CELLA_TRY(add_waiter(call, task));
-    cella_front_watch(monitor->front);
-    return CELLA_OK;
+    call->deferred = true;
+    return cella_front_watch(monitor->front, call->request, call->party, task);
 }
 
 cella_status cella_operation_task_list(struct cella_monitor *monitor, struct cella_call *call)

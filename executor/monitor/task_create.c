@@ -255,9 +255,7 @@ cella_status cella_operation_task_create(struct cella_monitor *monitor, struct c
     draft.inputs = json_object();
     draft.outputs = json_object();
     draft.data = json_object();
-    if (monitor->state.tasks.count >= CELLA_TASKS_MAX) {
-        return CELLA_TOO_MANY;
-    }
+    CELLA_TRY(cella_state_has_room(&monitor->state, &monitor->state.tasks, CELLA_TASKS_MAX));
     if (monitor->draining) {
         return CELLA_DRAINING;
     }

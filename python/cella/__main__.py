@@ -14,4 +14,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    # python -m puts the current folder first in the search path, where a user's own copy.py or types.py would be
+    # taken for the standard library's.
+    if not sys.flags.safe_path:
+        del sys.path[0]
     main()

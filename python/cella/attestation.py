@@ -96,8 +96,8 @@ def _ask(connection: Connection, nonce: bytes, fresh: bool) -> dict[str, Any]:
     if answer.get("version") != 1 or answer["version"] is True:
         raise _native.error(
             "BAD_VERSION",
-            f"the executor speaks version {json.dumps(answer.get('version'))} of the session, this client version 1; "
-            "update the older side",
+            f"the executor speaks version {json.dumps(answer.get('version'))} of the session, "
+            "this client version 1; update the older side",
         )
     if set(answer) != MEMBERS or not isinstance(answer["type"], str):
         raise _refuse("BAD_EVIDENCE", "the session answer has missing or unknown members")

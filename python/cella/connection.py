@@ -187,7 +187,7 @@ class Connection:
         self.timeout = timeout
         self.last_used = time.monotonic()
         self.fresh = True
-        """True until the first answer: a failure of a fresh connection is not an idle connection that was closed."""
+        """True until the first answer: when a fresh one fails, it is not because it was idle for too long."""
         try:
             plain = socket.create_connection((host, port), timeout=min(timeout, HANDSHAKE_S))
         except OSError as problem:
@@ -268,14 +268,22 @@ class Connection:
         response = self._begin("POST", path, body, {"Content-Type": "application/octet-stream"})
         return response.status, self._body(response)
 
-    def put(self, path: str, source: BinaryIO, size: int, request: str, progress: Progress | None) -> tuple[int, bytes]:
+    def put(
+        self, path: str, source: BinaryIO, size: int, request: str, progress: Progress | None
+    ) -> tuple[int, bytes]:
         """PUT size bytes read from source, in constant memory. Returns HTTP status and the answer's body."""
         self.tls.set_timeout(self.timeout)
-        headers = {"Content-Length": str(size), "Cella-Request": request, "Content-Type": "application/octet-stream"}
+        headers = {
+            "Content-Length": str(size),
+            "Cella-Request": request,
+            "Content-Type": "application/octet-stream",
+        }
         response = self._begin("PUT", path, _Counted(source, size, progress), headers)
         return response.status, self._body(response)
 
-    def get(self, path: str, request: str, sink: Callable[[bytes], None], progress: Progress | None) -> tuple[int, bytes]:
+    def get(
+        self, path: str, request: str, sink: Callable[[bytes], None], progress: Progress | None
+    ) -> tuple[int, bytes]:
         """GET into sink, piece by piece. Returns HTTP status and, where that is not 200, the answer's body."""
         self.tls.set_timeout(self.timeout)
         response = self._begin("GET", path, None, {"Cella-Request": request})

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import _native
-from .encoding import human_size, parse_object
+from .encoding import human_size, parse_object, visible
 
 MEMBERS = {
     "version",
@@ -56,7 +56,9 @@ class Contract:
         """
         terms = parse_object(content, "contract")
         if terms.get("version") != 1 or set(terms) != MEMBERS:
-            raise _native.error("BAD_VERSION", "the contract has terms that this version of cella can not explain; update")
+            raise _native.error(
+                "BAD_VERSION", "the contract has terms that this version of cella can not explain; update"
+            )
         if terms["task"] != task or terms["executor"] != executor:
             raise _native.error("WRONG_CONTRACT", "the contract is about another task or executor")
         return cls(content, hashlib.sha256(content).hexdigest(), terms)
@@ -74,7 +76,7 @@ class Contract:
             FormatError: BAD_FORMAT, a term has an unexpected shape.
         """
         try:
-            return "\n".join(_lines(self.terms, me, self.sha256))
+            return visible("\n".join(_lines(self.terms, me, self.sha256)))
         except (KeyError, TypeError, AttributeError, ValueError) as problem:
             raise _native.error("BAD_FORMAT", f"the contract can not be explained: {problem!r}") from None
 
@@ -91,13 +93,20 @@ def _people(parties: list[str], me: str | None) -> str:
 
 def _lines(terms: dict[str, Any], me: str | None, sha256: str) -> list[str]:
     function = terms["function"]
-    where = "built into the executor" if function["executor"] == "builtin" else f"Python, profile {function['profile']}"
-    kind = "public: everybody may read its source" if function["public"] else "private: only its owner and the executor know its source"
+    where = (
+        "built into the executor" if function["executor"] == "builtin" else f"Python, profile {function['profile']}"
+    )
+    kind = (
+        "public: everybody may read its source"
+        if function["public"]
+        else "private: only its owner and the executor know its source"
+    )
     lines = [
         f"Task {terms['task']}, created by {_people([terms['creator']], me)}.",
         "",
         "What runs",
-        f"  {_quoted(function['name'])} ({where}), entry {_quoted(function['entry'])}, owned by {_people([function['owner']], me)}.",
+        f"  {_quoted(function['name'])} ({where}), entry {_quoted(function['entry'])}, "
+        f"owned by {_people([function['owner']], me)}.",
         f"  It is {kind}.",
         f"  SHA-256 {function['sha256']}",
     ]
@@ -105,7 +114,9 @@ def _lines(terms: dict[str, Any], me: str | None, sha256: str) -> list[str]:
         lines.append(f"  argument {name} = {_quoted(value)}")
     lines += ["", "Who gives what"]
     for name, item in sorted(terms["inputs"].items()):
-        lines.append(f"  {name}: from {_people(item['owners'], me)}, {human_size(item['size'])} sealed, {item['data']}")
+        lines.append(
+            f"  {name}: from {_people(item['owners'], me)}, {human_size(item['size'])} sealed, {item['data']}"
+        )
         lines.append(f"    SHA-256 {item['sha256']}")
     if not terms["inputs"]:
         lines.append("  Nobody gives data.")
@@ -118,7 +129,11 @@ def _lines(terms: dict[str, Any], me: str | None, sha256: str) -> list[str]:
     lines += ["", "Where, and at most how much", f"  Executor {terms['executor']}"]
     lines += [f"  running {measurement}" for measurement in terms["measurements"]]
     lines.append("  " + ", ".join(_limit(name, value) for name, value in sorted(terms["limits"].items())))
-    lines += ["", f"It runs when all have approved: {_people(terms['participants'], me)}.", f"Contract SHA-256 {sha256}"]
+    lines += [
+        "",
+        f"It runs when all have approved: {_people(terms['participants'], me)}.",
+        f"Contract SHA-256 {sha256}",
+    ]
     return lines
 
 

@@ -82,7 +82,9 @@ def open_source(source: Source, name: str) -> BinaryIO:
         file.seek(0)
         return file
     raise _native.error(
-        "BAD_FIELD", f"input {name}: a {type(source).__name__} can not be sent; give a path, bytes or an array", name
+        "BAD_FIELD",
+        f"input {name}: a {type(source).__name__} can not be sent; give a path, bytes or an array",
+        name,
     )
 
 

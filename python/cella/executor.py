@@ -185,7 +185,9 @@ class Executor:
         payload = {"op": op, "aud": self.id, "seq": self._sequence(), "time": int(time.time()), "args": dict(args)}
         return self.identity.sign_request(write_json(payload, op), enrol=op == "party.enrol")
 
-    def request(self, op: str, args: Mapping[str, Any] | None = None, *, timeout: float | None = None) -> dict[str, Any]:
+    def request(
+        self, op: str, args: Mapping[str, Any] | None = None, *, timeout: float | None = None
+    ) -> dict[str, Any]:
         """Ask the executor for one operation of docs/protocol.md section 4.
 
         An operation that changes something is sent twice only where the executor can tell that it is the same
@@ -228,8 +230,8 @@ class Executor:
                 raise
             raise _native.error(
                 "CLOSED",
-                f"the connection broke after the executor had received {op}: it was carried out or refused, but the "
-                "answer is lost; look at the state before trying again",
+                f"the connection broke after the executor had received {op}: it was carried out or refused, but "
+                "the answer is lost; look at the state before trying again",
             ) from None
 
     def _send(self, signed: str, timeout: float | None) -> dict[str, Any]:
@@ -395,7 +397,9 @@ class Executor:
         """
         from .run import run
 
-        return run(self, function, inputs or {}, outputs, arguments or {}, entry, profile, limits, receivers, progress)
+        return run(
+            self, function, inputs or {}, outputs, arguments or {}, entry, profile, limits, receivers, progress
+        )
 
 
 def error_of(error: Any) -> _native.CellaError:

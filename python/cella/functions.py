@@ -185,7 +185,10 @@ class LocalFunction:
 
 
 @overload
-def function(original: Callee) -> LocalFunction: ...
+def function(original: Callee) -> LocalFunction:
+    ...
+
+
 @overload
 def function(
     original: None = None,
@@ -194,7 +197,10 @@ def function(
     outputs: Sequence[str] = ...,
     profile: str = ...,
     limits: Mapping[str, int | str] | None = ...,
-) -> Callable[[Callee], LocalFunction]: ...
+) -> Callable[[Callee], LocalFunction]:
+    ...
+
+
 def function(
     original: Callable[..., Any] | None = None,
     *,
@@ -205,8 +211,8 @@ def function(
 ) -> Any:
     """Decorator: make a Python function something that can be sent to an executor as text.
 
-    Its source text is what runs. Modules and literal constants that it uses from outside are written in front of it;
-    anything else that it takes from outside is refused here.
+    Its source text is what runs. Modules and literal constants that it uses from outside are written in front of
+    it; anything else that it takes from outside is refused here.
 
     Args:
         inputs: names of parameters that are inputs.
@@ -242,7 +248,9 @@ def source_of(original: Callable[..., Any]) -> str:
         text = textwrap.dedent(inspect.getsource(original))
         node = ast.parse(text).body[0]
     except (OSError, TypeError, SyntaxError) as problem:
-        raise _native.error("BAD_SCRIPT", f"the source of {name} can not be found ({problem}); put it into a file") from None
+        raise _native.error(
+            "BAD_SCRIPT", f"the source of {name} can not be found ({problem}); put it into a file"
+        ) from None
     if not isinstance(node, ast.FunctionDef):
         raise _native.error("BAD_SCRIPT", f"{name} is not a plain function made with def")
     if original.__code__.co_freevars:
@@ -265,7 +273,9 @@ def _outside_names(body: str) -> set[str]:
     while pending:
         table = pending.pop()
         pending += table.get_children()
-        names |= {symbol.get_name() for symbol in table.get_symbols() if symbol.is_global() and symbol.is_referenced()}
+        names |= {
+            symbol.get_name() for symbol in table.get_symbols() if symbol.is_global() and symbol.is_referenced()
+        }
     return names
 
 

@@ -80,7 +80,8 @@ def run_local(
     Raises:
         ScriptError, ArgumentError, LimitError: as a task would.
 
-    >>> script = Script.parse("def main(text, copy, times=2):\\n    copy.write(text.read() * times)\\n    return times", "x.py")
+    >>> source = "def main(text, copy, times=2):\\n    copy.write(text.read() * times)\\n    return times"
+    >>> script = Script.parse(source, "x.py")
     >>> run = run_local(script, {"text": b"ab"}, ["copy"], {})
     >>> run.result(), run.outputs["copy"].bytes()
     (2, b'abab')

@@ -28,7 +28,9 @@ def _script_of(function: Any, entry: str | None) -> Script:
         return Script.read(function, entry)
     if callable(function):
         return LocalFunction(function, (), (), "python", None).script
-    raise _native.error("BAD_ARGUMENT", f"a {type(function).__name__} is neither a script nor a function", "function")
+    raise _native.error(
+        "BAD_ARGUMENT", f"a {type(function).__name__} is neither a script nor a function", "function"
+    )
 
 
 def _package(
@@ -125,5 +127,3 @@ def _register(executor: Executor, package: bytes, report: Reporter) -> Function:
         known[digest] = executor.functions.register(package)
         report(Event("register", known[digest].name))
     return known[digest]
-
-

@@ -27,6 +27,8 @@ PROFILE_MODULES: dict[str, frozenset[str]] = {
 }
 """Modules beyond the standard library, by profile. A profile that is not here is not judged."""
 CELL_MODULES = frozenset({"cella", "teaclave"})
+RUNTIME_NAMES = frozenset({"Input", "Output", "OutputLimitError", "builtins", "log", "progress"})
+"""What the package cella has in a cell."""
 NOT_IN_A_CELL = frozenset(
     {"ctypes", "multiprocessing", "socket", "socketserver", "ssl", "subprocess", "ftplib", "smtplib", "tkinter"}
 )
@@ -67,6 +69,7 @@ class Script:
         parameters: of that function.
         takes_any: it has **keywords, or is Teaclave's entrypoint(argv): names are not checked.
         imports: (top-level module, line) of each import statement.
+        strangers: (name, line) of each cella.name that the package cella does not have in a cell.
 
     >>> script = Script.parse("def main(images, threshold=0.5):\\n    return {}", "example.py")
     >>> script.entry, [parameter.name for parameter in script.parameters]
@@ -79,6 +82,7 @@ class Script:
     parameters: tuple[Parameter, ...]
     takes_any: bool
     imports: tuple[tuple[str, int], ...] = field(default=())
+    strangers: tuple[tuple[str, int], ...] = field(default=())
 
     @classmethod
     def read(cls, path: str | os.PathLike[str], entry: str | None = None) -> Script:
@@ -128,6 +132,7 @@ class Script:
             parameters=() if teaclave else _parameters(function, file_name),
             takes_any=teaclave or function.args.kwarg is not None,
             imports=tuple(_imports(tree)),
+            strangers=tuple(_strangers(tree)),
         )
 
     def warnings(self, profile: str) -> list[str]:
@@ -141,11 +146,16 @@ class Script:
         sentences = []
         for module, line in self.imports:
             if module in NOT_IN_A_CELL:
-                sentences.append(f"line {line} imports {module}, which can not work in a cell: it has no network, files or processes")
+                why = "it has no network, files or processes"
+                sentences.append(f"line {line} imports {module}, which can not work in a cell: {why}")
             elif module not in sys.stdlib_module_names | CELL_MODULES | PROFILE_MODULES[profile]:
                 having = [name for name, modules in PROFILE_MODULES.items() if module in modules]
                 advice = f"; use profile {having[0]!r}" if having else ""
                 sentences.append(f"line {line} imports {module}, which profile {profile!r} does not have{advice}")
+        for name, line in self.strangers:
+            sentences.append(
+                f"line {line} uses cella.{name}, which is the client's: a script in a cell does not have it"
+            )
         return sentences
 
     def package(
@@ -245,7 +255,9 @@ class Script:
     def missing(self, given: Iterable[str]) -> list[str]:
         """Required parameters that nobody has given."""
         names = set(given)
-        return [parameter.name for parameter in self.parameters if parameter.required and parameter.name not in names]
+        return [
+            parameter.name for parameter in self.parameters if parameter.required and parameter.name not in names
+        ]
 
 
 def parse_limits(limits: Mapping[str, int | str]) -> dict[str, int]:
@@ -272,7 +284,9 @@ def _find_entry(tree: ast.Module, stem: str, file_name: str, entry: str | None) 
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
     for node in tree.body:
         if isinstance(node, ast.AsyncFunctionDef) and node.name == entry:
-            raise _bad_script(f"{file_name}, line {node.lineno}: {entry} is async; write a plain function", node.lineno)
+            raise _bad_script(
+                f"{file_name}, line {node.lineno}: {entry} is async; write a plain function", node.lineno
+            )
     if entry is not None:
         if entry in functions:
             return functions[entry]
@@ -293,7 +307,11 @@ def _find_entry(tree: ast.Module, stem: str, file_name: str, entry: str | None) 
 
 def _is_teaclave(function: ast.FunctionDef) -> bool:
     arguments = function.args
-    return len(arguments.posonlyargs) + len(arguments.args) == 1 and not arguments.kwonlyargs and not arguments.defaults
+    return (
+        len(arguments.posonlyargs) + len(arguments.args) == 1
+        and not arguments.kwonlyargs
+        and not arguments.defaults
+    )
 
 
 def _parameters(function: ast.FunctionDef, file_name: str) -> tuple[Parameter, ...]:
@@ -350,6 +368,13 @@ def _imports(tree: ast.Module) -> Iterable[tuple[str, int]]:
                 yield alias.name.partition(".")[0], node.lineno
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             yield node.module.partition(".")[0], node.lineno
+
+
+def _strangers(tree: ast.Module) -> Iterable[tuple[str, int]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "cella":
+            if node.attr not in RUNTIME_NAMES:
+                yield node.attr, node.lineno
 
 
 def _declaration(name: str, optional: set[str]) -> dict[str, Any]:

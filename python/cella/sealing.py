@@ -103,7 +103,11 @@ def _is_regular(file: BinaryIO) -> bool:
 
 
 def _stream(
-    stream: _native.Sealer | _native.Opener, source: BinaryIO, target: BinaryIO, sealing: bool, progress: Progress | None
+    stream: _native.Sealer | _native.Opener,
+    source: BinaryIO,
+    target: BinaryIO,
+    sealing: bool,
+    progress: Progress | None,
 ) -> Sealed:
     """Through a stream in order: for pipes, which have neither size nor offsets."""
     import hashlib
@@ -138,7 +142,7 @@ def seal(
 
     Args:
         key: its key, segment size and associated data.
-        source: plaintext, from its beginning; a regular file is sealed by several threads, anything else as a stream.
+        source: plaintext, from its beginning; a regular file is sealed by several threads, all else as a stream.
         target: receives the sealed file.
         threads: 0 for as many as there are processors.
         progress: called with (plaintext bytes done, all of them; 0 when unknown).
@@ -177,7 +181,9 @@ def unseal(
 
 
 @contextlib.contextmanager
-def sealed_copy(key: DataKey, source: BinaryIO, progress: Progress | None = None) -> Iterator[tuple[BinaryIO, Sealed]]:
+def sealed_copy(
+    key: DataKey, source: BinaryIO, progress: Progress | None = None
+) -> Iterator[tuple[BinaryIO, Sealed]]:
     """A sealed copy of a file in the folder for temporary files; it has no name and is gone afterwards."""
     import tempfile
 

@@ -56,7 +56,9 @@ class TaskOutput:
                 raise _native.error("BAD_STATE", f"the task is {self._task.state}: it has no outputs")
             raise _native.error("DENIED", f"output {self.name} is for {', '.join(self.receivers)}, not for you")
         context = f"{self._task.id}/{self.name}/{self.sha256}".encode("ascii")
-        return self._task.executor.identity.open("output key", context, from_base64url(self._sealed_key, "sealed_key"))
+        return self._task.executor.identity.open(
+            "output key", context, from_base64url(self._sealed_key, "sealed_key")
+        )
 
     def _fetch(self, target: BinaryIO, progress: Reporter | bool | None) -> int:
         """Download, check the digest, open; into target, which is worthless after an exception."""
@@ -81,7 +83,9 @@ class TaskOutput:
         last = opener.finish()
         target.write(last)
         if digest.digest() != digest_of(self.sha256, "sha256"):
-            raise _native.error("BAD_DIGEST", f"output {self.name} is not what the executor stored; the host changed it")
+            raise _native.error(
+                "BAD_DIGEST", f"output {self.name} is not what the executor stored; the host changed it"
+            )
         return size + len(last)
 
     def _retry(self, fetch: Any) -> Any:
@@ -227,7 +231,9 @@ class Task:
         self._facts = self.executor.request("task.watch", args, timeout=WATCH_S + self.executor.timeout)
         return self
 
-    def wait(self, progress: Reporter | bool | None = None, *, timeout: float | None = None, check: bool = True) -> Task:
+    def wait(
+        self, progress: Reporter | bool | None = None, *, timeout: float | None = None, check: bool = True
+    ) -> Task:
         """Wait until the task is over.
 
         Args:
@@ -249,7 +255,7 @@ class Task:
         lost_since: float | None = None
         while True:
             try:
-                self.watch() if self._facts.get("creator") is not None else self.refresh()
+                self._look()
                 lost_since = None
             except _native.TransportError:
                 lost_since = lost_since or time.monotonic()
@@ -265,6 +271,13 @@ class Task:
         if check:
             self.raise_for_error()
         return self
+
+    def _look(self) -> None:
+        """Bring the facts up to date, waiting for a change unless there can be none."""
+        if not self.done:
+            self.watch()
+        elif self._facts.get("creator") is None:  # only the short answer of a request is known
+            self.refresh()
 
     def _show(self, report: Reporter, shown: Any) -> Any:
         """Report a state or a step of progress that was not reported yet."""
@@ -287,7 +300,9 @@ class Task:
         sealed = self._facts.get("messages")
         if not isinstance(sealed, str):
             return {}
-        opened = self.executor.identity.open("messages", self.id.encode("ascii"), from_base64url(sealed, "messages"))
+        opened = self.executor.identity.open(
+            "messages", self.id.encode("ascii"), from_base64url(sealed, "messages")
+        )
         found = parse_object(opened.export(), "messages")
         return {name: value for name, value in found.items() if isinstance(value, str)}
 

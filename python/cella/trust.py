@@ -101,7 +101,10 @@ class Trust:
         """
         terms = self.terms
         level = terms["min_level"]
-        lines = [f"Accepts an executor at assurance level {level} or higher.", f"  Level {level} is {LEVELS[level]}."]
+        lines = [
+            f"Accepts an executor at assurance level {level} or higher.",
+            f"  Level {level} is {LEVELS[level]}.",
+        ]
         if terms["accept_soft"]:
             lines.append("Accepts evidence of the soft platform: a key on the same machine vouches for the files.")
             lines.append("  It must be signed by one of these software roots:")

@@ -2,8 +2,8 @@
 """An executor in one process, for tests of the client: docs/protocol.md in Python, with no protection at all.
 
 TLS is Python's own, so the client's TLS meets an independent one. The exporter is computed from the key log by RFC
-8446 section 7.5. Scripts run in the same process with the runtime that cells use. Every answer can be changed on its
-way by a hook, which is how the tests play a lying executor or host.
+8446 section 7.5. Scripts run in the same process with the runtime that cells use. Every answer can be changed on
+its way by a hook, which is how the tests play a lying executor or host.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import base64
 import hashlib
 import hmac
 import json
-import os
 import secrets
 import socket
 import ssl
@@ -81,7 +80,18 @@ class Certificate:
         self.key = folder / "key.pem"
         self.certificate = folder / "certificate.pem"
         subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1"]
+            [
+                "openssl",
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:P-256",
+                "-nodes",
+                "-days",
+                "1",
+            ]
             + ["-subj", "/CN=cella", "-keyout", self.key, "-out", self.certificate],
             check=True,
             capture_output=True,
@@ -165,10 +175,12 @@ class FakeExecutor:
         terms = self.trust(**changes)
         measurement = terms["measurement"][0]
         path.write_text(
-            f"version = {terms['version']}\nmin_level = {terms['min_level']}\naccept = {json.dumps(terms['accept'])}\n"
+            f"version = {terms['version']}\nmin_level = {terms['min_level']}\n"
+            f"accept = {json.dumps(terms['accept'])}\n"
             f"[[measurement]]\nname = {json.dumps(measurement['name'])}\ntype = \"soft\"\n"
             f"value = {json.dumps(measurement['value'])}\n"
-            f"[charter]\nsha256 = \"{terms['charter']['sha256']}\"\n[soft]\nroots = {json.dumps(terms['soft']['roots'])}\n"
+            f"[charter]\nsha256 = \"{terms['charter']['sha256']}\"\n"
+            f"[soft]\nroots = {json.dumps(terms['soft']['roots'])}\n"
         )
         return path
 
@@ -226,7 +238,9 @@ class FakeExecutor:
             error = refusal.error
             status = {"UNKNOWN_PARTY": 401, "DENIED": 403, "NOT_FOUND": 404}.get(error.code, 400)
             text = str(error).partition(": ")[2]
-            answer = {"error": {"code": error.code, "number": error.number, "category": error.category, "message": text}}
+            answer = {
+                "error": {"code": error.code, "number": error.number, "category": error.category, "message": text}
+            }
             if error.field:
                 answer["error"]["field"] = error.field
         if self.drop_next is not None and self.drop_next == op:
@@ -352,8 +366,11 @@ class FakeExecutor:
         return self._function(args["function"], party)
 
     def op_function_list(self, party: str, args: dict[str, Any]) -> dict[str, Any]:
-        shown = [self._function(name, party) for name, item in self.functions.items()
-                 if item["owner"] == party or item["spec"]["public"]]
+        shown = [
+            self._function(name, party)
+            for name, item in self.functions.items()
+            if item["owner"] == party or item["spec"]["public"]
+        ]
         for item in shown:
             item.pop("source", None)
         return {"functions": shown}
@@ -535,7 +552,9 @@ class FakeExecutor:
         return {"tasks": [self._brief(task) | {"function": task["function"]} for task in mine]}
 
     def _view(self, task: dict[str, Any], party: str) -> dict[str, Any]:
-        shown = {name: task[name] for name in ("task", "version", "state", "creator", "function", "function_sha256")}
+        shown = {
+            name: task[name] for name in ("task", "version", "state", "creator", "function", "function_sha256")
+        }
         shown |= {"participants": task["participants"], "approved": task["approved"], "inputs": task["inputs"]}
         shown["outputs"] = {}
         for name, item in task["outputs"].items():
@@ -564,12 +583,17 @@ class FakeExecutor:
                 return
             self._set(task, state="running", progress={"fraction": 0.5, "text": "half"})
         spec = self.functions[task["function"]]["spec"]
+        time.sleep(0.05)  # so that whoever watches sees it running
         try:
             inputs = {name: self._plain(item["data"]) for name, item in task["inputs"].items()}
             script = Script.parse(spec["source"], spec["name"] + ".py", spec["entry"])
             run = run_local(script, inputs, list(task["outputs"]), task["arguments"])
         except _native.CellaError as error:
-            messages = {"error_message": error.script_message or "", "traceback": error.traceback_text or "", "log": ""}
+            messages = {
+                "error_message": error.script_message or "",
+                "traceback": error.traceback_text or "",
+                "log": "",
+            }
             with self.changed:
                 self._set(task, state="failed", error=_wire(error), messages_text=json.dumps(messages).encode())
             return
@@ -581,7 +605,11 @@ class FakeExecutor:
                 sealer = _native.Sealer(key, f"cella output v1/{task['task']}/{name}".encode())
                 sealed = sealer.update(output.bytes()) + sealer.finish()
                 self.objects[f"{task['task']}/{name}"] = sealed
-                task["outputs"][name] |= {"key": key, "size": len(sealed), "sha256": hashlib.sha256(sealed).hexdigest()}
+                task["outputs"][name] |= {
+                    "key": key,
+                    "size": len(sealed),
+                    "sha256": hashlib.sha256(sealed).hexdigest(),
+                }
             usage = {"cpu_us": 1, "wall_us": 2, "peak_kib": 3, "bytes_in": 4, "bytes_out": 5}
             self._set(task, state="finished", result_text=json.dumps(run.result()).encode(), usage=usage)
 
@@ -597,8 +625,3 @@ def _wire(error: Any) -> dict[str, Any]:
     if error.script_class:
         wire |= {"class": error.script_class, "line": error.line or 0}
     return wire
-
-
-def new_nonce() -> bytes:
-    """32 random bytes."""
-    return os.urandom(32)

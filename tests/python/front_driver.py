@@ -21,9 +21,9 @@ OBJECT_ID = b"0123456789abcdef0123456789abcdef"
 
 
 def programs() -> str:
-    """Folder of the built programs: CELLA_PROGRAMS, or the dev preset's."""
+    """Folder of the built programs, in the build folder CELLA_BUILD."""
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    return os.environ.get("CELLA_PROGRAMS", os.path.join(root, "build", "dev", "bin"))
+    return os.path.join(os.environ.get("CELLA_BUILD", os.path.join(root, "build", "release")), "bin")
 
 
 def message(id: int, kind: int, payload: bytes = b"") -> bytes:
@@ -55,12 +55,14 @@ class Front:
         self.throttle = 0.0  # seconds between rounds
         self.errors: list[str] = []
         self._stop = False
-        # Descriptors 3 and 4 of the child; the shell puts them there.
+        # A little program puts the sockets to descriptors 3 and 4 and becomes the front.
         fds = (monitor_far.fileno(), link_far.fileno())
+        place = ("import os, sys; fcntl = __import__('fcntl').fcntl;"
+                 "m, l = (fcntl(int(n), 0, 50) for n in sys.argv[1:3]);"
+                 "os.dup2(m, 3); os.dup2(l, 4); os.closerange(5, 100); os.execve(sys.argv[3], ['cella-front'], {})")
         self.process = subprocess.Popen(
-            ["/bin/sh", "-c", f"exec 8<&{fds[0]} 9<&{fds[1]}; exec 3<&8 4<&9; exec 8<&- 9<&-; exec \"$0\"",
-             os.path.join(programs(), "cella-front")],
-            pass_fds=fds, env={}, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+            ["/usr/bin/python3", "-I", "-S", "-c", place, *map(str, fds), os.path.join(programs(), "cella-front")],
+            pass_fds=fds, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         monitor_far.close()
         link_far.close()
         self.link = ld.Link(link_near, "host")

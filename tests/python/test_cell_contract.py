@@ -233,6 +233,13 @@ def main(a, b):
         assert (report.status, report.exception) == ("SCRIPT_FAILED", "ValueError")
         assert "input 'a'" in report.message
 
+    @pytest.mark.parametrize("shape", ["(-1,)", "(99999999999, 99999999999)", "(4,)"])
+    def test_headers_that_lie(self, numpy_zygote, shape):
+        header = f"{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}".encode().ljust(117) + b"\n"
+        content = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + b"12345678"
+        report = numpy_zygote.run("def main(a):\n    a.numpy()", inputs={"a": content})
+        assert (report.status, report.exception) == ("SCRIPT_FAILED", "ValueError"), report
+
     def test_objects_are_refused(self, numpy_zygote):
         numpy = pytest.importorskip("numpy")
         file = io.BytesIO()

@@ -46,6 +46,18 @@ def test_cells_have_numbers_sockets_and_handles(zygote):
     assert len({process_of(cell) for cell in cells}) == 3
 
 
+def test_the_zygote_is_in_a_box_itself(zygote):
+    zygote.spawn(1)
+    guard = zygote.process.pid
+    inner = int(open(f"/proc/{guard}/task/{guard}/children").read().split()[0])
+    for number, capabilities in ((guard, 0), (inner, 1 << 21)):  # CAP_SYS_ADMIN over its own namespaces
+        status = dict(line.split(":", 1) for line in open(f"/proc/{number}/status"))
+        assert (status["Seccomp"].strip(), status["NoNewPrivs"].strip()) == ("2", "1")
+        assert int(status["CapEff"], 16) == int(status["CapPrm"], 16) == capabilities and int(status["CapBnd"], 16) == 0
+    if os.geteuid() == 0:
+        assert os.listdir(f"/proc/{inner}/root/") == [] and os.listdir(f"/proc/{guard}/fd") == []
+
+
 def test_a_cell_serves_once(zygote):
     cell, targets = zygote.start("def main(): return 1")
     assert zygote.collect(cell, targets).result == 1

@@ -62,15 +62,18 @@ def test_damaged_files(tmp_path: Path) -> None:
     good = json.loads(path.read_text())
     other = json.loads(cella.Identity.generate().save(tmp_path / "other.json").read_text())
     bad: list[bytes] = [b"", b"{", b"[]", b"null", b'{"kind":"cella identity","kind":"cella identity"}']
-    bad += [json.dumps(good | change).encode() for change in (
-        {"kind": "cella data key"},
-        {"version": 2},
-        {"sign": other["sign"]},
-        {"party": other["party"]},
-        {"sign": "AAAA"},
-        {"sign": good["sign"] + "="},
-        {"seal": 5},
-    )]
+    bad += [
+        json.dumps(good | change).encode()
+        for change in (
+            {"kind": "cella data key"},
+            {"version": 2},
+            {"sign": other["sign"]},
+            {"party": other["party"]},
+            {"sign": "AAAA"},
+            {"sign": good["sign"] + "="},
+            {"seal": 5},
+        )
+    ]
     for content in bad:
         path.write_bytes(content)
         with pytest.raises(cella.FormatError):

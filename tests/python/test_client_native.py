@@ -23,7 +23,8 @@ from cella._native import Secret
 RFC8032_SEED = bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60")
 RFC8032_PUBLIC = bytes.fromhex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")
 RFC8032_EMPTY = bytes.fromhex(
-    "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b"
+    "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e06522490155"
+    "5fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b"
 )
 
 
@@ -104,7 +105,11 @@ def test_hpke_takes_secrets_without_showing_them() -> None:
 def test_secret_shows_nothing() -> None:
     secret = Secret.from_bytes(b"k" * 32)
     assert repr(secret) == "<Secret of 32 bytes>" and len(secret) == 32
-    assert not [name for name in dir(secret) if not name.startswith("_") and name not in ("export", "generate", "from_bytes")]
+    assert not [
+        name
+        for name in dir(secret)
+        if not name.startswith("_") and name not in ("export", "generate", "from_bytes")
+    ]
     for refuse in (pickle.dumps, copy.copy, copy.deepcopy, bytes, memoryview):
         with pytest.raises(TypeError):
             refuse(secret)  # type: ignore[operator]
@@ -146,7 +151,9 @@ BUILTIN_BASES = {
 
 
 def test_every_row_of_the_table_makes_its_exception() -> None:
-    rows = re.findall(r"ROW\((\w+),\s*(\d+),\s*(\w+),\s*(\w+),", (REPOSITORY / "executor/base/status.h").read_text())
+    rows = re.findall(
+        r"ROW\((\w+),\s*(\d+),\s*(\w+),\s*(\w+),", (REPOSITORY / "executor/base/status.h").read_text()
+    )
     table = _native.status_table()
     assert [(name, int(number), category, exception) for name, number, category, exception in rows] == [
         row[:4] for row in table
@@ -210,7 +217,9 @@ def test_threads_share_nothing() -> None:
 def test_extension_exports_one_symbol_and_is_abi3() -> None:
     path = _native.__file__
     assert path.endswith(".abi3.so")
-    symbols = subprocess.run(["nm", "-D", "--defined-only", path], capture_output=True, text=True, check=True).stdout
+    symbols = subprocess.run(
+        ["nm", "-D", "--defined-only", path], capture_output=True, text=True, check=True
+    ).stdout
     assert [line.split()[-1] for line in symbols.splitlines()] == ["PyInit__native"]
     dynamic = subprocess.run(["readelf", "-dlW", path], capture_output=True, text=True, check=True).stdout
     needed = set(re.findall(r"Shared library: \[([^.\]]+)", dynamic))

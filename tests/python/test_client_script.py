@@ -149,14 +149,28 @@ def test_limits() -> None:
 
 
 def test_warnings() -> None:
-    script = parse("import numpy as np\nfrom os.path import join\nimport pandas.core\nfrom . import x\ndef main():\n    import socket")
+    script = parse(
+        "import numpy as np\nfrom os.path import join\nimport pandas.core\nfrom . import x\n"
+        "def main():\n    import socket"
+    )
     assert script.warnings("python") == [
         "line 1 imports numpy, which profile 'python' does not have; use profile 'numpy'",
         "line 3 imports pandas, which profile 'python' does not have",
         "line 6 imports socket, which can not work in a cell: it has no network, files or processes",
     ]
     assert len(script.warnings("numpy")) == 2 and script.warnings("unheard-of") == []
-    assert parse("import cella\nfrom teaclave import open\ndef main(): pass").warnings("python") == []
+    assert parse("import cella\nfrom teaclave import open\ndef main(): cella.log(1)").warnings("python") == []
+    decorated = parse("import cella\n@cella.function\ndef main(): pass")
+    assert decorated.warnings("python") == [
+        "line 2 uses cella.function, which is the client's: a script in a cell does not have it"
+    ]
+
+
+def test_runtime_names_are_the_runtimes() -> None:
+    from cella import runtime
+    from cella.script import RUNTIME_NAMES
+
+    assert RUNTIME_NAMES == set(runtime.__all__)
 
 
 def test_builtin_package() -> None:

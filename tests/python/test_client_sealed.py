@@ -74,7 +74,9 @@ def test_sizes_are_those_of_the_format() -> None:
         _native.plain_size(56, "2MB")
 
 
-@given(plain=st.binary(max_size=13000), cuts=st.lists(st.integers(1, 5000), max_size=6), label=st.binary(max_size=40))
+@given(
+    plain=st.binary(max_size=13000), cuts=st.lists(st.integers(1, 5000), max_size=6), label=st.binary(max_size=40)
+)
 @settings(deadline=None)
 def test_round_trip_in_any_pieces(plain: bytes, cuts: list[int], label: bytes) -> None:
     sealer, opener = Sealer(KEY, label, "4KB"), Opener(KEY, label, "4KB")
@@ -229,7 +231,9 @@ def test_memory_stays_flat(tmp_path: Path) -> None:
     import cella
 
     package = str(Path(cella.__file__).resolve().parents[1])
-    out = subprocess.run([sys.executable, "-c", program, package], cwd=tmp_path, capture_output=True, text=True, check=True)
+    out = subprocess.run(
+        [sys.executable, "-c", program, package], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
     assert int(out.stdout) < 4096  # KiB
 
 

@@ -80,7 +80,9 @@ def test_exporter_and_key_digest_are_the_servers(folder: Path) -> None:
         server.close()
 
 
-@pytest.mark.parametrize("suite", ["TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"])
+@pytest.mark.parametrize(
+    "suite", ["TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256"]
+)
 def test_suites(folder: Path, suite: str) -> None:
     server = Server(folder, "-tls1_3", "-ciphersuites", suite)
     try:

@@ -68,6 +68,14 @@ def start(tmp_path: Path) -> Iterator[Callable[..., LiveExecutor]]:
         executor.close()
 
 
+@pytest.fixture(autouse=True)
+def _tidy(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Connections of one test do not add up with those of the next."""
+    yield
+    if "live" in request.fixturenames:
+        request.getfixturevalue("live").tidy()
+
+
 @pytest.fixture
 def me(live: LiveExecutor) -> cella.Executor:
     """A new party at the shared executor."""

@@ -261,20 +261,22 @@ class LiveExecutor:
         self.process.wait(10)
 
     def close(self) -> int:
-        """Drain; by force when that takes too long. The exit status."""
+        """End it: SIGTERM, a second one when tasks keep it, SIGKILL when nothing helps. The exit status."""
+        self.tidy()
+        for patience in (3, 20):
+            if self.process.poll() is None:
+                self.terminate()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    return self.wait(patience)
+        if self.process.poll() is None:
+            self.kill()
+        return self.process.returncode
+
+    def tidy(self) -> None:
+        """Close the connections of its clients; they connect again when they are used."""
         for one in self._open:
             one.close()
-        if self.process.poll() is None:
-            self.terminate()
-            try:
-                return self.wait(10)
-            except subprocess.TimeoutExpired:
-                self.terminate()
-                try:
-                    return self.wait(10)
-                except subprocess.TimeoutExpired:
-                    self.kill()
-        return self.process.returncode
+        self._open.clear()
 
 
 @contextlib.contextmanager
@@ -302,16 +304,16 @@ def parse(source: str) -> cella.Script:
     return cella.Script.parse(source, "main.py")
 
 
-def package_of(source: str, **declared: Any) -> bytes:
+def package_of(text: str, **declared: Any) -> bytes:
     """A package of a script that nobody looked at before: what Script refuses can be in it.
 
     Args:
-        source: text.
+        text: of the script.
         declared: members of the package that differ from the default.
     """
     content = {
         "version": 1, "name": "main", "executor": "python", "public": False, "profile": "python", "entry": "main",
-        "source": source, "inputs": [], "outputs": [], "arguments": [],
+        "source": text, "inputs": [], "outputs": [], "arguments": [],
     }
     return write_json({**content, **declared})
 
@@ -395,7 +397,7 @@ def refused(*codes: str, line: int | None = None, text: str = "") -> Iterator[py
 _sequence = itertools.count(time.time_ns() // 1000)
 
 
-def payload_of(executor: str, op: str, args: Any, **members: Any) -> bytes:
+def payload_of(executor: str, op: Any, args: Any, **members: Any) -> bytes:
     """A request's payload as text; members replace, a member that is None is left out."""
     content = {"op": op, "aud": executor, "seq": next(_sequence), "time": int(time.time()), "args": args}
     content.update(members)

@@ -79,7 +79,7 @@ def run(kind: int, entry: str, source: bytes, arguments: bytes, inputs: dict[str
         outputs: list[str], memory_bytes: int, output_bytes: int, result_bytes: int) -> tuple:
     """Run a task; return (status number, line, result, exception, message, traceback), the texts as UTF-8."""
     reporting.use_channel(_cell)
-    sys.stdout = sys.stderr = sys.__stdout__ = sys.__stderr__ = reporting.LogStream()
+    reporting.redirect_streams()
 
     def memory_error() -> str:
         return (f"the function needed more memory than its limit of {memory_bytes} bytes; its process had used "

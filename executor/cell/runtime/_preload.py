@@ -95,32 +95,60 @@ def _modules_below(folder: str, prefix: str) -> Iterator[tuple[str, str, bool]]:
             yield from _modules_below(path, f"{prefix}{stem}.")
 
 
-def _keep(finder: Any, name: str, path: str, is_package: bool) -> None:
-    """Keep a module's code, compressed: it costs every fork page tables, and most functions import few."""
-    if name in sys.modules:
-        return
-    try:
-        code = importlib.machinery.SourceFileLoader(name, path).get_code(name)
-    except (SyntaxError, UnicodeDecodeError):
-        return
-    packed = zlib.compress(marshal.dumps(code), 1)
-
-    def unpack() -> Any:
-        return marshal.loads(zlib.decompress(packed))
-
-    finder.add(name, is_package, unpack)
-
-
-def _keep_package(finder: Any, package: str) -> None:
+def _sources_of(package: str) -> Iterator[tuple[str, str, bool]]:
     if package == "standard library":
-        found = _modules_below(sys.path[0], "")
-    else:
-        spec = importlib.util.find_spec(package)
-        if spec is None or not spec.submodule_search_locations:
-            raise ValueError(f"there is no package {package!r}")
-        found = _modules_below(list(spec.submodule_search_locations)[0], f"{package}.")
-    for name, path, is_package in found:
-        _keep(finder, name, path, is_package)
+        return _modules_below(sys.path[0], "")
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise ValueError(f"there is no package {package!r}")
+    return _modules_below(list(spec.submodule_search_locations)[0], f"{package}.")
+
+
+def _compile(packages: list[str]) -> bytes:
+    """Return, marshalled, the packed code of all modules that are not imported yet: name -> (is package, code).
+
+    Packed, because every fork pays for each page, and most functions import few of them.
+    """
+    kept = {}
+    for package in packages:
+        for name, path, is_package in _sources_of(package):
+            if name in sys.modules:
+                continue
+            try:
+                code = importlib.machinery.SourceFileLoader(name, path).get_code(name)
+            except (SyntaxError, UnicodeDecodeError):
+                continue
+            kept[name] = (is_package, zlib.compress(marshal.dumps(code), 1))
+    return marshal.dumps(kept)
+
+
+def _compile_elsewhere(packages: list[str]) -> bytes:
+    """Do it in a child, whose scrapped memory goes away with it instead of burdening every cell."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            with open(writing, "wb") as pipe:
+                pipe.write(_compile(packages))
+            status = 0
+        finally:
+            os._exit(status)
+    os.close(writing)
+    with open(reading, "rb") as pipe:
+        content = pipe.read()
+    if os.waitpid(child, 0)[1] != 0:
+        raise RuntimeError("the modules to keep in memory could not be compiled")
+    return content
+
+
+def _keep(finder: Any, packages: list[str]) -> None:
+    for name, (is_package, packed) in marshal.loads(_compile_elsewhere(packages)).items():
+
+        def unpack(packed: bytes = packed) -> Any:
+            return marshal.loads(zlib.decompress(packed))
+
+        finder.add(name, is_package, unpack)
 
 
 def load(text: bytes) -> str:
@@ -140,15 +168,16 @@ def load(text: bytes) -> str:
         warnings.simplefilter("ignore")
         for name in profile["import"]:
             importlib.import_module(name)
-    for package in profile["memory"]:
-        _keep_package(finder, package)
+    _keep(finder, profile["memory"])
     importlib.import_module("cella._cell_runner")
     builtins.bind(_cell)
     _warm_lines.append("\n".join(profile["warm"]))
     finder.close()
     _forget()
-    # A first round here, so that what is made once is shared by all cells; then no cell's collector walks through it.
-    warm()
+    # Here first, so that what is made once is shared by all cells: caches, and code that the interpreter adapts after it
+    # ran a few times. Then no cell's collector walks through any of it.
+    for _ in range(20):
+        warm()
     gc.collect()
     gc.freeze()
     return profile["name"]
@@ -179,7 +208,7 @@ def warm() -> None:
     _reseed()
     kept = sys.stdout, sys.stderr
     reporting.use_channel(_Silent())
-    sys.stdout = sys.stderr = reporting.LogStream()
+    reporting.redirect_streams()
     for _ in range(2):
         files = {"table": Input("table", b"a,1\nb,2\n")}
         targets = {"report": Output("report", 100)}

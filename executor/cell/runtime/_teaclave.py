@@ -118,7 +118,8 @@ class Files:
         """Give a script ``teaclave_open`` and the modules that payloads import."""
         builtins.teaclave_open = self.open  # type: ignore[attr-defined]
         module.__dict__["teaclave_open"] = self.open
-        for name, contents in (("teaclave", {"open": self.open}), ("ffi", {"ffi": types.SimpleNamespace()})):
+        modules: dict[str, dict[str, Any]] = {"teaclave": {"open": self.open}, "ffi": {"ffi": types.SimpleNamespace()}}
+        for name, contents in modules.items():
             compatible = types.ModuleType(name)
             compatible.__dict__.update(contents)
             sys.modules[name] = compatible

@@ -6,6 +6,7 @@ from __future__ import annotations
 import csv as _csv
 import io
 import json as _json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -179,9 +180,9 @@ class Input(io.BufferedIOBase):
         shape, fortran, dtype = reader(file)
         if dtype.hasobject:
             raise ValueError("it holds Python objects")
-        count = 1
-        for length in shape:
-            count *= length
+        if any(length < 0 for length in shape):
+            raise ValueError("its shape has a negative length")
+        count = math.prod(shape)
         if self.size - file.tell() < count * dtype.itemsize:
             raise ValueError("it ends too early")
         if count == 0:
@@ -314,7 +315,8 @@ class Output(io.BufferedIOBase):
 
     def json(self, value: Any, **options: Any) -> None:
         """Append a JSON value. NaN and Infinity are refused, because they are not JSON."""
-        self.text(_json.dumps(value, **{"allow_nan": False, "ensure_ascii": False, **options}))
+        settings: dict[str, Any] = {"allow_nan": False, "ensure_ascii": False, **options}
+        self.text(_json.dumps(value, **settings))
 
     def numpy(self, array: Any) -> None:
         """Append an array as a .npy file. Needs numpy; arrays of Python objects are refused."""

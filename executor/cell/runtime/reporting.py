@@ -63,6 +63,12 @@ def progress(fraction: float, text: str = "") -> None:
     _channels[-1].progress(round(fraction * 10000), text.encode("utf-8", "backslashreplace"))
 
 
+def redirect_streams() -> None:
+    """Make standard output and error write to the log."""
+    stream: Any = LogStream()
+    sys.stdout = sys.stderr = stream
+
+
 class LogStream(io.TextIOBase):
     """Text stream that writes whole lines to the log: what ``print`` writes to."""
 

@@ -5,7 +5,7 @@
 #include "trust/hpke.h"
 #include "trust/jws.h"
 
-#define METHOD(function) (PyCFunction) (void (*)(void)) (function)
+#define METHOD(function) (PyCFunction)(void (*)(void))(function)
 
 static PyObject *crypto_sha256(PyObject *module, PyObject *arguments)
 {
@@ -15,11 +15,9 @@ static PyObject *crypto_sha256(PyObject *module, PyObject *arguments)
     }
     uint8_t digest[CELLA_SHA256_SIZE];
     cella_status status;
-    Py_BEGIN_ALLOW_THREADS
-    status = cella_sha256(native_view(&data), digest);
-    Py_END_ALLOW_THREADS
-    return status != CELLA_OK ? native_raise(native_state_of(module), status, NULL, NULL)
-                              : native_bytes(cella_view_of(digest, sizeof digest));
+    Py_BEGIN_ALLOW_THREADS status = cella_sha256(native_view(&data), digest);
+    Py_END_ALLOW_THREADS return status != CELLA_OK ? native_raise(native_state_of(module), status, NULL, NULL)
+                                                   : native_bytes(cella_view_of(digest, sizeof digest));
 }
 
 /* The public halves: one Secret in, 32 bytes out. */
@@ -33,7 +31,8 @@ static PyObject *public_of(PyObject *module, PyObject *argument,
     }
     uint8_t key[CELLA_ED25519_KEY_SIZE];
     cella_status status = derive(secret, key);
-    return status != CELLA_OK ? native_raise(state, status, NULL, NULL) : native_bytes(cella_view_of(key, sizeof key));
+    return status != CELLA_OK ? native_raise(state, status, NULL, NULL)
+                              : native_bytes(cella_view_of(key, sizeof key));
 }
 
 static PyObject *crypto_ed25519_public(PyObject *module, PyObject *seed)
@@ -126,11 +125,10 @@ static PyObject *crypto_jws_sign(PyObject *module, PyObject *arguments, PyObject
     }
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes compact = { 0 };
     cella_status status;
-    Py_BEGIN_ALLOW_THREADS
-    status = cella_jws_sign(secret, form, native_view(&payload), &compact);
-    Py_END_ALLOW_THREADS
-    return status != CELLA_OK ? native_raise(state, status, NULL, NULL)
-                              : PyUnicode_FromStringAndSize((const char *) compact.data, (Py_ssize_t) compact.size);
+    Py_BEGIN_ALLOW_THREADS status = cella_jws_sign(secret, form, native_view(&payload), &compact);
+    Py_END_ALLOW_THREADS return status != CELLA_OK
+        ? native_raise(state, status, NULL, NULL)
+        : PyUnicode_FromStringAndSize((const char *) compact.data, (Py_ssize_t) compact.size);
 }
 
 static PyObject *crypto_hpke_seal(PyObject *module, PyObject *arguments, PyObject *keywords)
@@ -161,10 +159,10 @@ static PyObject *crypto_hpke_seal(PyObject *module, PyObject *arguments, PyObjec
     }
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes sealed = { 0 };
     cella_status status;
-    Py_BEGIN_ALLOW_THREADS
-    status = cella_hpke_seal(key, native_view(&info), native_view(&associated_data), view, &sealed);
-    Py_END_ALLOW_THREADS
-    return status != CELLA_OK ? native_raise(state, status, NULL, NULL) : native_bytes(cella_bytes_view(&sealed));
+    Py_BEGIN_ALLOW_THREADS status =
+        cella_hpke_seal(key, native_view(&info), native_view(&associated_data), view, &sealed);
+    Py_END_ALLOW_THREADS return status != CELLA_OK ? native_raise(state, status, NULL, NULL)
+                                                   : native_bytes(cella_bytes_view(&sealed));
 }
 
 static PyObject *crypto_hpke_open(PyObject *module, PyObject *arguments, PyObject *keywords)
@@ -185,10 +183,10 @@ static PyObject *crypto_hpke_open(PyObject *module, PyObject *arguments, PyObjec
     }
     CELLA_CLEANUP(cella_secret_clear) struct cella_secret plain = { 0 };
     cella_status status;
-    Py_BEGIN_ALLOW_THREADS
-    status = cella_hpke_open(key, native_view(&info), native_view(&associated_data), native_view(&sealed), &plain);
-    Py_END_ALLOW_THREADS
-    return status != CELLA_OK ? native_raise(state, status, NULL, NULL) : native_secret_new(state, &plain);
+    Py_BEGIN_ALLOW_THREADS status =
+        cella_hpke_open(key, native_view(&info), native_view(&associated_data), native_view(&sealed), &plain);
+    Py_END_ALLOW_THREADS return status != CELLA_OK ? native_raise(state, status, NULL, NULL)
+                                                   : native_secret_new(state, &plain);
 }
 
 /* Exporter, SPKI digest and nonce of one connection, as the executor signs them. */
@@ -203,8 +201,8 @@ static PyObject *crypto_session_message(PyObject *module, PyObject *arguments)
     const struct native_state *state = native_state_of(module);
     uint8_t exporter_bytes[CELLA_EXPORTER_SIZE];
     uint8_t spki_bytes[CELLA_SHA256_SIZE];
-    if (native_fixed(state, &exporter, "exporter", exporter_bytes, sizeof exporter_bytes) < 0
-        || native_fixed(state, &spki, "spki_sha256", spki_bytes, sizeof spki_bytes) < 0) {
+    if (native_fixed(state, &exporter, "exporter", exporter_bytes, sizeof exporter_bytes) < 0 ||
+        native_fixed(state, &spki, "spki_sha256", spki_bytes, sizeof spki_bytes) < 0) {
         return NULL;
     }
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes message = { 0 };

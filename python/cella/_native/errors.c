@@ -2,8 +2,8 @@
 #include "native.h"
 
 /*
- * Which class a row of the status table raises is in that table; which built-in exception the class also is, is here.
- * The order matters: CellaError is the base of the others.
+ * Which class a row of the status table raises is in that table; which built-in exception the class also is, is
+ * here. The order matters: CellaError is the base of the others.
  */
 static const struct error_class {
     const char *name;
@@ -125,7 +125,8 @@ int native_add_errors(PyObject *module, struct native_state *state)
         }
         state->errors[i] = make_class(&error_classes[i], state->errors[0], attributes);
         Py_XDECREF(attributes);
-        if (state->errors[i] == NULL || PyModule_AddObjectRef(module, error_classes[i].name, state->errors[i]) < 0) {
+        if (state->errors[i] == NULL ||
+            PyModule_AddObjectRef(module, error_classes[i].name, state->errors[i]) < 0) {
             return -1;
         }
     }
@@ -151,13 +152,13 @@ static int set_attribute(PyObject *object, const char *name, PyObject *value)
 }
 
 /* An exception instance. message NULL: the table's sentence. */
-static PyObject *make_error(const struct native_state *state, const struct cella_status_row *row, const char *message,
-                            const char *field)
+static PyObject *make_error(const struct native_state *state, const struct cella_status_row *row,
+                            const char *message, const char *field)
 {
-    PyObject *text = field == NULL || field[0] == '\0'
-                         ? PyUnicode_FromFormat("%s: %s", row->name, message != NULL ? message : row->text)
-                         : PyUnicode_FromFormat("%s: %s (field %s)", row->name,
-                                                message != NULL ? message : row->text, field);
+    PyObject *text =
+        field == NULL || field[0] == '\0'
+            ? PyUnicode_FromFormat("%s: %s", row->name, message != NULL ? message : row->text)
+            : PyUnicode_FromFormat("%s: %s (field %s)", row->name, message != NULL ? message : row->text, field);
     if (text == NULL) {
         return NULL;
     }
@@ -166,10 +167,10 @@ static PyObject *make_error(const struct native_state *state, const struct cella
     if (error == NULL) {
         return NULL;
     }
-    if (set_attribute(error, "code", PyUnicode_FromString(row->name)) < 0
-        || set_attribute(error, "number", PyLong_FromLong((long) row->status)) < 0
-        || set_attribute(error, "category", PyUnicode_FromString(category_name(row->category))) < 0
-        || (field != NULL && field[0] != '\0' && set_attribute(error, "field", PyUnicode_FromString(field)) < 0)) {
+    if (set_attribute(error, "code", PyUnicode_FromString(row->name)) < 0 ||
+        set_attribute(error, "number", PyLong_FromLong((long) row->status)) < 0 ||
+        set_attribute(error, "category", PyUnicode_FromString(category_name(row->category))) < 0 ||
+        (field != NULL && field[0] != '\0' && set_attribute(error, "field", PyUnicode_FromString(field)) < 0)) {
         Py_DECREF(error);
         return NULL;
     }
@@ -201,8 +202,8 @@ static const struct cella_status_row *find_row(PyObject *code)
     PyErr_Clear();
     for (unsigned int i = 0; cella_status_row_at(i) != NULL; i++) {
         const struct cella_status_row *row = cella_status_row_at(i);
-        if (row->status != CELLA_OK
-            && ((name != NULL && strcmp(row->name, name) == 0) || (name == NULL && (long) row->status == number))) {
+        if (row->status != CELLA_OK &&
+            ((name != NULL && strcmp(row->name, name) == 0) || (name == NULL && (long) row->status == number))) {
             return row;
         }
     }
@@ -219,7 +220,8 @@ PyObject *native_error(PyObject *module, PyObject *arguments, PyObject *keywords
         return NULL;
     }
     const struct cella_status_row *row = find_row(code);
-    return make_error(native_state_of(module), row != NULL ? row : cella_status_row(CELLA_INTERNAL), message, field);
+    return make_error(native_state_of(module), row != NULL ? row : cella_status_row(CELLA_INTERNAL), message,
+                      field);
 }
 
 PyObject *native_status_table(PyObject *module, PyObject *unused)

@@ -3,7 +3,7 @@
 
 #include "trust/evidence_soft.h"
 
-#define METHOD(function) (PyCFunction) (void (*)(void)) (function)
+#define METHOD(function) (PyCFunction)(void (*)(void))(function)
 
 /* Names of the layers in a set of bits, as a tuple. */
 static PyObject *layer_names(uint32_t layers)
@@ -99,16 +99,16 @@ static PyObject *dict_of_report(const struct cella_report *report)
     }
     const struct cella_claims *claims = &report->claims;
     const char *type = cella_evidence_type_name(claims->type);
-    if (put(dict, "status", PyUnicode_FromString(cella_status_name(report->status))) < 0
-        || put(dict, "level", PyLong_FromLong(report->level)) < 0
-        || put(dict, "level_reason", text_of(report->level_reason)) < 0
-        || put(dict, "anchor", text_of(report->anchor)) < 0
-        || put(dict, "measurement_name", text_of(report->measurement_name)) < 0
-        || put(dict, "type", PyUnicode_FromString(type == NULL ? "" : type)) < 0
-        || put(dict, "measurement", hex(claims->measurement, claims->measurement_size)) < 0
-        || put(dict, "layers", layer_names(claims->layers)) < 0
-        || put(dict, "issued_unix_s", PyLong_FromUnsignedLongLong(claims->issued_unix_s)) < 0
-        || put(dict, "checks", checks_of(report)) < 0 || put(dict, "not_checked", not_checked_of(report)) < 0) {
+    if (put(dict, "status", PyUnicode_FromString(cella_status_name(report->status))) < 0 ||
+        put(dict, "level", PyLong_FromLong(report->level)) < 0 ||
+        put(dict, "level_reason", text_of(report->level_reason)) < 0 ||
+        put(dict, "anchor", text_of(report->anchor)) < 0 ||
+        put(dict, "measurement_name", text_of(report->measurement_name)) < 0 ||
+        put(dict, "type", PyUnicode_FromString(type == NULL ? "" : type)) < 0 ||
+        put(dict, "measurement", hex(claims->measurement, claims->measurement_size)) < 0 ||
+        put(dict, "layers", layer_names(claims->layers)) < 0 ||
+        put(dict, "issued_unix_s", PyLong_FromUnsignedLongLong(claims->issued_unix_s)) < 0 ||
+        put(dict, "checks", checks_of(report)) < 0 || put(dict, "not_checked", not_checked_of(report)) < 0) {
         Py_CLEAR(dict);
     }
     return dict;
@@ -146,12 +146,10 @@ static PyObject *evidence_appraise(PyObject *module, PyObject *arguments, PyObje
         return native_raise(state, status, field, NULL);
     }
     struct cella_report report = { 0 };
-    Py_BEGIN_ALLOW_THREADS
-    status = cella_evidence_appraise(native_view(&evidence),
-                                     cella_evidence_type_of(cella_view_of(type, (size_t) type_size)), &binding,
-                                     &policy, (uint64_t) now, &report);
-    Py_END_ALLOW_THREADS
-    report.status = status; /* the returned status decides, whatever the report says */
+    Py_BEGIN_ALLOW_THREADS status = cella_evidence_appraise(
+        native_view(&evidence), cella_evidence_type_of(cella_view_of(type, (size_t) type_size)), &binding, &policy,
+        (uint64_t) now, &report);
+    Py_END_ALLOW_THREADS report.status = status; /* the returned status decides, whatever the report says */
     return dict_of_report(&report);
 }
 
@@ -198,12 +196,12 @@ static PyObject *evidence_policy(PyObject *module, PyObject *arguments)
     if (dict == NULL) {
         return NULL;
     }
-    PyObject *charter = policy.charter_pinned ? hex(policy.charter_sha256, sizeof policy.charter_sha256)
-                                              : Py_NewRef(Py_None);
-    if (put(dict, "charter_sha256", charter) < 0 || put(dict, "min_level", PyLong_FromLong(policy.min_level)) < 0
-        || put(dict, "accept_soft", PyBool_FromLong(policy.accept_soft)) < 0
-        || put(dict, "measurements", measurements_of(&policy)) < 0 || put(dict, "soft_roots", roots_of(&policy)) < 0
-        || put(dict, "soft_layers", layer_names(policy.soft_layers)) < 0) {
+    PyObject *charter =
+        policy.charter_pinned ? hex(policy.charter_sha256, sizeof policy.charter_sha256) : Py_NewRef(Py_None);
+    if (put(dict, "charter_sha256", charter) < 0 || put(dict, "min_level", PyLong_FromLong(policy.min_level)) < 0 ||
+        put(dict, "accept_soft", PyBool_FromLong(policy.accept_soft)) < 0 ||
+        put(dict, "measurements", measurements_of(&policy)) < 0 || put(dict, "soft_roots", roots_of(&policy)) < 0 ||
+        put(dict, "soft_layers", layer_names(policy.soft_layers)) < 0) {
         Py_CLEAR(dict);
     }
     return dict;
@@ -248,8 +246,8 @@ static PyObject *evidence_soft_make(PyObject *module, PyObject *arguments, PyObj
     const struct cella_secret *seed = native_secret_of(state, root_seed);
     uint8_t measured[CELLA_SHA256_SIZE];
     uint8_t data[CELLA_REPORT_DATA_SIZE];
-    if (seed == NULL || native_fixed(state, &measurement, "measurement", measured, sizeof measured) < 0
-        || native_fixed(state, &report_data, "report_data", data, sizeof data) < 0) {
+    if (seed == NULL || native_fixed(state, &measurement, "measurement", measured, sizeof measured) < 0 ||
+        native_fixed(state, &report_data, "report_data", data, sizeof data) < 0) {
         return NULL;
     }
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes evidence = { 0 };

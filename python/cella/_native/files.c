@@ -11,9 +11,9 @@
 /*
  * Sealed files from file to file with several threads: one segment of memory per thread, whatever the file's size.
  *
- * Threads claim segments in order. Encryption and reading run in parallel; the digest of the sealed bytes has to see
- * them in order, so a thread waits for its turn there. The calling thread only watches: it reports progress, lets
- * Python handle signals and stops the others when one of them failed.
+ * Threads claim segments in order. Encryption and reading run in parallel; the digest of the sealed bytes has to
+ * see them in order, so a thread waits for its turn there. The calling thread only watches: it reports progress,
+ * lets Python handle signals and stops the others when one of them failed.
  */
 
 #define THREADS_MAX 16
@@ -30,7 +30,7 @@ struct file_job {
     bool sealing;
     struct cella_sha256_stream *digest;
 
-    pthread_mutex_t lock; /* guards what follows */
+    pthread_mutex_t lock;  /* guards what follows */
     pthread_cond_t turned; /* hashed moved on, or the job stopped */
     pthread_cond_t moved;  /* for the watching thread */
     uint64_t next;         /* first segment that nobody has claimed */
@@ -152,10 +152,11 @@ static void *work(void *argument)
     struct file_job *job = argument;
     CELLA_CLEANUP(cella_sealed_cipher_cleanup) struct cella_sealed_cipher *cipher = NULL;
     uint8_t *buffer = malloc(job->parameters->segment_size);
-    cella_status status = buffer == NULL ? CELLA_NO_MEMORY
-                                         : cella_sealed_cipher_of_header(
-                                               job->parameters, job->key, job->associated_data,
-                                               cella_view_of(job->header, job->layout.header_size), &cipher);
+    cella_status status =
+        buffer == NULL
+            ? CELLA_NO_MEMORY
+            : cella_sealed_cipher_of_header(job->parameters, job->key, job->associated_data,
+                                            cella_view_of(job->header, job->layout.header_size), &cipher);
     if (status != CELLA_OK) {
         account(job, status, 0, 0);
     }
@@ -163,8 +164,7 @@ static void *work(void *argument)
     while (status == CELLA_OK && claim(job, &index)) {
         int error_number = 0;
         status = move_segment(job, cipher, index, buffer, &error_number);
-        account(job, status, error_number,
-                cella_sealed_range_of(job->parameters, &job->layout, index).plain_size);
+        account(job, status, error_number, cella_sealed_range_of(job->parameters, &job->layout, index).plain_size);
     }
     if (buffer != NULL) {
         cella_wipe(buffer, job->parameters->segment_size);
@@ -228,8 +228,8 @@ static int report(PyObject *progress, uint64_t done_bytes, uint64_t total_bytes)
     if (progress == Py_None) {
         return 0;
     }
-    PyObject *result = PyObject_CallFunction(progress, "KK", (unsigned long long) done_bytes,
-                                             (unsigned long long) total_bytes);
+    PyObject *result =
+        PyObject_CallFunction(progress, "KK", (unsigned long long) done_bytes, (unsigned long long) total_bytes);
     Py_XDECREF(result);
     return result == NULL ? -1 : 0;
 }
@@ -251,10 +251,9 @@ static int run_threads(struct file_job *job, unsigned int count, PyObject *progr
     bool running = started > 0;
     while (running) {
         uint64_t done_bytes = 0;
-        Py_BEGIN_ALLOW_THREADS
-        running = wait_some_time(job, &done_bytes);
-        Py_END_ALLOW_THREADS
-        if (result == 0 && report(progress, done_bytes, job->layout.plain_size) < 0) {
+        Py_BEGIN_ALLOW_THREADS running = wait_some_time(job, &done_bytes);
+        Py_END_ALLOW_THREADS if (result == 0 && report(progress, done_bytes, job->layout.plain_size) < 0)
+        {
             result = -1;
             stop_job(job);
         }
@@ -301,8 +300,8 @@ static int init_locks(struct file_job *job)
         return -1;
     }
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    int failed = pthread_cond_init(&job->moved, &attributes) | pthread_cond_init(&job->turned, NULL)
-                 | pthread_mutex_init(&job->lock, NULL);
+    int failed = pthread_cond_init(&job->moved, &attributes) | pthread_cond_init(&job->turned, NULL) |
+                 pthread_mutex_init(&job->lock, NULL);
     pthread_condattr_destroy(&attributes);
     return failed;
 }
@@ -321,10 +320,9 @@ static PyObject *run_job(const struct native_state *state, struct file_job *job,
 {
     int error_number = 0;
     cella_status status;
-    Py_BEGIN_ALLOW_THREADS
-    status = prepare(job, &error_number);
-    Py_END_ALLOW_THREADS
-    if (status != CELLA_OK) {
+    Py_BEGIN_ALLOW_THREADS status = prepare(job, &error_number);
+    Py_END_ALLOW_THREADS if (status != CELLA_OK)
+    {
         return raise_job(state, status, error_number);
     }
     if (threads > job->layout.segment_count) {

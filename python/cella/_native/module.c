@@ -63,12 +63,12 @@ static int add_layers(PyObject *module)
 static int module_exec(PyObject *module)
 {
     struct native_state *state = native_state_of(module);
-    if (native_add_errors(module, state) < 0 || native_add_secret(module, state) < 0
-        || native_add_sealed(module, state) < 0 || native_add_tls(module, state) < 0 || add_layers(module) < 0
-        || PyModule_AddFunctions(module, native_crypto_methods) < 0
-        || PyModule_AddFunctions(module, native_sealed_methods) < 0
-        || PyModule_AddFunctions(module, native_files_methods) < 0
-        || PyModule_AddFunctions(module, native_evidence_methods) < 0) {
+    if (native_add_errors(module, state) < 0 || native_add_secret(module, state) < 0 ||
+        native_add_sealed(module, state) < 0 || native_add_tls(module, state) < 0 || add_layers(module) < 0 ||
+        PyModule_AddFunctions(module, native_crypto_methods) < 0 ||
+        PyModule_AddFunctions(module, native_sealed_methods) < 0 ||
+        PyModule_AddFunctions(module, native_files_methods) < 0 ||
+        PyModule_AddFunctions(module, native_evidence_methods) < 0) {
         return -1;
     }
     return PyModule_AddStringConstant(module, "VERSION", CELLA_VERSION);

@@ -40,7 +40,8 @@ int native_add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **out);
  * Set the exception of a status, with the table's sentence. Always returns NULL, so that callers can return it.
  * field: which field is to blame, or NULL. detail: what happened in this case, or NULL.
  */
-PyObject *native_raise(const struct native_state *state, cella_status status, const char *field, const char *detail);
+PyObject *native_raise(const struct native_state *state, cella_status status, const char *field,
+                       const char *detail);
 
 /* The function error(code, message=None, field=None) of the module. */
 PyObject *native_error(PyObject *module, PyObject *arguments, PyObject *keywords);

@@ -6,9 +6,8 @@
  * to its sink is collected and returned by the call that caused it.
  */
 struct stream_object {
-    PyObject_HEAD
-    struct cella_sealed_writer *writer; /* Sealer */
-    struct cella_sealed_reader *reader; /* Opener */
+    PyObject_HEAD struct cella_sealed_writer *writer; /* Sealer */
+    struct cella_sealed_reader *reader;               /* Opener */
     struct cella_bytes out;
     bool busy;   /* a thread is inside without the GIL */
     bool closed; /* finished or failed */
@@ -52,10 +51,11 @@ static PyObject *stream_new(PyTypeObject *type, PyObject *arguments, PyObject *k
     if (self == NULL) {
         return NULL;
     }
-    cella_status status =
-        type == state->sealer_type
-            ? cella_sealed_writer_new(parameters, secret, native_view(&associated_data), collect, self, &self->writer)
-            : cella_sealed_reader_new(parameters, secret, native_view(&associated_data), collect, self, &self->reader);
+    cella_status status = type == state->sealer_type
+                              ? cella_sealed_writer_new(parameters, secret, native_view(&associated_data), collect,
+                                                        self, &self->writer)
+                              : cella_sealed_reader_new(parameters, secret, native_view(&associated_data), collect,
+                                                        self, &self->reader);
     if (status != CELLA_OK) {
         Py_DECREF(self);
         return native_raise(state, status, NULL, NULL);
@@ -88,16 +88,17 @@ static PyObject *stream_step(struct stream_object *self, const Py_buffer *data)
     }
     self->busy = true;
     cella_status status;
-    Py_BEGIN_ALLOW_THREADS
-    if (self->writer != NULL) {
+    Py_BEGIN_ALLOW_THREADS if (self->writer != NULL)
+    {
         status = data != NULL ? cella_sealed_writer_update(self->writer, native_view(data))
                               : cella_sealed_writer_finish(self->writer);
-    } else {
+    }
+    else
+    {
         status = data != NULL ? cella_sealed_reader_update(self->reader, native_view(data))
                               : cella_sealed_reader_finish(self->reader);
     }
-    Py_END_ALLOW_THREADS
-    self->busy = false;
+    Py_END_ALLOW_THREADS self->busy = false;
     self->closed = status != CELLA_OK || data == NULL;
     PyObject *result =
         status != CELLA_OK ? native_raise(state, status, NULL, NULL) : native_bytes(cella_bytes_view(&self->out));

@@ -3,8 +3,7 @@
 
 /* A key that Python code can hold and pass on but not see. Immutable; wiped when the last reference goes. */
 struct secret_object {
-    PyObject_HEAD
-    struct cella_secret secret;
+    PyObject_HEAD struct cella_secret secret;
 };
 
 PyObject *native_secret_new(const struct native_state *state, struct cella_secret *secret)
@@ -21,7 +20,8 @@ PyObject *native_secret_new(const struct native_state *state, struct cella_secre
 const struct cella_secret *native_secret_of(const struct native_state *state, PyObject *object)
 {
     if (Py_TYPE(object) != state->secret_type) {
-        PyErr_SetString(PyExc_TypeError, "a Secret is required; make one with Secret.generate or Secret.from_bytes");
+        PyErr_SetString(PyExc_TypeError,
+                        "a Secret is required; make one with Secret.generate or Secret.from_bytes");
         return NULL;
     }
     return &((struct secret_object *) object)->secret;

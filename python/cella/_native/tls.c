@@ -16,8 +16,7 @@
  * anything else. Tickets and resumption are off, so every connection has an exporter of its own.
  */
 struct tls_object {
-    PyObject_HEAD
-    SSL_CTX *context;
+    PyObject_HEAD SSL_CTX *context;
     SSL *ssl;
     BIO *in;  /* owned by ssl */
     BIO *out; /* owned by ssl */
@@ -57,12 +56,12 @@ static SSL_CTX *make_context(void)
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_verify(context, SSL_VERIFY_NONE, NULL);
     SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_RELEASE_BUFFERS);
-    if (SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION) != 1
-        || SSL_CTX_set_max_proto_version(context, TLS1_3_VERSION) != 1
-        || SSL_CTX_set_ciphersuites(context, "TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256:"
-                                             "TLS_CHACHA20_POLY1305_SHA256") != 1
-        || SSL_CTX_set1_groups_list(context, "X25519:P-256") != 1
-        || SSL_CTX_set_alpn_protos(context, alpn, sizeof alpn) != 0) {
+    if (SSL_CTX_set_min_proto_version(context, TLS1_3_VERSION) != 1 ||
+        SSL_CTX_set_max_proto_version(context, TLS1_3_VERSION) != 1 ||
+        SSL_CTX_set_ciphersuites(context, "TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256:"
+                                          "TLS_CHACHA20_POLY1305_SHA256") != 1 ||
+        SSL_CTX_set1_groups_list(context, "X25519:P-256") != 1 ||
+        SSL_CTX_set_alpn_protos(context, alpn, sizeof alpn) != 0) {
         SSL_CTX_free(context);
         return NULL;
     }
@@ -161,7 +160,8 @@ static PyObject *not_now(struct tls_object *self, int error, const char *closed)
     const struct native_state *state = native_state_of_instance((PyObject *) self);
     if (error == SSL_ERROR_ZERO_RETURN) {
         ERR_clear_error();
-        return closed == NULL ? PyBytes_FromStringAndSize(NULL, 0) : native_raise(state, CELLA_CLOSED, NULL, closed);
+        return closed == NULL ? PyBytes_FromStringAndSize(NULL, 0)
+                              : native_raise(state, CELLA_CLOSED, NULL, closed);
     }
     return raise_tls(state);
 }
@@ -175,12 +175,10 @@ static PyObject *tls_handshake(PyObject *object, PyObject *unused)
     }
     int result;
     int error;
-    Py_BEGIN_ALLOW_THREADS
-    ERR_clear_error();
+    Py_BEGIN_ALLOW_THREADS ERR_clear_error();
     result = SSL_do_handshake(self->ssl);
     error = result == 1 ? SSL_ERROR_NONE : SSL_get_error(self->ssl, result);
-    Py_END_ALLOW_THREADS
-    self->busy = false;
+    Py_END_ALLOW_THREADS self->busy = false;
     if (result == 1) {
         Py_RETURN_TRUE;
     }
@@ -216,19 +214,17 @@ static PyObject *tls_read(PyObject *object, PyObject *argument)
     char *buffer = PyBytes_AsString(bytes);
     size_t total = 0;
     int error = SSL_ERROR_NONE;
-    Py_BEGIN_ALLOW_THREADS
-    ERR_clear_error();
+    Py_BEGIN_ALLOW_THREADS ERR_clear_error();
     while (total < (size_t) size && error == SSL_ERROR_NONE) {
         size_t count = 0;
         int result = SSL_read_ex(self->ssl, buffer + total, (size_t) size - total, &count);
         error = result == 1 ? SSL_ERROR_NONE : SSL_get_error(self->ssl, result);
         total += count;
     }
-    Py_END_ALLOW_THREADS
-    self->busy = false;
+    Py_END_ALLOW_THREADS self->busy = false;
     if (total > 0) {
-        PyObject *result = total == (size_t) size ? Py_NewRef(bytes)
-                                                  : PyBytes_FromStringAndSize(buffer, (Py_ssize_t) total);
+        PyObject *result =
+            total == (size_t) size ? Py_NewRef(bytes) : PyBytes_FromStringAndSize(buffer, (Py_ssize_t) total);
         Py_DECREF(bytes);
         return result;
     }
@@ -245,16 +241,14 @@ static PyObject *tls_write(PyObject *object, PyObject *argument)
     }
     size_t total = 0;
     int error = SSL_ERROR_NONE;
-    Py_BEGIN_ALLOW_THREADS
-    ERR_clear_error();
+    Py_BEGIN_ALLOW_THREADS ERR_clear_error();
     while (total < (size_t) data.len && error == SSL_ERROR_NONE) {
         size_t count = 0;
         int result = SSL_write_ex(self->ssl, (const char *) data.buf + total, (size_t) data.len - total, &count);
         error = result == 1 ? SSL_ERROR_NONE : SSL_get_error(self->ssl, result);
         total += count;
     }
-    Py_END_ALLOW_THREADS
-    self->busy = false;
+    Py_END_ALLOW_THREADS self->busy = false;
     if (error == SSL_ERROR_NONE || error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) {
         return PyLong_FromSize_t(total);
     }

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command line: one file per noun, over the package's own functions. Nothing happens here that Python can not do."""
+"""The command line: one file per noun, over the package's own functions. It can do nothing that Python can not."""

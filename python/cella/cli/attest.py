@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .. import _native
+from ..encoding import visible
 from . import show
 from .options import json_option, timeout_option, trust_option, with_executor
 
@@ -37,7 +38,7 @@ def attest(address: str, trust: str | None, timeout: float, fresh: bool, as_json
             found = refusal.report.as_dict() if refusal.report is not None else {}
             print_json({"accepted": False, "code": refusal.code, **found})
         elif refusal.report is not None:
-            print(show.visible("\n".join(refusal.report.lines())))
+            print(visible("\n".join(refusal.report.lines())))
         show.error(refusal, False)
         show.note("REFUSED: nothing was sent to this executor")
         return 3
@@ -45,7 +46,7 @@ def attest(address: str, trust: str | None, timeout: float, fresh: bool, as_json
     if as_json:
         print_json({**report.as_dict(), "executor": session.executor, "charter_sha256": charter})
         return 0
-    print(show.visible("\n".join(report.lines())))
+    print(visible("\n".join(report.lines())))
     print(f"Executor {session.executor}")
     print(f"Charter {charter}")
     print(f"ACCEPTED by {trust or 'the trust file'}")
@@ -68,7 +69,7 @@ def explain_trust(path: str | None, as_json: bool) -> None:
     if as_json:
         show.event("trust", **trust.terms)
     else:
-        print(show.visible(trust.explain()))
+        print(visible(trust.explain()))
 
 
 @click.command()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..encoding import visible
 from . import show
 from .options import with_executor
 
@@ -64,7 +65,7 @@ def list_data(executor: Executor, as_json: bool) -> None:
             show.event("data", **_facts(item))
         else:
             state = "stored " if item.stored else "missing"
-            print(f"{item.id}  {state}  {item.size:>12}  {show.visible(item.name)}")
+            print(f"{item.id}  {state}  {item.size:>12}  {visible(item.name)}")
 
 
 @data.command("show")

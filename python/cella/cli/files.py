@@ -19,7 +19,9 @@ from .options import json_option
 if TYPE_CHECKING:
     from ..sealing import DataKey, Progress
 
-key_help = "Key file. encrypt uses it if it is there and makes it (0600) if not; give it to nobody but the executor."
+key_help = (
+    "Key file. encrypt uses it if it is there and makes it (0600) if not; give it to nobody but the executor."
+)
 
 
 @contextmanager
@@ -70,7 +72,9 @@ def _make_key(path: str, segment: str | None) -> tuple[DataKey, bool]:
 @click.option("--segment", type=click.Choice(["1MB", "4KB"]), help="4KB for many small random reads. Default: 1MB.")
 @click.option("--threads", type=click.IntRange(0, 16), default=0, help="Default: as many as there are processors.")
 @json_option
-def encrypt(source: str, output: str | None, key_path: str | None, segment: str | None, threads: int, as_json: bool) -> None:
+def encrypt(
+    source: str, output: str | None, key_path: str | None, segment: str | None, threads: int, as_json: bool
+) -> None:
     """Seal FILE (- for stdin) in Tink's AES256_GCM_HKDF streaming format, in constant memory.
 
     Prints the SHA-256 of the sealed file, which is what sha256sum prints for it and what contracts name.
@@ -124,6 +128,12 @@ def decrypt(source: str, output: str | None, key_path: str, threads: int, as_jso
     if output == "-":
         return
     if as_json:
-        show.event("file", path=output, sha256=facts.sha256.hex(), plain_size=facts.plain_size, sealed_size=facts.sealed_size)
+        show.event(
+            "file",
+            path=output,
+            sha256=facts.sha256.hex(),
+            plain_size=facts.plain_size,
+            sealed_size=facts.sealed_size,
+        )
     else:
         show.note(f"{output}: {facts.plain_size} bytes")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..encoding import visible
 from . import show
 from .options import entry_option, json_values, limit_option, pairs, profile_option, with_executor
 
@@ -21,8 +22,12 @@ def function() -> None:
 
 @function.command()
 @click.argument("script", type=click.Path(dir_okay=False), required=False)
-@click.option("--input", "inputs", multiple=True, metavar="NAME", help="A declared input; NAME? for an optional one.")
-@click.option("--output", "outputs", multiple=True, metavar="NAME", help="A declared output; NAME? for an optional one.")
+@click.option(
+    "--input", "inputs", multiple=True, metavar="NAME", help="A declared input; NAME? for an optional one."
+)
+@click.option(
+    "--output", "outputs", multiple=True, metavar="NAME", help="A declared output; NAME? for an optional one."
+)
 @click.option("--lock", "locked", multiple=True, metavar="NAME=VALUE", help="An argument that nobody can change.")
 @click.option("--argument", "arguments", multiple=True, metavar="NAME", help="An argument's name, for builtins.")
 @click.option("--builtin", help="Register this builtin of the executor instead of a script.")
@@ -57,7 +62,9 @@ def register(
     if (script is None) == (builtin is None):
         raise click.UsageError("give either SCRIPT or --builtin")
     if builtin is not None:
-        package = builtin_package(builtin, inputs, outputs, arguments, limits=pairs(limits, "--limit"), public=public)
+        package = builtin_package(
+            builtin, inputs, outputs, arguments, limits=pairs(limits, "--limit"), public=public
+        )
     else:
         parsed = Script.read(str(script), entry)
         for sentence in parsed.warnings(profile or "python"):
@@ -88,10 +95,17 @@ def list_functions(executor: Executor, as_json: bool) -> None:
     """Your functions and all public ones."""
     for item in executor.functions.list():
         if as_json:
-            show.event("function", function=item.id, name=item.name, public=item.public, owner=item.owner, sha256=item.sha256)
+            show.event(
+                "function",
+                function=item.id,
+                name=item.name,
+                public=item.public,
+                owner=item.owner,
+                sha256=item.sha256,
+            )
         else:
             kind = "public " if item.public else "private"
-            print(f"{item.id}  {kind}  {show.visible(item.name)}")
+            print(f"{item.id}  {kind}  {visible(item.name)}")
 
 
 @function.command("show")

@@ -10,7 +10,9 @@ from .options import identity_option, json_option
 
 
 @click.command()
-@click.option("-o", "--output", type=click.Path(dir_okay=False), help="File. Default: the identity's default place.")
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False), help="File. Default: the identity's default place."
+)
 @json_option
 def keygen(output: str | None, as_json: bool) -> None:
     """Make an identity: the keys that sign your requests and open your results.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from ..encoding import visible
 from . import show
 
 if TYPE_CHECKING:
@@ -33,9 +34,15 @@ trust_option = click.option(
     help="Trust file: which executors you accept. Default: $CELLA_TRUST, else ./trust.toml.",
 )
 timeout_option = click.option(
-    "--timeout", type=click.FloatRange(min=0.1), default=30.0, show_default=True, help="Seconds one network step may wait."
+    "--timeout",
+    type=click.FloatRange(min=0.1),
+    default=30.0,
+    show_default=True,
+    help="Seconds one network step may wait.",
 )
-at_option = click.option("--at", required=True, envvar="CELLA_AT", metavar="HOST:PORT", help="The executor. Or $CELLA_AT.")
+at_option = click.option(
+    "--at", required=True, envvar="CELLA_AT", metavar="HOST:PORT", help="The executor. Or $CELLA_AT."
+)
 limit_option = click.option(
     "--limit",
     "limits",
@@ -44,11 +51,16 @@ limit_option = click.option(
     help="Lower a limit: cpu_s, wall_s, memory_bytes, output_bytes, result_bytes, log_bytes, threads. 64M is fine.",
 )
 argument_option = click.option(
-    "--arg", "arguments", multiple=True, metavar="NAME=VALUE", help="An argument: JSON, or text where it is not JSON."
+    "--arg",
+    "arguments",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="An argument: JSON, or text where it is not JSON.",
 )
 profile_option = click.option("--profile", help="Where it runs: python, numpy, ... Default: python.")
 entry_option = click.option(
-    "--entry", help="Function to call. Default: main, else the one named like the file, else entrypoint, else the only one."
+    "--entry",
+    help="Function to call. Default: main, else the one named like the file, else entrypoint, else the only one.",
 )
 
 
@@ -64,7 +76,9 @@ def with_executor(command: Command) -> Command:
 
     @executor_options
     @functools.wraps(command)
-    def wrapped(at: str, trust: str | None, identity: str | None, timeout: float, as_json: bool, **rest: Any) -> Any:
+    def wrapped(
+        at: str, trust: str | None, identity: str | None, timeout: float, as_json: bool, **rest: Any
+    ) -> Any:
         from ..executor import Executor
 
         who = load_identity(identity, as_json)
@@ -93,7 +107,7 @@ def attested(executor: Executor, as_json: bool) -> None:
     if as_json:
         show.event("attested", executor=executor.id, level=report.level, anchor=report.anchor)
     else:
-        show.note(f"attested: level {report.level} ({report.type}), {show.visible(report.measurement_name)}")
+        show.note(f"attested: level {report.level} ({report.type}), {visible(report.measurement_name)}")
 
 
 def pairs(texts: Iterable[str], option: str) -> dict[str, str]:

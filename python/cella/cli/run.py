@@ -22,9 +22,10 @@ from .options import (
     pairs,
     profile_option,
 )
-from .task import save
+from .task import save, tell_saved
 
 if TYPE_CHECKING:
+    from ..events import Reporter
     from ..executor import Executor
     from ..script import Script
     from ..task import Task
@@ -45,8 +46,14 @@ def _check_files(inputs: dict[str, str], outputs: dict[str, str]) -> None:
             raise click.BadParameter(f"{name}: {path} is a folder", param_hint="--output")
 
 
-def _check_script(script: Script, inputs: dict[str, str], outputs: dict[str, str], arguments: dict[str, Any]) -> None:
-    script.package(list(inputs), list(outputs), arguments)
+def _check_script(
+    script: Script,
+    inputs: dict[str, str],
+    outputs: dict[str, str],
+    arguments: dict[str, Any],
+    limits: dict[str, str],
+) -> None:
+    script.package(list(inputs), list(outputs), arguments, limits=limits)
     missing = script.missing({*inputs, *outputs, *arguments})
     if missing:
         raise _native.error(
@@ -97,13 +104,15 @@ def run(
     sources, targets = pairs(inputs, "--input"), pairs(outputs, "--output")
     given = json_values(arguments, script)
     _check_files(sources, targets)
-    _check_script(script, sources, targets, given)
+    lowered = pairs(limits, "--limit")
+    _check_script(script, sources, targets, given, lowered)
     for sentence in script.warnings(profile or "python"):
         show.note(f"warning: {sentence}")
     who = load_identity(identity, as_json)
-    with Executor(at, trust, who, timeout=timeout) as executor, show.reporter(as_json) as report:
+    with Executor(at, trust, who, timeout=timeout) as executor:
         attested(executor, as_json)
-        with warnings.catch_warnings():
+        saved = {}
+        with show.reporter(as_json) as report, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # said above
             task = executor.run(
                 script,
@@ -111,13 +120,17 @@ def run(
                 outputs=list(targets),
                 arguments=given,
                 profile=profile,
-                limits=pairs(limits, "--limit"),
+                limits=lowered,
                 progress=report,
             )
+            if not detach:
+                _wait(executor, task, report)
+                saved = save(task, targets, report)
         if detach:
             _detached(task, as_json)
         else:
-            _finish(executor, task, targets, report, as_json)
+            tell_saved(saved, as_json)
+            _tell(task, saved, as_json)
 
 
 def _detached(task: Task, as_json: bool) -> None:
@@ -127,14 +140,18 @@ def _detached(task: Task, as_json: bool) -> None:
         print(task.id)
 
 
-def _finish(executor: Executor, task: Task, targets: dict[str, str], report: Any, as_json: bool) -> None:
+def _wait(executor: Executor, task: Task, report: Reporter) -> None:
     try:
         task.wait(report)
     except (KeyboardInterrupt, _native.TransportError):
         if not task.done:
-            show.note(f"{task.id} goes on; cella task fetch {task.id} --at {executor.address}, or cella task cancel")
+            show.note(
+                f"{task.id} goes on; cella task fetch {task.id} --at {executor.address}, or cella task cancel"
+            )
         raise
-    saved = save(task, targets, report, as_json)
+
+
+def _tell(task: Task, saved: dict[str, Any], as_json: bool) -> None:
     if as_json:
         show.event("result", task=task.id, result=task.result(), outputs=saved, usage=task.usage)
     else:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from .. import _native
+from ..encoding import visible
 from ..events import Event, Reporter, lines
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ _BY_CATEGORY = {"INPUT": 2, "TRUST": 3, "TASK": 4, "IO": 5, "STATE": 6, "LIMIT":
 HINTS = {
     "UNKNOWN_PARTY": "enrol this identity: cella party enrol --at HOST:PORT",
     "ENROL_CLOSED": "ask an administrator of the executor to enrol this party: cella id",
-    "MEASUREMENT": "see what runs there: cella attest HOST:PORT; add it to the trust file only if you know that code",
+    "MEASUREMENT": "see what runs there: cella attest HOST:PORT; accept it in the trust file only if you know it",
     "LAYERS": "ask the operator which sandbox layers the machine lacks, or name fewer in the trust file",
     "BINDING": "do not send anything; try from another network, and tell the operator",
     "NOT_APPROVED": "see who is missing: cella task show TASK",
@@ -54,7 +55,9 @@ def exit_code_of(error: BaseException) -> int:
         return _BY_CATEGORY.get(error.category, 1)
     if isinstance(error, KeyboardInterrupt):
         return 130
-    if isinstance(error, (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError, FileExistsError)):
+    if isinstance(
+        error, (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError, FileExistsError)
+    ):
         return 2
     return 1
 
@@ -72,18 +75,6 @@ def event(kind: str, /, **members: Any) -> None:
 def value(content: Any) -> None:
     """A JSON value as data."""
     print(json.dumps(content, indent=2, ensure_ascii=False), flush=True)
-
-
-def visible(text: str) -> str:
-    """Text from others without control characters, which could fool a terminal.
-
-    >>> visible("a\\x1b[31mb\\nc")
-    'a\\\\x1b[31mb\\nc'
-    """
-    return "".join(
-        character if character.isprintable() or character in "\n\t" else character.encode("unicode_escape").decode()
-        for character in text
-    )
 
 
 def error(problem: BaseException, as_json: bool) -> None:
@@ -129,11 +120,12 @@ class _Bar:
             TimeRemainingColumn(),
             console=self.console,
             transient=True,
+            redirect_stdout=False,
         )
         self._bars: dict[tuple[str, str], TaskID] = {}
 
     def __call__(self, step: Event) -> None:
-        from rich.text import Text
+        from rich.markup import escape
 
         from ..events import describe
 
@@ -143,14 +135,15 @@ class _Bar:
         else:
             name = (step.stage, step.name)
             description = f"{step.stage} {step.name}"
-        description = Text(visible(description)).markup
+        description = escape(visible(description))
         if step.total:
             if name not in self._bars:
                 self._bars[name] = self.progress.add_task(description, total=step.total)
             self.progress.update(self._bars[name], completed=step.done, description=description)
         if step.stage != "run" and (not step.total or step.done >= step.total):
-            if name in self._bars:
-                self.progress.remove_task(self._bars.pop(name))
+            over = ("run", "") if step.stage == "state" else name
+            if over in self._bars:
+                self.progress.remove_task(self._bars.pop(over))
             self.console.print(visible(describe(step)), markup=False, highlight=False)
 
 

@@ -13,6 +13,7 @@ from . import show
 from .options import argument_option, json_values, limit_option, pairs, parties, with_executor
 
 if TYPE_CHECKING:
+    from ..events import Reporter
     from ..executor import Executor
     from ..task import Task
 
@@ -36,7 +37,9 @@ def _tell(found: Task, as_json: bool) -> None:
 
 @task.command()
 @click.argument("function_id", metavar="FUNCTION")
-@click.option("--input", "inputs", multiple=True, metavar="NAME=DATA|PARTY", help="Your data, or who will assign it.")
+@click.option(
+    "--input", "inputs", multiple=True, metavar="NAME=DATA|PARTY", help="Your data, or who will assign it."
+)
 @click.option("--output", "outputs", multiple=True, metavar="NAME=PARTY,...", help="Who gets it; me is you.")
 @click.option("--result", metavar="PARTY,...", help="Who gets the result. Default: you.")
 @click.option("--messages", metavar="PARTY,...", help="Who gets error texts and log, which may contain data.")
@@ -115,7 +118,9 @@ def approve(executor: Executor, task_id: str, sha256: str | None, yes: bool, as_
     found = Task(executor, task_id)
     shown = found.contract()
     if sha256 is not None and sha256.lower() != shown.sha256:
-        raise _native.error("WRONG_CONTRACT", f"the contract is {shown.sha256}, not {sha256.lower()}; read it again")
+        raise _native.error(
+            "WRONG_CONTRACT", f"the contract is {shown.sha256}, not {sha256.lower()}; read it again"
+        )
     if sha256 is None:
         show.note(shown.explain(executor.party))
         if not yes:
@@ -137,7 +142,9 @@ def invoke(executor: Executor, task_id: str, as_json: bool) -> None:
 
 @task.command()
 @task_argument
-@click.option("--for", "seconds", type=click.FloatRange(min=0), help="Give up after so many seconds; the task goes on.")
+@click.option(
+    "--for", "seconds", type=click.FloatRange(min=0), help="Give up after so many seconds; the task goes on."
+)
 @with_executor
 def watch(executor: Executor, task_id: str, seconds: float | None, as_json: bool) -> None:
     """Show progress until TASK is over. The exit code tells how it ended."""
@@ -174,7 +181,8 @@ def fetch(executor: Executor, task_id: str, outputs: tuple[str, ...], as_json: b
     found = executor.tasks.get(task_id)
     with show.reporter(as_json) as report:
         found.wait(report)
-        saved = save(found, pairs(outputs, "--output"), report, as_json)
+        saved = save(found, pairs(outputs, "--output"), report)
+    tell_saved(saved, as_json)
     result = found.result() if found.facts.get("result") else None
     if as_json:
         show.event("result", task=found.id, result=result, outputs=saved, usage=found.usage)
@@ -182,19 +190,23 @@ def fetch(executor: Executor, task_id: str, outputs: tuple[str, ...], as_json: b
         show.value(result)
 
 
-def save(found: Task, wanted: dict[str, str], report: Any, as_json: bool) -> dict[str, Any]:
-    """Save outputs of a finished task and say so."""
+def save(found: Task, wanted: dict[str, str], report: Reporter) -> dict[str, Any]:
+    """Save outputs of a finished task: name -> {path, size}."""
     there = found.outputs
     saved: dict[str, Any] = {}
     for name, path in wanted.items():
         if name not in there:
             have = ", ".join(there) or "none"
             raise _native.error("NOT_FOUND", f"the task has no output {name}; it has {have}", name)
-        size = there[name].save(path, progress=report)
-        saved[name] = {"path": path, "size": size}
-        if not as_json:
-            show.note(f"{name} -> {path} ({size} bytes)")
+        saved[name] = {"path": path, "size": there[name].save(path, progress=report)}
     return saved
+
+
+def tell_saved(saved: dict[str, Any], as_json: bool) -> None:
+    """Say what was saved, for people."""
+    if not as_json:
+        for name, facts in saved.items():
+            show.note(f"{name} -> {facts['path']} ({facts['size']} bytes)")
 
 
 @task.command()

@@ -1,0 +1,341 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line in this process, against a fake executor: what it prints where, and with which exit code."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import stat
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from fake_executor import FakeExecutor
+
+import cella
+from cella.cli import show
+from cella.cli.main import COMMANDS, run
+
+
+class Result(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+class Shell:
+    """Runs commands with an executor, a trust file and an identity of their own."""
+
+    def __init__(
+        self, fake: FakeExecutor, folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any
+    ) -> None:
+        self.fake = fake
+        self.folder = folder
+        self.capsys = capsys
+        monkeypatch.chdir(folder)
+        monkeypatch.setenv("CELLA_AT", fake.address)
+        fake.trust_file(folder / "trust.toml")
+
+    def __call__(self, *arguments: object, code: int = 0) -> Result:
+        self.capsys.readouterr()
+        found = run([str(argument) for argument in arguments])
+        out, err = self.capsys.readouterr()
+        assert found == code, (out, err)
+        assert "Traceback (most recent call last)" not in err or "script.py" in err
+        return Result(found, out, err)
+
+
+@pytest.fixture
+def shell(
+    fake: FakeExecutor, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Shell:
+    (tmp_path / "in.txt").write_bytes(b"hello\n")
+    (tmp_path / "copy.py").write_text(
+        "def main(a, b, n: float = 2, who: str = 'x'):\n"
+        "    b.write(a.read() * int(n))\n    return {'n': n, 'who': who}\n"
+    )
+    (tmp_path / "bad.py").write_text("def main():\n    raise KeyError('k')\n")
+    return Shell(fake, tmp_path, capsys, monkeypatch)
+
+
+def test_help_lists_everything(shell: Shell) -> None:
+    out = shell("--help").out
+    for name in COMMANDS:
+        assert f"  {name} " in out
+    for code, text in show.EXIT_CODES.items():
+        assert f"  {code} " in out and text.split(":")[0] in out
+    for name in COMMANDS:
+        assert shell(name, "--help").out
+    assert "0.1.0" in shell("--version").out
+
+
+def test_run(shell: Shell) -> None:
+    done = shell(
+        "run", "copy.py", "--input", "a=in.txt", "--output", "b=out.txt", "--arg", "n=3", "--arg", "who=12"
+    )
+    assert json.loads(done.out) == {"n": 3, "who": "12"}
+    assert (shell.folder / "out.txt").read_bytes() == b"hello\n" * 3
+    assert "made a new identity" in done.err and "attested: level 2" in done.err and "b -> out.txt" in done.err
+    again = shell("run", "copy.py", "--input", "a=in.txt", "--output", "b=out.txt")
+    assert "made a new identity" not in again.err
+
+
+def test_run_for_machines(shell: Shell) -> None:
+    events = shell("run", "copy.py", "--input", "a=in.txt", "--output", "b=out.txt", "--json").events
+    kinds = [event["event"] for event in events]
+    assert kinds[0] == "identity" and kinds[1] == "attested" and kinds[-1] == "result"
+    assert events[-1]["result"] == {"n": 2, "who": "x"}
+    assert events[-1]["outputs"] == {"b": {"path": "out.txt", "size": 12}}
+    assert {event["stage"] for event in events if event["event"] == "progress"} >= {"encrypt", "upload", "state"}
+    failed = shell("run", "bad.py", "--json", code=4).events[-1]
+    assert failed["event"] == "error" and failed["code"] == "SCRIPT_FAILED" and failed["number"] == 701
+
+
+def test_run_fails_as_its_script_does(shell: Shell) -> None:
+    failed = shell("run", "bad.py", code=4)
+    assert failed.out == "" and "SCRIPT_FAILED (701)" in failed.err and "KeyError in line 2" in failed.err
+    assert "raise KeyError('k')" in failed.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["absent.py"], "no script absent.py"),
+        (["copy.py"], "main() needs a, b"),
+        (["copy.py", "--input", "a=absent", "--output", "b=o"], "no file absent"),
+        (["copy.py", "--input", "a=.", "--output", "b=o"], "is a folder"),
+        (["copy.py", "--input", "a=in.txt", "--output", "b=no/where/o"], "no writable folder"),
+        (["copy.py", "--input", "a", "--output", "b=o"], "not NAME=VALUE"),
+        (["copy.py", "--input", "a=in.txt", "--input", "a=in.txt"], "given twice"),
+        (["copy.py", "--input", "image=in.txt"], "no such parameter; it has a, b, n, who"),
+        (["copy.py", "--input", "a=in.txt", "--output", "b=o", "--limit", "memory=5"], "memory_bytes"),
+        (["copy.py", "--entry", "other"], "no top-level function other"),
+        (["in.txt"], "no top-level function"),
+        ([], "Missing argument"),
+        (["copy.py", "--nonsense"], "No such option"),
+    ],
+)
+def test_run_refuses_before_sending(shell: Shell, arguments: list[str], says: str) -> None:
+    failed = shell("run", *arguments, code=2)
+    assert says in failed.err and failed.out == ""
+    assert shell.fake.connections == 0
+
+
+def test_detach_and_fetch(shell: Shell) -> None:
+    task = shell("run", "copy.py", "--input", "a=in.txt", "--output", "b=ignored", "--detach").out.strip()
+    assert task.startswith("task-")
+    done = shell("task", "fetch", task, "--output", "b=out.txt")
+    assert json.loads(done.out)["n"] == 2 and (shell.folder / "out.txt").read_bytes() == b"hello\n" * 2
+    assert "no output c; it has b" in shell("task", "fetch", task, "--output", "c=x", code=6).err
+    assert "finished" in shell("task", "watch", task).out
+    assert json.loads(shell("task", "show", task).out)["state"] == "finished"
+    assert "finished" in shell("task", "list").out
+    assert shell("task", "cancel", task, code=6).err
+
+
+def test_attest(shell: Shell) -> None:
+    accepted = shell("attest", shell.fake.address)
+    assert "✓ measurement" in accepted.out and "ACCEPTED" in accepted.out and shell.fake.id in accepted.out
+    assert "Not checked:" in accepted.out and "Why not higher" in accepted.out and "Anchor:" in accepted.out
+    assert len(accepted.out.splitlines()) <= 24
+    report = shell("attest", shell.fake.address, "--json").events[0]
+    assert report["accepted"] is True and report["level"] == 2 and report["executor"] == shell.fake.id
+    shell.fake.trust_file(shell.folder / "strict.toml", min_level=3)
+    refused = shell("attest", shell.fake.address, "--trust", "strict.toml", code=3)
+    assert "✗ level" in refused.out and "LEVEL (314)" in refused.err and "REFUSED" in refused.err
+    assert (
+        shell("attest", shell.fake.address, "--trust", "strict.toml", "--json", code=3).events[0]["accepted"]
+        is False
+    )
+
+
+def test_refused_executor_gets_nothing(shell: Shell) -> None:
+    shell.fake.measurement = bytes(32)
+    failed = shell("run", "copy.py", "--input", "a=in.txt", "--output", "b=o", code=3)
+    assert "MEASUREMENT (312)" in failed.err and "cella attest" in failed.err and shell.fake.requests == []
+    assert not (shell.folder / "o").exists()
+
+
+def test_trust_files(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = shell("explain-trust").out
+    assert "level 2 or higher" in out and shell.fake.measurement.hex() in out and "ed25519:" in out
+    assert shell("explain-trust", "trust.toml", "--json").events[0]["min_level"] == 2
+    (shell.folder / "bad.toml").write_text("version = 1\nmin_level = 2\naccept = []\n")
+    assert "BAD_POLICY" in shell("explain-trust", "bad.toml", code=2).err
+    assert "BAD_POLICY" in shell("attest", shell.fake.address, "--trust", "bad.toml", code=2).err
+    (shell.folder / "trust.toml").rename(shell.folder / "elsewhere.toml")
+    assert "no trust file at trust.toml" in shell("info", code=2).err
+    monkeypatch.setenv("CELLA_TRUST", "elsewhere.toml")
+    assert shell("info").out
+
+
+def test_connection_errors(shell: Shell) -> None:
+    assert "nothing listens" in shell("attest", "127.0.0.1:1", code=5).err
+    assert "not an address" in shell("attest", "127.0.0.1:x", code=2).err
+
+
+def test_denied(shell: Shell) -> None:
+    assert "NOT_FOUND" in shell("task", "show", "task-" + "0" * 32, code=6).err
+    (shell.folder / "id.json").write_text("{}")
+    (shell.folder / "id.json").chmod(0o644)
+    assert "chmod 600" in shell("data", "list", "--identity", "id.json", code=6).err
+
+
+def test_limits_have_their_own_code(shell: Shell) -> None:
+    from fake_executor import Refused
+
+    def busy(op: str, answer: dict[str, Any]) -> dict[str, Any]:
+        if op == "task.create":
+            raise Refused("BUSY")
+        return answer
+
+    shell.fake.on_answer = busy
+    assert "BUSY (501)" in shell("run", "copy.py", "--input", "a=in.txt", "--output", "b=o", code=7).err
+
+
+def test_keys(shell: Shell) -> None:
+    made = shell("keygen", "-o", "me.json")
+    party = made.out.strip()
+    assert len(party) == 43 and stat.S_IMODE((shell.folder / "me.json").stat().st_mode) == 0o600
+    assert shell("id", "--identity", "me.json").out.strip() == party
+    assert shell("id", "--identity", "me.json", "--json").events[0]["party"] == party
+    assert "EXISTS" in shell("keygen", "-o", "me.json", code=6).err
+    assert "cella keygen" in shell("id", "--identity", "absent.json", code=6).err
+
+
+def test_encrypt_and_decrypt(shell: Shell) -> None:
+    done = shell("encrypt", "in.txt")
+    sealed = shell.folder / "in.txt.sealed"
+    assert done.out.split() == [hashlib.sha256(sealed.read_bytes()).hexdigest(), "in.txt.sealed"]
+    assert stat.S_IMODE((shell.folder / "in.txt.key").stat().st_mode) == 0o600
+    assert "in.txt exists" in shell("decrypt", "in.txt.sealed", "--key", "in.txt.key", code=2).err
+    shell("decrypt", "in.txt.sealed", "--key", "in.txt.key", "-o", "again")
+    assert (shell.folder / "again").read_bytes() == b"hello\n"
+    facts = shell("encrypt", "in.txt", "-o", "small", "--key", "small.key", "--segment", "4KB", "--json").events[-1]
+    assert facts["plain_size"] == 6 and facts["sealed_size"] == 62
+    assert "segments of 4KB" in shell("encrypt", "in.txt", "--key", "small.key", "--segment", "1MB", code=2).err
+    shell("encrypt", "in.txt", "--key", "small.key", "-o", "second")
+    assert (shell.folder / "second").read_bytes() != (shell.folder / "small").read_bytes()
+    shell("keygen", "-o", "id.json")
+    assert "not a cella data key" in shell("decrypt", "small", "--key", "id.json", "-o", "x", code=2).err
+    changed = bytearray(sealed.read_bytes())
+    changed[50] ^= 1
+    sealed.write_bytes(changed)
+    assert "BAD_TAG (301)" in shell("decrypt", "in.txt.sealed", "--key", "in.txt.key", "-o", "x", code=3).err
+    sealed.write_bytes(b"")
+    shell("decrypt", "in.txt.sealed", "--key", "in.txt.key", "-o", "x", code=3)
+    assert not (shell.folder / "x").exists()
+    assert "absent" in shell("encrypt", "absent", code=2).err
+    assert not (shell.folder / "absent.key").exists()
+
+
+def test_data(shell: Shell) -> None:
+    name = shell("data", "add", "in.txt").out.strip()
+    assert name in shell("data", "list").out
+    assert json.loads(shell("data", "show", name).out)["stored"] is True
+    shell("encrypt", "in.txt")
+    sealed = shell("data", "add", "in.txt.sealed", "--sealed", "--key", "in.txt.key", "--name", "n").out.strip()
+    assert shell.fake._plain(sealed) == b"hello\n"
+    assert shell("data", "list", "--json").events[1]["name"] == "n"
+    assert "belong together" in shell("data", "add", "in.txt", "--sealed", code=2).err
+
+
+def test_functions(shell: Shell) -> None:
+    made = shell(
+        "function", "register", "copy.py", "--input", "a", "--output", "b?", "--lock", "n=5", "--name", "copy2"
+    )
+    name = made.out.strip()
+    shown = json.loads(shell("function", "show", name).out)
+    assert shown["spec"]["outputs"] == [{"name": "b", "optional": True}] and shown["public"] is False
+    assert {"name": "n", "type": "number", "default": 5, "locked": True} in shown["spec"]["arguments"]
+    assert shown["sha256"] in made.err
+    assert shell("function", "show", name, "--source").out == (shell.folder / "copy.py").read_text()
+    shell("function", "register", "--builtin", "echo", "--argument", "message", "--public")
+    out = shell("function", "list").out
+    assert "copy2" in out and "echo" in out and "private" in out
+    assert "either SCRIPT or --builtin" in shell("function", "register", code=2).err
+
+
+def test_parties(shell: Shell) -> None:
+    mine = shell("party", "enrol", "--name", "me").out.strip()
+    assert json.loads(shell("party", "show").out)["name"] == "me"
+    assert shell("party", "show", mine, "--json").events[0]["party"] == mine
+    assert shell("party", "show", "A" * 43, code=6)
+
+
+def test_several_parties(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    people = {}
+    for name in ("owner", "author", "user"):
+        people[name] = shell("keygen", "-o", f"{name}.json").out.strip()
+        shell("party", "enrol", "--identity", f"{name}.json")
+
+    def by(name: str, *arguments: object, code: int = 0) -> Result:
+        return shell(*arguments, "--identity", f"{name}.json", code=code)
+
+    (shell.folder / "f.py").write_text("def main(x, w, y, k=1):\n    y.write(x.read() + w.read())\n    return k\n")
+    inputs = ["--input", "x", "--input", "w", "--output", "y"]
+    function = by("author", "function", "register", "f.py", *inputs).out.strip()
+    weights = by("owner", "data", "add", "in.txt").out.strip()
+    mine = by("user", "data", "add", "in.txt").out.strip()
+    created = by(
+        "user",
+        "task",
+        "create",
+        function,
+        "--input",
+        f"x={mine}",
+        "--input",
+        f"w={people['owner']}",
+        "--output",
+        "y=me",
+        "--arg",
+        "k=7",
+        "--messages",
+        f"me,{people['author']}",
+    )
+    task = created.out.split()[0]
+    assert "NOT_ASSIGNED" in by("user", "task", "contract", task, code=6).err
+    assert "assigned" in by("owner", "task", "assign", task, f"w={weights}").out
+    assert "waiting for the approval" in by("user", "task", "show", task).err
+    contract = by("owner", "task", "contract", task)
+    assert "w: from you" in contract.out and "argument k = 7" in contract.out
+    raw = by("owner", "task", "contract", task, "--raw").out.encode()
+    sha256 = hashlib.sha256(raw).hexdigest()
+    assert sha256 in contract.out
+    assert "nobody to ask" in by("owner", "task", "approve", task, code=2).err
+    assert "WRONG_CONTRACT" in by("owner", "task", "approve", task, "--sha256", "00" * 32, code=6).err
+    by("owner", "task", "approve", task, "--sha256", sha256)
+    shown = by("author", "task", "approve", task, "--yes")
+    assert "Who gives what" in shown.err and "approved" not in shown.out
+    assert "NOT_APPROVED" in by("user", "task", "invoke", task, code=6).err
+    by("user", "task", "approve", task, "--yes")
+    by("user", "task", "invoke", task)
+    done = by("user", "task", "fetch", task, "--output", "y=y.txt")
+    assert done.out.strip() == "7" and (shell.folder / "y.txt").read_bytes() == b"hello\n" * 2
+    nothing = by("owner", "task", "fetch", task, "--output", "y=z.txt", code=6)
+    assert "not for you" in nothing.err and not (shell.folder / "z.txt").exists()
+    assert by("author", "task", "fetch", task).out == ""
+
+
+def test_approval_asks_on_a_terminal(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = shell("run", "copy.py", "--input", "a=in.txt", "--output", "b=o", "--detach").out.strip()
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("click.termui.visible_prompt_func", lambda prompt: "n")
+    assert shell("task", "approve", task, code=130)
+
+
+def test_text_of_others_can_not_play_with_the_terminal(shell: Shell) -> None:
+    (shell.folder / "evil.py").write_text("def main():\n    raise ValueError('\\x1b[2J\\x07')\n")
+    err = shell("run", "evil.py", code=4).err
+    assert "\x1b" not in err and "\x07" not in err and "\\x1b[2J" in err
+
+
+def test_errors_say_what_to_do() -> None:
+    assert set(show.HINTS) <= {row[0] for row in cella._native.status_table()}
+    for row in cella._native.status_table()[1:]:
+        assert show.exit_code_of(cella._native.error(row[0])) in show.EXIT_CODES
+    assert show.exit_code_of(KeyboardInterrupt()) == 130 and show.exit_code_of(RuntimeError()) == 1

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line as a process: exit codes, pipes and terminals, interrupts, how fast it starts."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_executor import FakeExecutor
+
+import cella
+
+PACKAGE = str(Path(cella.__file__).resolve().parents[1])
+
+
+class Process:
+    def __init__(self, fake: FakeExecutor, folder: Path) -> None:
+        self.folder = folder
+        fake.trust_file(folder / "trust.toml")
+        self.environment = os.environ | {"PYTHONPATH": PACKAGE, "CELLA_AT": fake.address, "TERM": "xterm"}
+        self.environment["HOME"] = str(folder)
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "cella", *arguments]
+
+    def __call__(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            self.command(*arguments),
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            timeout=60,
+            **options,
+        )
+
+
+@pytest.fixture
+def process(fake: FakeExecutor, tmp_path: Path) -> Process:
+    (tmp_path / "in.txt").write_bytes(b"hello\n" * 1000)
+    (tmp_path / "copy.py").write_text("def main(a, b):\n    b.write(a.read())\n    return 'done'\n")
+    (tmp_path / "bad.py").write_text("def main():\n    raise KeyError('k')\n")
+    return Process(fake, tmp_path)
+
+
+RUN = ("run", "copy.py", "--input", "a=in.txt", "--output", "b=out.txt")
+
+
+def test_pipe(process: Process) -> None:
+    done = process(*RUN)
+    assert done.returncode == 0 and json.loads(done.stdout) == "done"
+    assert b"\x1b" not in done.stderr and b"\r" not in done.stderr
+    assert [line for line in done.stderr.splitlines() if line.startswith(b"upload a: ")]
+    assert (process.folder / "out.txt").read_bytes() == (process.folder / "in.txt").read_bytes()
+
+
+def test_terminal(process: Process) -> None:
+    master, slave = pty.openpty()
+    child = subprocess.Popen(
+        process.command(*RUN), cwd=process.folder, env=process.environment, stdout=subprocess.PIPE, stderr=slave
+    )
+    os.close(slave)
+    seen = b""
+    while select.select([master], [], [], 20)[0]:
+        try:
+            seen += os.read(master, 65536)
+        except OSError:
+            break
+    out, _ = child.communicate(timeout=20)
+    os.close(master)
+    assert child.returncode == 0 and json.loads(out) == "done", seen
+    assert b"\x1b[" in seen and b"finished" in seen
+
+
+def test_exit_codes(process: Process) -> None:
+    assert process(*RUN).returncode == 0
+    assert process("nonsense").returncode == 2
+    assert process("run", "bad.py").returncode == 4
+    assert process("attest", "127.0.0.1:1").returncode == 5
+    assert process("task", "show", "task-" + "0" * 32).returncode == 6
+    (process.folder / "trust.toml").write_text(
+        (process.folder / "trust.toml").read_text().replace("min_level = 2", "min_level = 5")
+    )
+    refused = process(*RUN)
+    assert refused.returncode == 3 and b"LEVEL" in refused.stderr and b"Traceback" not in refused.stderr
+
+
+def test_debug_shows_the_traceback(process: Process) -> None:
+    assert b"Traceback" in process("--debug", "attest", "127.0.0.1:1").stderr
+
+
+def test_json_lines_are_json(process: Process) -> None:
+    done = process(*RUN, "--json")
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert events[-1]["event"] == "result" and events[-1]["result"] == "done"
+
+
+def test_pipes_of_files(process: Process) -> None:
+    plain = os.urandom(3_000_000)
+    sealed = process("encrypt", "-", "-o", "-", "--key", "k", input=plain)
+    assert sealed.returncode == 0 and len(sealed.stdout) == cella._native.sealed_size(len(plain))
+    opened = process("decrypt", "-", "-o", "-", "--key", "k", input=sealed.stdout)
+    assert opened.returncode == 0 and opened.stdout == plain
+    cut = process("decrypt", "-", "-o", "-", "--key", "k", input=sealed.stdout[:-1])
+    assert cut.returncode == 3 and plain.startswith(cut.stdout) and cut.stdout != plain
+    assert process("encrypt", "-").returncode == 2
+
+
+def test_full_disk(process: Process) -> None:
+    command = process.command("encrypt", "in.txt", "-o", "-")
+    with open("/dev/full", "wb") as full:
+        failed = subprocess.run(
+            command, cwd=process.folder, env=process.environment, stdout=full, stderr=subprocess.PIPE, timeout=60
+        )
+    assert failed.returncode == 1 and b"No space left" in failed.stderr
+
+
+def test_interrupt_says_that_the_task_goes_on(process: Process, fake: FakeExecutor) -> None:
+    fake._run = lambda task: None  # type: ignore[method-assign]
+    child = subprocess.Popen(
+        process.command(*RUN),
+        cwd=process.folder,
+        env=process.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    until = time.monotonic() + 20
+    while not any(op == "task.watch" for op, _ in fake.requests) and time.monotonic() < until:
+        time.sleep(0.05)
+    child.send_signal(signal.SIGINT)
+    out, err = child.communicate(timeout=20)
+    assert child.returncode == 130 and b"goes on" in err and b"Traceback" not in err and out == b""
+    assert not (process.folder / "out.txt").exists()
+
+
+def test_no_secret_in_arguments_or_files(process: Process) -> None:
+    process(*RUN)
+    left = {str(path.relative_to(process.folder)) for path in process.folder.rglob("*") if path.is_file()}
+    assert left == {"in.txt", "copy.py", "bad.py", "trust.toml", "out.txt", ".config/cella/identity.json"}
+
+
+def test_starts_fast(process: Process) -> None:
+    best = 9.0
+    for _ in range(5):
+        begin = time.monotonic()
+        assert process("--help").returncode == 0
+        best = min(best, time.monotonic() - begin)
+    assert best < 0.25, best
+
+
+def test_help_loads_little(process: Process) -> None:
+    program = "import sys; from cella.cli.main import run\n" "run(['--help']); print(*sys.modules, file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", program], env=process.environment, capture_output=True, check=True)
+    loaded = set(done.stderr.decode().split())
+    assert not loaded & {"rich", "http.client", "numpy", "tomllib", "cella.executor", "ssl"}
+
+
+def test_completion(process: Process) -> None:
+    environment = process.environment | {"_CELLA_COMPLETE": "bash_source"}
+    done = subprocess.run(process.command(), env=environment, capture_output=True, timeout=20)
+    assert b"complete" in done.stdout
