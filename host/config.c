@@ -31,7 +31,8 @@ static const char help_text[] =
     "  drain_s               longest wait for running tasks after SIGTERM (default 3600)\n"
     "  log                   \"text\" or \"json\" (default \"text\")\n"
     "\n"
-    "SIGTERM or SIGINT: take no new tasks or connections, wait for running tasks, exit. A second one ends at once.\n"
+    "SIGTERM or SIGINT: take no new tasks or connections, wait for running tasks, exit. A second one ends at "
+    "once.\n"
     "Exit status: 0 ended as asked, 1 failed, 2 wrong use or configuration.\n";
 
 const char *cella_host_help(void)
@@ -204,7 +205,8 @@ static cella_status read_options(int argc, char **argv, struct cella_host_config
 {
     for (int i = 2; i < argc; i += 2) {
         if (i + 1 == argc || set_option(argv[i], argv[i + 1], config, file) != CELLA_OK) {
-            snprintf(blame, CELLA_HOST_BLAME_MAX, "%.100s: not an option, or its value is missing or wrong", argv[i]);
+            snprintf(blame, CELLA_HOST_BLAME_MAX, "%.100s: not an option, or its value is missing or wrong",
+                     argv[i]);
             return CELLA_BAD_ARGUMENT;
         }
     }
@@ -218,8 +220,8 @@ static cella_status read_command(int argc, char **argv, struct cella_host_config
         const char *name;
         enum cella_host_command command;
     } commands[] = {
-        { "run", CELLA_HOST_RUN },       { "measure", CELLA_HOST_MEASURE }, { "--help", CELLA_HOST_HELP },
-        { "help", CELLA_HOST_HELP },     { "-h", CELLA_HOST_HELP },         { "--version", CELLA_HOST_VERSION },
+        { "run", CELLA_HOST_RUN },   { "measure", CELLA_HOST_MEASURE }, { "--help", CELLA_HOST_HELP },
+        { "help", CELLA_HOST_HELP }, { "-h", CELLA_HOST_HELP },         { "--version", CELLA_HOST_VERSION },
     };
     for (size_t i = 0; argc > 1 && i < sizeof(commands) / sizeof(commands[0]); i++) {
         if (strcmp(argv[1], commands[i].name) == 0) {

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * What the operator asks for: the command line and, with --config, one strict JSON file. docs/operations.md explains
- * every setting.
+ * What the operator asks for: the command line and, with --config, one strict JSON file. docs/operations.md
+ * explains every setting.
  */
 
 #include "host/flat_json.h"
@@ -21,17 +21,17 @@ enum cella_host_command {
 
 struct cella_host_config {
     enum cella_host_command command;
-    bool development;                 /* --dev */
-    char state[CELLA_HOST_PATH_MAX];  /* the state folder */
-    char listen[128];                 /* ADDR:PORT */
+    bool development;                   /* --dev */
+    char state[CELLA_HOST_PATH_MAX];    /* the state folder */
+    char listen[128];                   /* ADDR:PORT */
     char programs[CELLA_HOST_PATH_MAX]; /* folder of the executor's programs; default: beside cella-host */
     struct cella_flat_json_list profiles;
-    int64_t pool;                     /* warm cells per profile */
+    int64_t pool; /* warm cells per profile */
     bool allow_missing_layers;
     int64_t store_max_bytes;
-    int64_t drain_s;                  /* longest wait for running tasks after SIGTERM */
+    int64_t drain_s; /* longest wait for running tasks after SIGTERM */
     bool log_json;
-    int ready_fd;                     /* -1: none */
+    int ready_fd; /* -1: none */
 };
 
 /*

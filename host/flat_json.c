@@ -8,8 +8,8 @@ struct cursor {
 
 static void skip_blanks(struct cursor *cursor)
 {
-    while (cursor->at < cursor->end && (*cursor->at == ' ' || *cursor->at == '\t' || *cursor->at == '\n' ||
-                                        *cursor->at == '\r')) {
+    while (cursor->at < cursor->end &&
+           (*cursor->at == ' ' || *cursor->at == '\t' || *cursor->at == '\n' || *cursor->at == '\r')) {
         cursor->at++;
     }
 }
@@ -166,7 +166,8 @@ static cella_status read_value(struct cursor *cursor, const struct cella_flat_js
     return CELLA_INTERNAL;
 }
 
-static struct cella_flat_json_member *find_member(struct cella_flat_json_member *members, size_t count, const char *name)
+static struct cella_flat_json_member *find_member(struct cella_flat_json_member *members, size_t count,
+                                                  const char *name)
 {
     for (size_t i = 0; i < count; i++) {
         if (strcmp(members[i].name, name) == 0) {
@@ -199,7 +200,7 @@ static cella_status read_member(struct cursor *cursor, struct cella_flat_json_me
 }
 
 cella_status cella_flat_json_read(struct cella_view text, struct cella_flat_json_member *members, size_t count,
-                             char blame[CELLA_FLAT_JSON_ITEM_MAX])
+                                  char blame[CELLA_FLAT_JSON_ITEM_MAX])
 {
     struct cursor cursor = { text.data, text.data + text.size };
     blame[0] = '\0';

@@ -3,7 +3,8 @@
 
 /*
  * A strict reader for one flat JSON object: strings, integers, booleans and lists of strings. Enough for the host's
- * configuration and for what an executor reports, and small enough to read in one sitting: the host links no parser.
+ * configuration and for what an executor reports, and small enough to read in one sitting: the host links no
+ * parser.
  *
  * Refused: members that are not in the table, the same member twice, nesting, null, fractions, control characters,
  * escapes for anything but ASCII, text after the object.
@@ -49,8 +50,8 @@ struct cella_flat_json_member {
  * CELLA_BAD_FIELD  wrong type, out of range, too long, or there twice
  * On failure some places may have been written.
  */
-CELLA_MUST_USE cella_status cella_flat_json_read(struct cella_view text, struct cella_flat_json_member *members, size_t count,
-                                            char blame[CELLA_FLAT_JSON_ITEM_MAX]);
+CELLA_MUST_USE cella_status cella_flat_json_read(struct cella_view text, struct cella_flat_json_member *members,
+                                                 size_t count, char blame[CELLA_FLAT_JSON_ITEM_MAX]);
 
 /* Append text as a JSON string with its quotes. CELLA_NO_MEMORY; CELLA_BAD_FORMAT for control characters */
 CELLA_MUST_USE cella_status cella_flat_json_write_text(struct cella_bytes *out, const char *text);

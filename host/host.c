@@ -44,7 +44,7 @@ struct host {
     struct event *timer; /* restart, or the end of patience */
     struct cella_peer *monitor;
     struct cella_peer *front;
-    bool reported;       /* READY came from this executor */
+    bool reported; /* READY came from this executor */
     bool ever_ready;
     bool stopping;
     bool done;
@@ -306,7 +306,8 @@ static void on_child(evutil_socket_t signal_number, short what, void *context)
     int status = 0;
     (void) signal_number;
     (void) what;
-    if (host->executor.process == 0 || waitpid(host->executor.process, &status, WNOHANG) != host->executor.process) {
+    if (host->executor.process == 0 ||
+        waitpid(host->executor.process, &status, WNOHANG) != host->executor.process) {
         return;
     }
     host->executor.process = 0;
@@ -325,9 +326,9 @@ static void on_timer(evutil_socket_t none, short what, void *context)
     (void) none;
     (void) what;
     if (host->executor.process > 0) {
-        cella_log_write(host->log, CELLA_LOG_WARNING, host->stopping
-                                                          ? "running tasks did not end in time; ending them"
-                                                          : "cella-monitor closed its link; ending it");
+        cella_log_write(host->log, CELLA_LOG_WARNING,
+                        host->stopping ? "running tasks did not end in time; ending them"
+                                       : "cella-monitor closed its link; ending it");
         kill(host->executor.process, SIGKILL); /* SIGCHLD follows */
     } else if (start_executor(host) != CELLA_OK) {
         clear_executor(host);

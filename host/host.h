@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * The host: starts an executor, connects its links to clients and store, restarts it when it dies, tells the operator
- * what happens, and ends in order. It is not trusted by anybody with data; it can deny service and nothing more.
+ * The host: starts an executor, connects its links to clients and store, restarts it when it dies, tells the
+ * operator what happens, and ends in order. It is not trusted by anybody with data; it can deny service and nothing
+ * more.
  */
 
 #include "host/config.h"

@@ -122,7 +122,8 @@ static cella_status make_ends(const struct cella_launch *launch, struct cella_ex
 
 static cella_status become_nobody(void)
 {
-    /* Refused where the map was written by a user without rights over groups: then there are none to drop either. */
+    /* Refused where the map was written by a user without rights over groups: then there are none to drop either.
+     */
     (void) setgroups(0, NULL);
     return setresgid(NOBODY, NOBODY, NOBODY) == 0 && setresuid(NOBODY, NOBODY, NOBODY) == 0 ? CELLA_OK
                                                                                             : CELLA_SYSTEM_FAILED;
@@ -256,7 +257,8 @@ static cella_status follow_child(pid_t process, struct ends *ends, char blame[CE
     }
     if (count == (ssize_t) sizeof(report)) {
         report.step[sizeof(report.step) - 1] = '\0';
-        snprintf(blame, CELLA_HOST_BLAME_MAX, "%s: %s", report.step, strerror(report.error));
+        snprintf(blame, CELLA_HOST_BLAME_MAX, "%s: %s%s", report.step, strerror(report.error),
+                 report.error == EACCES ? "; the programs and their folder must be readable by everybody" : "");
     }
     return CELLA_SYSTEM_FAILED;
 }
@@ -269,8 +271,8 @@ cella_status cella_launch(const struct cella_launch *launch, struct cella_execut
     CELLA_CLEANUP(cella_executor_clear) struct cella_executor executor = { 0, -1, -1, -1 };
     snprintf(blame, CELLA_HOST_BLAME_MAX, "descriptors: %s", strerror(errno));
     CELLA_TRY(make_ends(launch, &executor, &ends));
-    unsigned long namespaces = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC |
-                               CLONE_NEWUTS | CLONE_NEWCGROUP;
+    unsigned long namespaces =
+        CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
     long process = syscall(SYS_clone, namespaces | SIGCHLD, NULL, NULL, NULL, 0UL);
     if (process < 0) {
         snprintf(blame, CELLA_HOST_BLAME_MAX, "new namespaces: %s; this machine must let %s make user namespaces",

@@ -27,9 +27,9 @@
 
 /* What an executor is given. All borrowed. */
 struct cella_launch {
-    const char *programs;       /* folder with cella-monitor and the others */
-    const char *const *argv;    /* of the monitor, NULL-terminated */
-    int standard_out;           /* -1: the same as standard error */
+    const char *programs;    /* folder with cella-monitor and the others */
+    const char *const *argv; /* of the monitor, NULL-terminated */
+    int standard_out;        /* -1: the same as standard error */
     struct cella_view seed;
     struct cella_view charter;
     struct cella_view configuration;

@@ -136,7 +136,7 @@ static cella_status change_root(void)
         return CELLA_SYSTEM_FAILED;
     }
     return syscall(SYS_mount_setattr, AT_FDCWD, "/", 0, &attributes, sizeof(attributes)) == 0 ? CELLA_OK
-                                                                                             : CELLA_SYSTEM_FAILED;
+                                                                                              : CELLA_SYSTEM_FAILED;
 }
 
 cella_status cella_view_enter(const char *programs, cella_status (*become_nobody)(void), const char **step)

@@ -211,7 +211,8 @@ static void serve_door(struct cella_links *links, int door, uint8_t role)
 {
     int pair[2];
     bool known = role == CELLA_LINK_FRONT || role == CELLA_LINK_COURIER;
-    if (!known || links->count >= CELLA_LINKS_MAX || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
+    if (!known || links->count >= CELLA_LINKS_MAX ||
+        socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
         answer_door(door, 0, -1);
         return;
     }

@@ -52,7 +52,8 @@ struct cella_links_events {
 };
 
 /* events: static. NULL without memory. */
-struct cella_links *cella_links_new(struct event_base *base, const struct cella_links_events *events, void *context);
+struct cella_links *cella_links_new(struct event_base *base, const struct cella_links_events *events,
+                                    void *context);
 void cella_links_free(struct cella_links *links);
 
 /* Take over a socket (closed in any case) as the link of a program. CELLA_TOO_MANY, CELLA_NO_MEMORY */

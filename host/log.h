@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * The host's log: one line per event on standard error, for people ("time level text") or for machines (a JSON object
- * per line). Everything the executor says is hostile text: it is cut, made printable and limited in rate before it
- * gets here as an argument.
+ * The host's log: one line per event on standard error, for people ("time level text") or for machines (a JSON
+ * object per line). Everything the executor says is hostile text: it is cut, made printable and limited in rate
+ * before it gets here as an argument.
  */
 
 #include <stdbool.h>

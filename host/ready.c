@@ -55,20 +55,21 @@ static cella_status add_value(struct cella_bytes *out, const char *before, const
 
 cella_status cella_ready_trust_file(const struct cella_ready *ready, struct cella_bytes *out)
 {
-    CELLA_TRY(add(out, "# What a client accepts. Written by cella-host for the executor that it started.\n"
-                       "# It comes from the machine that it judges: good for development and tests. For anything\n"
-                       "# else, get measurement and root from somebody you trust, by another way.\n\n"
-                       "# Version of this format.\n"
-                       "version = 1\n\n"
-                       "# Least assurance level, 1 to 5. Level 2 (soft): files hashed and signed by software on the\n"
-                       "# same machine; its operator could forge that.\n"
-                       "min_level = 2\n\n"
-                       "# Kinds of evidence that are accepted.\n"
-                       "accept = [\"soft\"]\n\n"
-                       "# The code that may run: the hash of the executor's files.\n"
-                       "[[measurement]]\n"
-                       "name = \"development executor\"\n"
-                       "type = \"soft\"\n"));
+    CELLA_TRY(add(out,
+                  "# What a client accepts. Written by cella-host for the executor that it started.\n"
+                  "# It comes from the machine that it judges: good for development and tests. For anything\n"
+                  "# else, get measurement and root from somebody you trust, by another way.\n\n"
+                  "# Version of this format.\n"
+                  "version = 1\n\n"
+                  "# Least assurance level, 1 to 5. Level 2 (soft): files hashed and signed by software on the\n"
+                  "# same machine; its operator could forge that.\n"
+                  "min_level = 2\n\n"
+                  "# Kinds of evidence that are accepted.\n"
+                  "accept = [\"soft\"]\n\n"
+                  "# The code that may run: the hash of the executor's files.\n"
+                  "[[measurement]]\n"
+                  "name = \"development executor\"\n"
+                  "type = \"soft\"\n"));
     CELLA_TRY(add_value(out, "value = \"", ready->measurement, "\"\n\n"));
     CELLA_TRY(add_value(out,
                         "# The rules fixed at its first start: SHA-256 of the charter's bytes.\n"

@@ -4,8 +4,8 @@
 /*
  * What the monitor reports when it is ready (docs/protocol.md section 9, READY), and the trust file made of it.
  *
- * The report comes over the link, so nothing in it is believed: it is shown to the operator and written into a trust
- * file for development, where the client checks all of it against the executor's evidence.
+ * The report comes over the link, so nothing in it is believed: it is shown to the operator and written into a
+ * trust file for development, where the client checks all of it against the executor's evidence.
  */
 
 #include "host/flat_json.h"

@@ -98,8 +98,8 @@ static void on_client_readable(evutil_socket_t socket, short what, void *context
         return;
     }
     size_t accepted;
-    break_peer(connection->owner.peer, cella_link_send(link, connection->owner.stream,
-                                                       cella_view_of(piece, (size_t) size), &accepted));
+    break_peer(connection->owner.peer,
+               cella_link_send(link, connection->owner.stream, cella_view_of(piece, (size_t) size), &accepted));
 }
 
 static void on_stream_writable(struct cella_owner *owner)
@@ -122,8 +122,8 @@ static bool write_out(struct connection *connection)
         }
         cella_bytes_consume(&connection->out, (size_t) size);
         if (connection->owner.stream != NULL) {
-            break_peer(connection->owner.peer, cella_link_consumed(connection->owner.peer->link,
-                                                                   connection->owner.stream, (size_t) size));
+            break_peer(connection->owner.peer,
+                       cella_link_consumed(connection->owner.peer->link, connection->owner.stream, (size_t) size));
         }
     }
     return true;
@@ -289,8 +289,8 @@ cella_status cella_relay_new(struct event_base *base, struct cella_log *log, con
     relay->log = log;
     int family = strchr(host, ':') == NULL ? AF_INET : AF_INET6;
     relay->listener = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    cella_status status = relay->listener < 0 ? CELLA_SYSTEM_FAILED
-                                              : bind_listener(relay->listener, host, port, shown);
+    cella_status status =
+        relay->listener < 0 ? CELLA_SYSTEM_FAILED : bind_listener(relay->listener, host, port, shown);
     if (status == CELLA_OK) {
         relay->incoming = event_new(base, relay->listener, EV_READ | EV_PERSIST, on_incoming, relay);
         status = relay->incoming != NULL && event_add(relay->incoming, NULL) == 0 ? CELLA_OK : CELLA_NO_MEMORY;

@@ -8,8 +8,9 @@
 #include "base/wire.h"
 #include "host/store_folder.h"
 
-#define PIECE 65536U                       /* bytes read from an object at a time */
-#define WRITE_BACK_BYTES (8U * 1024U * 1024U) /* start writing to disk that often, so that the last fsync is short */
+#define PIECE 65536U /* bytes read from an object at a time */
+#define WRITE_BACK_BYTES                                                                                           \
+    (8U * 1024U * 1024U) /* start writing to disk that often, so that the last fsync is short */
 
 enum direction {
     DIRECTION_PUT,
@@ -201,8 +202,8 @@ static cella_status start_get(struct transfer *transfer, struct cella_view id)
     CELLA_TRY(cella_write_u32(&head, CELLA_OK));
     CELLA_TRY(cella_write_u64(&head, transfer->max));
     size_t accepted;
-    CELLA_TRY(cella_link_send(transfer->owner.peer->link, transfer->owner.stream, cella_bytes_view(&head),
-                              &accepted));
+    CELLA_TRY(
+        cella_link_send(transfer->owner.peer->link, transfer->owner.stream, cella_bytes_view(&head), &accepted));
     return accepted == head.size ? CELLA_OK : CELLA_STORE_FAILED;
 }
 
@@ -217,8 +218,7 @@ static cella_status start_put(struct transfer *transfer, struct cella_view id)
 static void serve_transfer(struct cella_store *store, struct cella_peer *peer, struct cella_stream *stream,
                            enum direction direction, struct cella_view id, uint64_t max)
 {
-    struct transfer *transfer =
-        store->transfers < CELLA_STORE_TRANSFERS_MAX ? calloc(1, sizeof(*transfer)) : NULL;
+    struct transfer *transfer = store->transfers < CELLA_STORE_TRANSFERS_MAX ? calloc(1, sizeof(*transfer)) : NULL;
     if (transfer == NULL) {
         break_peer(peer, cella_link_reset(peer->link, stream, CELLA_BUSY));
         return;

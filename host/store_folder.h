@@ -10,8 +10,8 @@
 #define CELLA_STORE_ID_SIZE 32U /* lower-case hexadecimal digits */
 
 struct cella_store_folder {
-    int folder;         /* of store/ */
-    uint64_t used;      /* bytes of complete objects and of reservations */
+    int folder;    /* of store/ */
+    uint64_t used; /* bytes of complete objects and of reservations */
     uint64_t max_bytes;
     uint64_t temporary; /* number of the next temporary file */
 };
@@ -24,7 +24,8 @@ void cella_store_folder_close(struct cella_store_folder *folder);
 bool cella_store_id_valid(struct cella_view id);
 
 /* A new temporary file. *number names it. CELLA_STORE_FAILED, CELLA_STORE_FULL */
-CELLA_MUST_USE cella_status cella_store_folder_create(struct cella_store_folder *folder, uint64_t *number, int *file);
+CELLA_MUST_USE cella_status cella_store_folder_create(struct cella_store_folder *folder, uint64_t *number,
+                                                      int *file);
 
 /* Account for bytes about to be written to a temporary file. CELLA_STORE_FULL */
 CELLA_MUST_USE cella_status cella_store_folder_reserve(struct cella_store_folder *folder, uint64_t size);

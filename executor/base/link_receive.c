@@ -181,6 +181,9 @@ static cella_status receive_bytes(struct cella_link *link, struct cella_view byt
         return CELLA_OK;
     }
     CELLA_TRY(receive_frames(link, bytes, &used));
+    if (used == bytes.size) {
+        return CELLA_OK;
+    }
     return cella_bytes_append(&link->in, cella_view_of(bytes.data + used, bytes.size - used));
 }
 

@@ -159,6 +159,9 @@ cella_status cella_link_note(struct cella_link *link, enum cella_note_kind kind,
 
 struct cella_view cella_link_pending(const struct cella_link *link)
 {
+    if (link->out_sent == link->out.size) {
+        return (struct cella_view){ 0 };
+    }
     return cella_view_of(link->out.data + link->out_sent, link->out.size - link->out_sent);
 }
 

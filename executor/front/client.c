@@ -50,7 +50,8 @@ static bool flush(struct cella_client *client)
         }
         size_t size = cella_tls_take(client->tls, record, sizeof(record));
         size_t accepted;
-        check_link(client, cella_link_send(link, client->connection.stream, cella_view_of(record, size), &accepted));
+        check_link(client,
+                   cella_link_send(link, client->connection.stream, cella_view_of(record, size), &accepted));
     }
     return client->front->broken == CELLA_OK;
 }

@@ -2,8 +2,8 @@
 #pragma once
 
 /*
- * One client's connection: TLS, then one HTTP request after the other. Everything a client sends is hostile, and so is
- * everything the host passes on. The front passes requests to the monitor unread and decides nothing.
+ * One client's connection: TLS, then one HTTP request after the other. Everything a client sends is hostile, and so
+ * is everything the host passes on. The front passes requests to the monitor unread and decides nothing.
  *
  * A client goes through phases; each has a deadline and says what is read and what is written. What is not read yet
  * stays with the host: a slow reader costs no memory beyond one window.
@@ -15,12 +15,12 @@
 #include "monitor/ask.h"
 #include "trust/crypto.h"
 
-#define CELLA_CLIENT_HEAD_MS 10000U  /* handshake and first head; every further head from its first byte */
-#define CELLA_CLIENT_IDLE_MS 60000U  /* between requests */
-#define CELLA_CLIENT_STALL_MS 30000U /* without a byte of body or answer moving */
-#define CELLA_CLIENT_BODY_MS 120000U /* for a whole body that is kept in memory */
+#define CELLA_CLIENT_HEAD_MS 10000U   /* handshake and first head; every further head from its first byte */
+#define CELLA_CLIENT_IDLE_MS 60000U   /* between requests */
+#define CELLA_CLIENT_STALL_MS 30000U  /* without a byte of body or answer moving */
+#define CELLA_CLIENT_BODY_MS 120000U  /* for a whole body that is kept in memory */
 #define CELLA_CLIENT_STORE_MS 120000U /* for the host to answer for an object */
-#define CELLA_CLIENT_LINGER_MS 2000U /* for the client to read a last answer and close */
+#define CELLA_CLIENT_LINGER_MS 2000U  /* for the client to read a last answer and close */
 #define CELLA_FRONT_BODIES_MAX (256U * 1024U * 1024U) /* bytes of request bodies held for all clients together */
 
 enum cella_client_phase {

@@ -57,15 +57,15 @@ static void start_reply(struct cella_client *client, cella_status appended)
 void cella_client_refuse(struct cella_client *client, cella_status status, unsigned int http_status)
 {
     client->reply_more = 0;
-    start_reply(client, cella_reply_error(&client->reply, status, http_status,
-                                          client->body_unread || client->head.closes));
+    start_reply(client,
+                cella_reply_error(&client->reply, status, http_status, client->body_unread || client->head.closes));
 }
 
 static cella_status write_answer(struct cella_client *client, unsigned int http_status, const char *type,
                                  struct cella_view body)
 {
-    CELLA_TRY(cella_reply_head(&client->reply, http_status, type, body.size,
-                               client->body_unread || client->head.closes));
+    CELLA_TRY(
+        cella_reply_head(&client->reply, http_status, type, body.size, client->body_unread || client->head.closes));
     return cella_bytes_append(&client->reply, body);
 }
 
@@ -73,8 +73,7 @@ static void on_answered(void *user, cella_status status, struct cella_view body)
 {
     struct cella_client *client = user;
     client->question = 0;
-    start_reply(client,
-                write_answer(client, cella_reply_http_status(status), "application/json", body));
+    start_reply(client, write_answer(client, cella_reply_http_status(status), "application/json", body));
     cella_client_run(client);
 }
 

@@ -52,8 +52,8 @@ static void on_data(void *context, struct cella_stream *stream, struct cella_vie
 }
 
 /*
- * A client that ends its direction is taken for gone, unless only the answer is missing: TLS clients do not half-close
- * before they have it.
+ * A client that ends its direction is taken for gone, unless only the answer is missing: TLS clients do not
+ * half-close before they have it.
  */
 static void on_ended(void *context, struct cella_stream *stream)
 {

@@ -115,8 +115,7 @@ static int read_connection(struct parse *parse)
         while (token.size > 0 && (token.data[0] == ' ' || token.data[0] == '\t')) {
             token = cella_view_of(token.data + 1, token.size - 1);
         }
-        while (token.size > 0 &&
-               (token.data[token.size - 1] == ' ' || token.data[token.size - 1] == '\t')) {
+        while (token.size > 0 && (token.data[token.size - 1] == ' ' || token.data[token.size - 1] == '\t')) {
             token.size--;
         }
         if (name_is(token, "upgrade")) {
@@ -278,8 +277,7 @@ cella_status cella_http_parse(struct cella_view head, struct cella_http_head *ou
     settings.on_headers_complete = on_headers_complete;
     llhttp_init(&parser, HTTP_REQUEST, &settings);
     parser.data = &parse;
-    if (!request_line_is_plain(head) ||
-        llhttp_execute(&parser, (const char *) head.data, head.size) != HPE_OK) {
+    if (!request_line_is_plain(head) || llhttp_execute(&parser, (const char *) head.data, head.size) != HPE_OK) {
         out->refusal = out->refusal == 0 ? 400 : out->refusal;
         return CELLA_BAD_HTTP;
     }

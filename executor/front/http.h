@@ -4,9 +4,9 @@
 /*
  * Reading the head of an HTTP/1.1 request, strictly.
  *
- * Three steps, because the parser alone lets through what other HTTP software reads differently: a gate over the raw
- * bytes while they arrive, llhttp over the complete head, and checks of what llhttp found. The body is never parsed:
- * its size is known from Content-Length, and there is no other way to send one.
+ * Three steps, because the parser alone lets through what other HTTP software reads differently: a gate over the
+ * raw bytes while they arrive, llhttp over the complete head, and checks of what llhttp found. The body is never
+ * parsed: its size is known from Content-Length, and there is no other way to send one.
  *
  * Source: RFC 9112; CVE-2023-30589, CVE-2024-27982, CVE-2025-23167 for the forms that the gate stops.
  */
@@ -27,7 +27,7 @@ struct cella_http_head {
     enum cella_http_method method;
     char path[CELLA_HTTP_PATH_MAX]; /* empty when it is longer than any route */
     bool has_length;
-    uint64_t length;           /* of the body */
+    uint64_t length; /* of the body */
     bool expects_continue;
     bool closes;               /* Connection: close */
     struct cella_view request; /* value of Cella-Request, borrowed from the head; empty without one */

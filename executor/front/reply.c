@@ -4,10 +4,9 @@
 #include <inttypes.h>
 
 static const char *const category_names[] = {
-    [CELLA_CATEGORY_NONE] = "NONE",         [CELLA_CATEGORY_INPUT] = "INPUT",   [CELLA_CATEGORY_TRUST] = "TRUST",
-    [CELLA_CATEGORY_STATE] = "STATE",       [CELLA_CATEGORY_LIMIT] = "LIMIT",   [CELLA_CATEGORY_IO] = "IO",
-    [CELLA_CATEGORY_MEMORY] = "MEMORY",     [CELLA_CATEGORY_INTERNAL] = "INTERNAL",
-    [CELLA_CATEGORY_TASK] = "TASK",
+    [CELLA_CATEGORY_NONE] = "NONE",     [CELLA_CATEGORY_INPUT] = "INPUT",       [CELLA_CATEGORY_TRUST] = "TRUST",
+    [CELLA_CATEGORY_STATE] = "STATE",   [CELLA_CATEGORY_LIMIT] = "LIMIT",       [CELLA_CATEGORY_IO] = "IO",
+    [CELLA_CATEGORY_MEMORY] = "MEMORY", [CELLA_CATEGORY_INTERNAL] = "INTERNAL", [CELLA_CATEGORY_TASK] = "TASK",
 };
 
 static const unsigned int category_http[] = {
@@ -81,8 +80,8 @@ cella_status cella_reply_error(struct cella_bytes *out, cella_status status, uns
     const struct cella_status_row *row = cella_status_row(status);
     char body[512];
     int size = snprintf(body, sizeof(body),
-                        "{\"error\":{\"code\":\"%s\",\"number\":%u,\"category\":\"%s\",\"message\":\"%s\"}}", row->name,
-                        (unsigned int) row->status, category_names[row->category], row->text);
+                        "{\"error\":{\"code\":\"%s\",\"number\":%u,\"category\":\"%s\",\"message\":\"%s\"}}",
+                        row->name, (unsigned int) row->status, category_names[row->category], row->text);
     http_status = http_status == 0 ? cella_reply_http_status(status) : http_status;
     CELLA_TRY(cella_reply_head(out, http_status, "application/json", (uint64_t) size, closes));
     return cella_bytes_append(out, cella_view_of(body, (size_t) size));

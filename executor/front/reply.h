@@ -18,5 +18,5 @@ CELLA_MUST_USE cella_status cella_reply_head(struct cella_bytes *out, unsigned i
                                              uint64_t length, bool closes);
 
 /* Append a whole answer that reports an error. http_status: 0 takes the one that goes with status. */
-CELLA_MUST_USE cella_status cella_reply_error(struct cella_bytes *out, cella_status status, unsigned int http_status,
-                                              bool closes);
+CELLA_MUST_USE cella_status cella_reply_error(struct cella_bytes *out, cella_status status,
+                                              unsigned int http_status, bool closes);

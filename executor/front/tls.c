@@ -252,8 +252,9 @@ cella_status cella_tls_write(struct cella_tls *tls, struct cella_view plain)
 {
     size_t written = 0;
     ERR_clear_error();
-    return SSL_write_ex(tls->ssl, plain.data, plain.size, &written) == 1 && written == plain.size ? CELLA_OK
-                                                                                                 : CELLA_TLS_FAILED;
+    return SSL_write_ex(tls->ssl, plain.data, plain.size, &written) == 1 && written == plain.size
+               ? CELLA_OK
+               : CELLA_TLS_FAILED;
 }
 
 void cella_tls_shutdown(struct cella_tls *tls)

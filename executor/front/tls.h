@@ -56,5 +56,6 @@ void cella_tls_shutdown(struct cella_tls *tls);
 size_t cella_tls_take(struct cella_tls *tls, uint8_t *out, size_t size);
 size_t cella_tls_pending(const struct cella_tls *tls);
 
-/* Exporter of the connection, 32 bytes; docs/protocol.md section 2. CELLA_TLS_FAILED before the handshake is done */
+/* Exporter of the connection, 32 bytes; docs/protocol.md section 2. CELLA_TLS_FAILED before the handshake is done
+ */
 CELLA_MUST_USE cella_status cella_tls_exporter(struct cella_tls *tls, uint8_t out[32]);

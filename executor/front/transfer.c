@@ -107,8 +107,8 @@ bool cella_client_upload_piece(struct cella_client *client)
         return true;
     }
     size_t accepted;
-    check_link(client, cella_link_send(client->front->link, client->object.stream, cella_view_of(piece, count),
-                                       &accepted));
+    check_link(client,
+               cella_link_send(client->front->link, client->object.stream, cella_view_of(piece, count), &accepted));
     client->body_left -= count;
     client->deadline_ms = client->front->now_ms + CELLA_CLIENT_STALL_MS;
     return true;
@@ -183,7 +183,8 @@ void cella_client_transfer(struct cella_client *client, struct cella_view id, ui
     }
 }
 
-/* Collect the fixed part of the host's answer. Gives the bytes after it; *complete tells whether it is all there. */
+/* Collect the fixed part of the host's answer. Gives the bytes after it; *complete tells whether it is all there.
+ */
 static struct cella_view collect_answer(struct cella_client *client, struct cella_view bytes, size_t size,
                                         bool *complete)
 {

@@ -95,7 +95,8 @@ cella_status cella_ask_request(struct cella_ask *ask, enum cella_request_kind ki
     return add_question(ask, kind, jws, user, id);
 }
 
-static cella_status write_uploaded(struct cella_ask *ask, uint32_t id, struct cella_view object, cella_status status)
+static cella_status write_uploaded(struct cella_ask *ask, uint32_t id, struct cella_view object,
+                                   cella_status status)
 {
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes payload = { 0 };
     CELLA_TRY(cella_write_field(&payload, object));
@@ -123,8 +124,9 @@ cella_status cella_ask_gone(struct cella_ask *ask, uint32_t id)
         question->user = NULL; /* the monitor may have allowed it already; what to say depends on its answer */
         return CELLA_OK;
     }
-    cella_status status = question->uploading ? cella_ask_uploaded(ask, id, CELLA_CLOSED)
-                                              : write_message(ask, id, CELLA_REQUEST_GONE, (struct cella_view){ 0 });
+    cella_status status = question->uploading
+                              ? cella_ask_uploaded(ask, id, CELLA_CLOSED)
+                              : write_message(ask, id, CELLA_REQUEST_GONE, (struct cella_view){ 0 });
     remove_question(ask, question);
     return status;
 }
@@ -215,8 +217,7 @@ cella_status cella_ask_receive(struct cella_ask *ask, struct cella_view bytes)
         if (reader.rest.size < size - HEADER_SIZE) {
             break;
         }
-        cella_status status =
-            receive_message(ask, id, kind, cella_view_of(reader.rest.data, size - HEADER_SIZE));
+        cella_status status = receive_message(ask, id, kind, cella_view_of(reader.rest.data, size - HEADER_SIZE));
         if (status != CELLA_OK) {
             return status == CELLA_NO_MEMORY ? status : CELLA_BAD_FRAME;
         }
@@ -231,6 +232,9 @@ cella_status cella_ask_receive(struct cella_ask *ask, struct cella_view bytes)
 
 struct cella_view cella_ask_pending(const struct cella_ask *ask)
 {
+    if (ask->out_sent == ask->out.size) {
+        return (struct cella_view){ 0 };
+    }
     return cella_view_of(ask->out.data + ask->out_sent, ask->out.size - ask->out_sent);
 }
 

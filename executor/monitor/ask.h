@@ -4,10 +4,10 @@
 /*
  * The front's side of request.h: asks the monitor and hands each answer to whoever asked.
  *
- * A state machine without I/O, like the link: questions become pending bytes, received bytes become callbacks. The size
- * in a message's header counts what follows it: id, kind and payload. UPLOADED carries the id of its UPLOAD. The
- * monitor is trusted more than the front, but its messages are checked all the same: the first that does not fit
- * breaks the object for good.
+ * A state machine without I/O, like the link: questions become pending bytes, received bytes become callbacks. The
+ * size in a message's header counts what follows it: id, kind and payload. UPLOADED carries the id of its UPLOAD.
+ * The monitor is trusted more than the front, but its messages are checked all the same: the first that does not
+ * fit breaks the object for good.
  */
 
 #include "monitor/request.h"

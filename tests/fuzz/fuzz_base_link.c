@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * A link that receives anything. The first byte chooses the side and what the owner does with streams; the host's side
- * is greeted properly, because nothing happens before.
+ * A link that receives anything. The first byte chooses the side and what the owner does with streams; the host's
+ * side is greeted properly, because nothing happens before.
  */
 
 #include "base/link.h"
@@ -81,9 +81,10 @@ static void on_writable(void *context, struct cella_stream *stream)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const struct cella_link_events events = { on_hello, on_note,  on_opened,  on_data,
+    static const struct cella_link_events events = { on_hello, on_note,   on_opened,  on_data,
                                                      on_ended, on_closed, on_writable };
-    static const uint8_t hello[] = "\0\0\0\0\1\0\0\0\0\x0d" "cella link\0\1F";
+    static const uint8_t hello[] = "\0\0\0\0\1\0\0\0\0\x0d"
+                                   "cella link\0\1F";
     if (size == 0) {
         return 0;
     }

@@ -166,4 +166,4 @@ def test_help_loads_little(process: Process) -> None:
 def test_completion(process: Process) -> None:
     environment = process.environment | {"_CELLA_COMPLETE": "bash_source"}
     done = subprocess.run(process.command(), env=environment, capture_output=True, timeout=20)
-    assert b"complete" in done.stdout
+    assert b"complete" in done.stdout, done.stderr

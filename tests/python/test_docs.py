@@ -16,9 +16,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 ELSEWHERE = {".git", "build", "dist", "__pycache__", ".pytest_cache", ".hypothesis", ".mypy_cache", ".ruff_cache", "venv"}
-DOCUMENTS = ("README.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md", "docs/attestation.md",
-             "docs/cells.md", "docs/operations.md", "docs/protocol.md", "docs/sealed-file.md", "docs/threat-model.md",
-             "docs/usage.md")
+REQUIRED = ("README.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md", "docs/attestation.md",
+            "docs/cells.md", "docs/operations.md", "docs/protocol.md", "docs/sealed-file.md", "docs/threat-model.md",
+            "docs/usage.md")
+DOCUMENTS = tuple(sorted({*REQUIRED, *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))}))
 TOP_FOLDERS = ("executor", "host", "builtins", "python", "examples", "tests", "docs")
 
 
@@ -92,7 +93,7 @@ def words_of_the_code() -> frozenset[str]:
 
 
 def test_all_documents_are_written():
-    assert [name for name in DOCUMENTS if not (ROOT / name).exists()] == []
+    assert [name for name in REQUIRED if not (ROOT / name).exists()] == []
 
 
 def test_no_document_is_forgotten_in_the_readme():
@@ -275,6 +276,8 @@ def test_paths_exist(name):
 def test_the_code_names_documents_that_exist():
     missing = set()
     for path in files():
+        if path.name == Path(__file__).name:
+            continue
         if path.suffix in {".c", ".h", ".py", ".pyi", ".txt"} or path.name == "run":
             for page in re.findall(r"\bdocs/[\w-]+\.md\b", text(path)):
                 if not (ROOT / page).exists():
@@ -337,12 +340,14 @@ def test_the_script_of_the_readme_runs():
 
 
 def command_lines(name: str) -> Iterator[list[str]]:
-    """Every call of the client in the shell blocks of a document."""
-    for block in re.findall(r"^```sh\n(.*?)^```", document(name), re.DOTALL | re.MULTILINE):
+    """Every call of the client in the shell blocks and the indented blocks of a document."""
+    fenced = re.findall(r"^```(?:sh)?\n(.*?)^```", document(name), re.DOTALL | re.MULTILINE)
+    indented = re.findall(r"(?:^    .*\n)+", prose(name), re.MULTILINE)
+    for block in (*fenced, *indented):
         for line in block.replace("\\\n", " ").splitlines():
             line = line.strip().removeprefix("$ ").removeprefix("./run ")
-            if line.startswith("cella "):
-                yield shlex.split(line, comments=True)[1:]
+            if re.match(r"cella [a-z-]", line):
+                yield shlex.split(re.split(r" [|>] ", line)[0], comments=True)[1:]
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)

@@ -49,15 +49,15 @@ class Host:
 
     def say(self, text: bytes, half_close: bool = False) -> bytes:
         with self.connect() as sock:
-            sock.sendall(text)
-            if half_close:
-                sock.shutdown(socket.SHUT_WR)
             answer = b""
             try:
+                sock.sendall(text)
+                if half_close:
+                    sock.shutdown(socket.SHUT_WR)
                 while piece := sock.recv(65536):
                     answer += piece
-            except ConnectionResetError:
-                pass
+            except OSError:
+                pass  # closed early
             return answer
 
     def log(self) -> str:
@@ -127,8 +127,16 @@ def test_configuration_names_what_is_wrong(tmp_path):
 
 
 def test_no_monitor(tmp_path):
-    result = run("run", "--dev", str(tmp_path / "state"), "--programs", str(tmp_path))
+    folder = stand_in(tmp_path)
+    os.chmod(folder + "/cella-monitor", 0o700)
+    if os.getuid() == 0:
+        result = run("run", "--dev", str(tmp_path / "state"), "--programs", folder)
+        assert result.returncode == 1 and "readable by everybody" in result.stderr
+    os.remove(folder + "/cella-monitor")
+    result = run("run", "--dev", str(tmp_path / "state"), "--programs", folder)
     assert result.returncode == 1 and "cella-monitor: No such file" in result.stderr
+    result = run("run", "--dev", str(tmp_path / "state"), "--programs", str(tmp_path / "nowhere"))
+    assert result.returncode == 1 and "opening the folder of programs: No such file" in result.stderr
 
 
 def test_measure(tmp_path):
