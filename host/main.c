@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "host/host.h"
+#include "host/root.h"
 
 int main(int argc, char **argv)
 {
@@ -15,6 +16,11 @@ int main(int argc, char **argv)
         return 2;
     }
     log.json = config.log_json;
+    bool launches = config.command == CELLA_HOST_RUN || config.command == CELLA_HOST_MEASURE;
+    if (launches && cella_root_renew() != CELLA_OK) {
+        cella_log_write(&log, CELLA_LOG_ERROR, "this is a chroot in which no user namespace can be made");
+        return 1;
+    }
     switch (config.command) {
     case CELLA_HOST_HELP:
         return fputs(cella_host_help(), stdout) < 0 ? 1 : 0;

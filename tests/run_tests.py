@@ -19,6 +19,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import own_root
+
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = "/usr/bin/python3"
 FUZZ_SECONDS = 60
@@ -181,6 +183,7 @@ def main() -> int:
     unknown = set(options.part) - set(known)
     if unknown:
         parser.error(f"unknown part: {', '.join(sorted(unknown))}; ./run test --list names them")
+    own_root.renew()
     tally = Tally()
     for name, part in known.items():
         if options.part and name not in options.part:

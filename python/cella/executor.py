@@ -40,6 +40,8 @@ READS = frozenset(
     }
 )
 """Operations that change nothing: they may be signed and sent again after a broken connection."""
+REOPEN_S = 0.3
+"""Seconds before a connection that could not be made is tried once more."""
 WATCH_S = 25.0
 """Seconds after which the executor answers task.watch even if nothing happened."""
 
@@ -132,6 +134,16 @@ class Executor:
             raise
         return connection, session
 
+    def _reopen(self) -> Connection:
+        """A new connection to the known executor. Tried twice: nothing was sent, and a front may just restart."""
+        try:
+            return self._open()[0]
+        except _native.TransportError as problem:
+            if problem.code == "TIMEOUT":
+                raise
+        time.sleep(REOPEN_S)
+        return self._open()[0]
+
     @contextlib.contextmanager
     def _connection(self) -> Iterator[Connection]:
         """An attested connection for one exchange; broken ones are thrown away."""
@@ -143,7 +155,7 @@ class Executor:
                     connection.close()
                     connection = None
         if connection is None:
-            connection, _ = self._open()
+            connection = self._reopen()
         try:
             yield connection
         except BaseException:

@@ -8,6 +8,7 @@ import importlib
 import json
 import os
 import pathlib
+import signal
 import sys
 import tempfile
 import time
@@ -48,7 +49,7 @@ def cells_of(row: Row) -> list[str]:
             "" if row.ratio is None else figure(row.ratio), goal, verdict, row.note]
 
 
-HEAD = ["Cella", "unit", "p50 / p99", "beside", "p50 / p99", "ratio", "goal", "", "note"]
+HEAD = ["Cella", "unit", "p50 / p99", "beside", "p50 / p99", "ratio", "goal", "goal met", "note"]
 
 
 def print_table(rows: list[Row]) -> None:
@@ -62,10 +63,13 @@ def print_table(rows: list[Row]) -> None:
 
 def print_markdown(rows: list[Row]) -> None:
     """The rows for docs/performance.md."""
-    lines = [HEAD, ["---"] * len(HEAD), *map(cells_of, rows)]
-    for line in lines:
-        print("| " + " | ".join(text.replace("|", "\\|") for text in line) + " |")
-    print()
+    for subject in dict.fromkeys(row.subject for row in rows):
+        print(f"### {subject}\n")
+        lines = [cells_of(row) for row in rows if row.subject == subject]
+        kept = [place for place in range(len(HEAD)) if place == 0 or any(line[place] for line in lines)]
+        for line in [HEAD, ["---"] * len(HEAD), *lines]:
+            print("| " + " | ".join(line[place].replace("|", "\\|") for place in kept) + " |")
+        print()
 
 
 def run_subject(name: str, options: Options) -> tuple[list[Row], str]:
@@ -87,7 +91,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, epilog="; ".join(f"{n}: {t}" for n, t in SUBJECTS.items()))
     parser.add_argument("name", nargs="*", help=f"what to measure: {', '.join(SUBJECTS)}; default: everything")
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build" / "release", help="folder of a release build")
-    parser.add_argument("--quick", action="store_true", help="a rough look in two minutes")
+    parser.add_argument("--quick", action="store_true", help="a rough look, in about five minutes")
     parser.add_argument("--json", type=pathlib.Path, default=ROOT / "build" / "bench.json", help="where to write the figures")
     parser.add_argument("--scratch", type=pathlib.Path, help="folder on a disk for files; default: the build folder")
     parser.add_argument("--markdown", action="store_true", help="print the table for the documentation, too")
@@ -95,6 +99,7 @@ def main() -> int:
     unknown = sorted(set(arguments.name) - set(SUBJECTS))
     if unknown:
         parser.error(f"there is no benchmark {unknown[0]}; there are {', '.join(SUBJECTS)}")
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # what was started is stopped
     facts = machine()
     print(f"Cella {cella.__version__} on {facts['processors']} x {facts['processor']}"
           f"{' (virtual machine)' if facts['virtual'] else ''}, {facts['memory_gib']} GiB, Linux {facts['kernel']}, "
@@ -113,7 +118,7 @@ def main() -> int:
     if arguments.markdown:
         print_markdown(rows)
     content = {"version": 1, "cella": cella.__version__, "quick": arguments.quick, "time_unix_s": int(time.time()),
-               "machine": facts, "problems": problems, "rows": [row.as_json() for row in rows]}
+               "machine": facts, "load_at_end": round(os.getloadavg()[0], 2), "problems": problems, "rows": [row.as_json() for row in rows]}
     arguments.json.parent.mkdir(parents=True, exist_ok=True)
     arguments.json.write_text(json.dumps(content, indent=1) + "\n")
     judged = [row for row in rows if row.met is not None]

@@ -10,9 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 import cella
-from cella.encoding import write_json
 from cella.functions import builtin_package
-from measure import Action, Options, Row, Sample, collected, interleave, timed
+from measure import Action, Options, Row, Sample, interleave, timed
 from programs import Host, Ssh, TlsEcho, tls_exchange
 
 TEXT = "sixty-four bytes of message, which is what a small request has.."
@@ -164,25 +163,6 @@ def rates(options: Options, host: Host, server: TlsEcho, ssh: Ssh) -> list[Row]:
             if ssh.missing:
                 rows.append(Row("echo", f"{name}, {clients} client{'s' if clients > 1 else ''}", "tasks/s", mine, ssh.missing))
     return rows
-
-
-def where_time_goes(host: Host, name: str, count: int = 200) -> str:
-    """cProfile of the client for --profile; text."""
-    import cProfile
-    import io
-    import pstats
-
-    action = cella_client(host, packages()[name])
-    action()
-    profile = cProfile.Profile()
-    with collected():
-        profile.enable()
-        for _ in range(count):
-            action()
-        profile.disable()
-    text = io.StringIO()
-    pstats.Stats(profile, stream=text).sort_stats("tottime").print_stats(25)
-    return text.getvalue()
 
 
 def measure(options: Options) -> list[Row]:

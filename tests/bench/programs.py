@@ -11,7 +11,6 @@ import pathlib
 import re
 import select
 import shutil
-import signal
 import socket
 import ssl
 import subprocess
@@ -70,14 +69,12 @@ class Host:
         return cella.connect(self.address, self.trust, identity or cella.Identity.generate())
 
     def stop(self) -> None:
-        """SIGTERM, as an operator would."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            try:
-                self.process.wait(30)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+        """SIGTERM; once more for "at once", as nobody waits for results any more."""
+        for send, seconds in ((self.process.terminate, 1), (self.process.terminate, 10), (self.process.kill, None)):
+            if self.process.poll() is None:
+                send()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self.process.wait(seconds)
         self.log.close()
 
 

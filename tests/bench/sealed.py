@@ -113,12 +113,18 @@ def files_in(options: Options, folder: pathlib.Path, where: str, sync: bool) -> 
         def age(verb: str = verb) -> float:
             return _synced(*theirs[verb], sync) if has_age else 0.0
 
-        mine, other = interleave(3 if options.quick else 5, cella, age)
-        rows.append(
-            Row("sealed", f"cella {verb}, {size >> 20} MiB, {where}", "ms", Sample.of(mine),
-                f"age {'-r' if verb == 'encrypt' else '-d -i'}" if has_age else "age: not installed",
-                Sample.of(other) if has_age else None, 2.0)
-        )
+        def digest() -> float:
+            return timed(lambda: spawn(["openssl", "dgst", "-sha256", aged])) if has_age else 0.0
+
+        mine, other, digests = interleave(3 if options.quick else 5, cella, age, digest)
+        what = f"cella {verb}, {size >> 20} MiB, {where}"
+        if not has_age:
+            rows.append(Row("sealed", what, "ms", Sample.of(mine), "age: not installed"))
+            continue
+        name = "age -r" if verb == "encrypt" else "age -d -i"
+        rows.append(Row("sealed", what, "ms", Sample.of(mine), name, Sample.of(other), 2.0))
+        both = [seconds + more for seconds, more in zip(other, digests)]
+        rows.append(Row("sealed", what, "ms", Sample.of(mine), f"{name}, and SHA-256 of the sealed file", Sample.of(both)))
     for made in (own, *((back,) if has_age else ())):
         if made.stat().st_size != size:
             raise RuntimeError(f"{made.name} has {made.stat().st_size} bytes instead of {size}")

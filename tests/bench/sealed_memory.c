@@ -2,7 +2,8 @@
 /*
  * Speed of sealed files in memory, one thread: sealed_memory MODE MILLISECONDS prints bytes per second.
  *
- *   seal, open, seal4k, open4k   segments of 1 MiB or 4 KiB over and over in the same buffers: what the cipher allows
+ *   seal, open, seal4k, open4k   one segment of 1 MiB or 4 KiB over and over, sealed in place, opened from one buffer
+ *                                into another: what the cipher allows
  *   writer, reader               64 MiB through the stream writer or reader in one call; the sink throws it away
  *   evp                          OpenSSL alone over the same 64 MiB in pieces of 64 KiB: what memory allows
  */
@@ -51,7 +52,7 @@ static cella_status sink(void *context, struct cella_view bytes)
 static size_t seal_segment(struct bench *bench)
 {
     size_t size = bench->parameters->segment_size - CELLA_GCM_TAG_SIZE;
-    check(cella_sealed_segment_seal(bench->cipher, 1, false, cella_view_of(bench->plain, size), bench->out));
+    check(cella_sealed_segment_seal(bench->cipher, 1, false, cella_view_of(bench->out, size), bench->out));
     return size;
 }
 

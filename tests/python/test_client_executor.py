@@ -168,14 +168,17 @@ def test_many_threads_one_executor(executor: cella.Executor, script: Path, fake:
     results: list[Any] = []
 
     def work(number: int) -> None:
-        results.append(executor.run(script, {"a": b"x"}, ["b"], {"n": number}).result()["n"])
+        try:
+            results.append(executor.run(script, {"a": b"x"}, ["b"], {"n": number}).result()["n"])
+        except BaseException as problem:
+            results.append(repr(problem))
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(results) == list(range(8))
+    assert sorted(results, key=str) == list(range(8))
 
 
 def test_connections_are_used_again(executor: cella.Executor, fake: FakeExecutor) -> None:

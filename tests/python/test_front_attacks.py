@@ -87,7 +87,7 @@ def test_exporter_reaches_the_monitor(front):
 
 
 @pytest.mark.parametrize("garbage", [b"GET / HTTP/1.1\r\n\r\n", b"\0" * 1000, b"\x16\x03\x01\xff\xff" + b"A" * 70000,
-                                     os.urandom(5000)])
+                                     os.urandom(5000)], ids=range(4))
 def test_garbage_instead_of_tls(front, garbage):
     with front.raw() as sock:
         sock.sendall(garbage)
@@ -139,7 +139,7 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize("text", REFUSED)
+@pytest.mark.parametrize("text", REFUSED, ids=range(len(REFUSED)))
 def test_malformed_http_closes(front, text):
     # What follows must not be read as another request.
     with front.connect() as client:
@@ -151,7 +151,7 @@ def test_malformed_http_closes(front, text):
     healthy(front)
 
 
-@pytest.mark.parametrize("text,expected", [
+REFUSED_BY_ROUTE = [
     (request("GET", "/"), 404),
     (request("GET", "/" + "a" * 5000), 404),
     (request("POST", "/healthz", b"x"), 405),
@@ -165,7 +165,10 @@ def test_malformed_http_closes(front, text):
     (b"POST /v1/requests HTTP/1.1\r\nHost: a\r\nContent-Length: 18446744073709551615\r\n\r\n", 413),
     (b"GET /healthz HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 20000 + b"\r\n\r\n", 413),
     (request("POST", "/v1/session", b"x" * 32, "Expect: tea\r\n"), 417),
-])
+]
+
+
+@pytest.mark.parametrize("text,expected", REFUSED_BY_ROUTE, ids=range(len(REFUSED_BY_ROUTE)))
 def test_refused_requests(front, text, expected):
     with front.connect() as client:
         client.sendall(text)
@@ -432,7 +435,7 @@ def test_front_is_confined(front):
 
 
 @pytest.mark.parametrize("say", [message(0, 16, b"\0\0\0\0"), message(77, 16, b"\0\0\0\0"), b"\0\0\0\1\0\0\0\0\0",
-                                 b"\xff" * 9])
+                                 b"\xff" * 9], ids=range(4))
 def test_monitor_that_breaks_the_rules(say):
     front = Front()
     front.say(say)
@@ -440,7 +443,8 @@ def test_monitor_that_breaks_the_rules(say):
     assert "BAD_FRAME" in front.close()
 
 
-@pytest.mark.parametrize("text", [ld.hello("F"), ld.frame(1, ld.DATA, b"x"), ld.frame(0, 99), os.urandom(10)])
+@pytest.mark.parametrize("text", [ld.hello("F"), ld.frame(1, ld.DATA, b"x"), ld.frame(0, 99), os.urandom(10)],
+                         ids=range(4))
 def test_host_that_breaks_the_rules(text):
     front = Front()
     front._stop = True

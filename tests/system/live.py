@@ -23,6 +23,7 @@ from typing import Any
 
 import cella
 import pytest
+from cella import _native
 from cella.encoding import to_base64url, write_json
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -294,6 +295,15 @@ def host(*words: str | Path, seconds: float = 30) -> subprocess.CompletedProcess
     return subprocess.run(
         [PROGRAMS / "cella-host", *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=seconds
     )
+
+
+# ---- sealed files ----
+
+
+def sealed_bytes(key: cella.DataKey, content: bytes) -> bytes:
+    """Content as a sealed file."""
+    sealer = _native.Sealer(key.key, key.associated_data, key.segment)
+    return sealer.update(content) + sealer.finish()
 
 
 # ---- small tasks ----

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import threading
 import time
@@ -11,9 +12,12 @@ from typing import Any
 
 import cella
 import pytest
+from cella import _native
 from cella.functions import builtin_package
+from cella.sealing import Sealed
 from live import (
-    SLEEP, Hand, LiveExecutor, at_once, echo, files, package_of, refused, script_task, sleeper, until_running, wait_until,
+    SLEEP, Hand, LiveExecutor, at_once, echo, files, package_of, refused, script_task, sealed_bytes, sleeper, until_running,
+    wait_until,
 )
 
 Parties = Callable[[int], list[cella.Executor]]
@@ -187,19 +191,13 @@ def test_data_of_the_wrong_owner(parties: Parties) -> None:
 
 def test_data_that_was_not_uploaded(me: cella.Executor) -> None:
     key = cella.DataKey.generate()
-    sealed = io.BytesIO()
-    facts = cella.sealing.seal(key, io.BytesIO(b"x"), sealed)
+    content = sealed_bytes(key, b"x")
+    facts = Sealed(1, len(content), hashlib.sha256(content).digest())
     data = me.data.register("late", facts, key)
     task = me.tasks.create(two_inputs(me), inputs={"left": None, "right": None}, outputs={"out": None})
     with refused("BAD_STATE"):
         task.assign({"left": data})
-    sealed.seek(0)
-    me.upload(data.id, sealed, facts.sealed_size)
-    with refused("EXISTS"):
-        Again = me.sign("object.upload", {"data": data.id})
-        with me._connection() as connection:
-            sealed.seek(0)
-            me._answer(*connection.put("/v1/objects", sealed, facts.sealed_size, Again, None))
+    me.upload(data.id, io.BytesIO(content), len(content))
     task.assign({"left": data, "right": data})
     assert task.invoke().wait().outputs["out"].bytes() == b"xx"
 
@@ -438,8 +436,8 @@ def test_a_log_is_cut_at_its_limit(me: cella.Executor) -> None:
     assert 900 < len(task.messages()["log"]) <= 1000
 
 
-def test_progress_is_seen_and_its_text_is_a_message(parties: Parties) -> None:
-    a, b = parties(2)
+def test_progress_is_seen_and_its_text_is_a_message(own: LiveExecutor) -> None:
+    a, b = own.client(), own.client()
     source = "import cella, time\ndef main():\n    cella.progress(0.25, 'private words')\n    time.sleep(600)\n"
     task = a.tasks.create(a.functions.register(package_of(source)), result=[a.party, b.party], messages=[a.party])
     at_b = as_seen_by(b, task)
@@ -450,6 +448,21 @@ def test_progress_is_seen_and_its_text_is_a_message(parties: Parties) -> None:
     assert seen == {"fraction": 0.25}
     assert task.refresh().facts["progress"] == {"fraction": 0.25, "text": "private words"}
     task.cancel()
+
+
+@pytest.mark.parametrize("words", ["print('x')", "cella.log('x')", "cella.progress(0.5)", "cella.progress(1.0, 'x')"])
+def test_a_task_that_says_something_and_goes_on_hinders_nobody(own: LiveExecutor, words: str) -> None:
+    """The executor must not wait for a cell's next word: others are served meanwhile, and limits hold."""
+    a, b = own.client(timeout=5), own.client(timeout=5)
+    task = script_task(a, f"import cella, time\ndef main():\n    {words}\n    time.sleep(600)", limits={"wall_s": 3})
+    until_running(task)
+    time.sleep(0.2)
+    begun = time.monotonic()
+    assert echo(b, "meanwhile") == "meanwhile"
+    assert time.monotonic() - begun < 2
+    with refused("LIMIT_WALL"):
+        task.wait()
+    assert time.monotonic() - begun < 10
 
 
 # ---- invoking and cancelling ----
@@ -616,11 +629,10 @@ def test_parties_see_their_own(parties: Parties) -> None:
 def test_own_data_come_back(me: cella.Executor) -> None:
     key = cella.DataKey.generate("4KB")
     data = me.data.add(b"some bytes" * 1000, key=key)
-    fetched, opened = io.BytesIO(), io.BytesIO()
+    fetched = io.BytesIO()
     me.download({"data": data.id}, fetched.write)
-    fetched.seek(0)
-    cella.sealing.unseal(key, fetched, opened)
-    assert opened.getvalue() == b"some bytes" * 1000
+    opener = _native.Opener(key.key, key.associated_data, "4KB")
+    assert opener.update(fetched.getvalue()) + opener.finish() == b"some bytes" * 1000
 
 
 def test_outputs_are_there_when_it_has_finished(me: cella.Executor) -> None:
@@ -697,9 +709,19 @@ def test_a_sleeping_task_is_nobodys_hindrance(own: LiveExecutor) -> None:
 
 def test_builtins_as_tasks(me: cella.Executor) -> None:
     function = me.functions.register(builtin_package("echo", arguments=["message"]))
-    for message in ("", "ä\n\t\"", "x" * 65536):
+    for message in ("", "ä\n\t\"", "x" * 60000):
         assert me.tasks.create(function, arguments={"message": message}, invoke=True).wait().result() == message
-    with refused("BAD_ARGUMENT"):
-        me.tasks.create(function, arguments={"message": "x" * 65537}, invoke=True).wait()
-    with refused("BAD_ARGUMENT"):
-        me.tasks.create(function, arguments={"message": 1}, invoke=True).wait()
+    for wrong in (1, None, ["x"]):
+        with refused("BAD_ARGUMENT"):
+            me.tasks.create(function, arguments={"message": wrong}, invoke=True).wait()
+
+
+@pytest.mark.parametrize("size", [65536, 65537, 1_000_000])
+def test_large_arguments_work_or_are_refused_in_plain_words(me: cella.Executor, size: int) -> None:
+    """The builtin takes 65536 bytes. What is larger is the caller's mistake and must be called that."""
+    function = me.functions.register(builtin_package("echo", arguments=["message"]))
+    if size <= 65536:
+        assert me.tasks.create(function, arguments={"message": "x" * size}, invoke=True).wait().result() == "x" * size
+    else:
+        with refused("BAD_ARGUMENT", "TOO_LARGE"):
+            me.tasks.create(function, arguments={"message": "x" * size}, invoke=True).wait()
