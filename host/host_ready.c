@@ -33,7 +33,7 @@ void cella_host_consider_ready(struct cella_host *host)
 static void write_trust_file(struct cella_host *host, const struct cella_ready *ready)
 {
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes text = { 0 };
-    cella_status status = cella_ready_trust_file(ready, &text);
+    cella_status status = cella_ready_trust_file(ready, host->config->allow_missing_layers, &text);
     if (status == CELLA_OK) {
         status = cella_state_folder_write(&host->folder, "trust.toml", cella_bytes_view(&text));
     }

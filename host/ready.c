@@ -53,7 +53,18 @@ static cella_status add_value(struct cella_bytes *out, const char *before, const
     return add(out, after);
 }
 
-cella_status cella_ready_trust_file(const struct cella_ready *ready, struct cella_bytes *out)
+static bool has_layer(const struct cella_ready *ready, const char *name)
+{
+    for (size_t i = 0; i < ready->layers.count; i++) {
+        if (strcmp(ready->layers.items[i], name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+cella_status cella_ready_trust_file(const struct cella_ready *ready, bool allow_missing_layers,
+                                    struct cella_bytes *out)
 {
     CELLA_TRY(add(out,
                   "# What a client accepts. Written by cella-host for the executor that it started.\n"
@@ -82,8 +93,13 @@ cella_status cella_ready_trust_file(const struct cella_ready *ready, struct cell
                         "[soft]\n"
                         "roots = [\"",
                         ready->root, "\"]\nlayers = ["));
-    for (size_t i = 0; i < ready->layers.count; i++) {
-        CELLA_TRY(add_value(out, i == 0 ? "\"" : ", \"", ready->layers.items[i], "\""));
+    const char *before = "\"";
+    for (unsigned int bit = 0; cella_layer_name(bit) != NULL; bit++) {
+        bool required = (CELLA_LAYERS_REQUIRED >> bit & 1) != 0;
+        if (has_layer(ready, cella_layer_name(bit)) || (required && !allow_missing_layers)) {
+            CELLA_TRY(add_value(out, before, cella_layer_name(bit), "\""));
+            before = ", \"";
+        }
     }
     return add(out, "]\n");
 }

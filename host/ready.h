@@ -22,5 +22,9 @@ struct cella_ready {
 /* CELLA_BAD_FORMAT  anything not exactly as described; out is then undefined */
 CELLA_MUST_USE cella_status cella_ready_parse(struct cella_view note, struct cella_ready *out);
 
-/* Append the text of a trust file (TOML) that pins this executor. CELLA_NO_MEMORY */
-CELLA_MUST_USE cella_status cella_ready_trust_file(const struct cella_ready *ready, struct cella_bytes *out);
+/*
+ * Append the text of a trust file (TOML) that pins this executor. It demands every layer that tasks need, also one that
+ * this machine lacks, unless the operator allowed missing ones. CELLA_NO_MEMORY
+ */
+CELLA_MUST_USE cella_status cella_ready_trust_file(const struct cella_ready *ready, bool allow_missing_layers,
+                                                   struct cella_bytes *out);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <string.h>
 #include <sys/syscall.h>
 
 #include "base/layers.h"
@@ -83,6 +84,18 @@ static const struct cella_filter_rule courier_rules[] = {
 
 const struct cella_confine_program cella_confine_front = { TABLE(front_rules), 0, false, false };
 const struct cella_confine_program cella_confine_courier = { TABLE(courier_rules), 0, false, false };
+
+cella_status cella_confine_main(const struct cella_confine_program *program, int argc, char **argv)
+{
+    const uint32_t required = CELLA_LAYER_SECCOMP | (program->keep_files ? 0U : (uint32_t) CELLA_LAYER_LANDLOCK);
+    uint32_t layers;
+    bool allowed = argc == 2 && strcmp(argv[1], CELLA_CONFINE_ALLOW_MISSING) == 0;
+    if (argc != 1 && !allowed) {
+        return CELLA_BAD_ARGUMENT;
+    }
+    CELLA_TRY(cella_confine_program(program, &layers));
+    return allowed || (layers & required) == required ? CELLA_OK : CELLA_UNSAFE;
+}
 
 cella_status cella_confine_program(const struct cella_confine_program *program, uint32_t *layers)
 {

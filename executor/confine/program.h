@@ -31,6 +31,16 @@ struct cella_confine_program {
  */
 CELLA_MUST_USE cella_status cella_confine_program(const struct cella_confine_program *program, uint32_t *layers);
 
+/* The argument with which the monitor starts a program when the operator allowed missing layers. */
+#define CELLA_CONFINE_ALLOW_MISSING "--allow-missing-layers"
+
+/*
+ * The same for a program's main: it goes on in a weaker box only when it was started with that argument and no other.
+ *
+ * CELLA_UNSAFE  this machine has no Landlock or no seccomp; CELLA_BAD_ARGUMENT  other arguments
+ */
+CELLA_MUST_USE cella_status cella_confine_main(const struct cella_confine_program *program, int argc, char **argv);
+
 /*
  * cella-front: talks on descriptors it has, computes, ends. It can neither open, nor connect, nor start anything.
  * cella-courier: the same, and makes memory files, fills them and seals them.

@@ -4,6 +4,8 @@
  * cella-courier: moves the data of one task (courier/message.h) and leaves. Started by the monitor with its socket as
  * descriptor 3 and a link to the host as descriptor 4.
  *
+ *   cella-courier [--allow-missing-layers]
+ *
  * Exit status: 0 done, or the monitor closed the socket; 1 otherwise.
  */
 
@@ -171,7 +173,7 @@ static cella_status serve(struct cella_transfer *transfer, uint8_t *buffer)
     return CELLA_OK;
 }
 
-static cella_status run(void)
+static cella_status run(int argc, char **argv)
 {
     struct cella_transfer *transfer = NULL;
     uint8_t *buffer = malloc(CELLA_COURIER_MESSAGE_MAX);
@@ -180,14 +182,14 @@ static cella_status run(void)
         return CELLA_SYSTEM_FAILED;
     }
     cella_status status = cella_transfer_new(CELLA_COURIER_LINK_FD, CELLA_COURIER_MONITOR_FD, &transfer);
-    status = status == CELLA_OK ? cella_confine_program(&cella_confine_courier, NULL) : status;
+    status = status == CELLA_OK ? cella_confine_main(&cella_confine_courier, argc, argv) : status;
     status = status == CELLA_OK ? serve(transfer, buffer) : status;
     cella_transfer_free(transfer);
     free(buffer);
     return status;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-    return run() == CELLA_OK ? 0 : 1;
+    return run(argc, argv) == CELLA_OK ? 0 : 1;
 }

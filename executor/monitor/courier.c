@@ -116,7 +116,7 @@ static cella_status start_courier(struct cella_couriers *couriers, struct cella_
     int descriptors[2] = { -1, -1 };
     CELLA_TRY(cella_child_socket(SOCK_SEQPACKET, &courier->socket, &descriptors[0]));
     cella_status status = cella_child_link(monitor, CELLA_LINK_COURIER, &descriptors[1]);
-    const char *const arguments[] = { NULL };
+    const char *const arguments[] = { monitor->config.allow_missing_layers ? "--allow-missing-layers" : NULL, NULL };
     if (status == CELLA_OK) {
         status = cella_child_start(monitor, "cella-courier", arguments, descriptors, 2, &courier->pid,
                                    &courier->pidfd);

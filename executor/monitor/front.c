@@ -437,7 +437,7 @@ static cella_status start_front(struct cella_front *front)
 {
     struct cella_monitor *monitor = front->monitor;
     int descriptors[2] = { -1, -1 };
-    const char *const arguments[] = { NULL };
+    const char *const arguments[] = { monitor->config.allow_missing_layers ? "--allow-missing-layers" : NULL, NULL };
     CELLA_TRY(cella_child_socket(SOCK_STREAM, &front->socket, &descriptors[0]));
     cella_status status = cella_child_link(monitor, CELLA_LINK_FRONT, &descriptors[1]);
     if (status == CELLA_OK) {

@@ -372,7 +372,7 @@ def test_a_decorated_function(me: cella.Executor) -> None:
         return scale * sum(numbers.json())
 
     assert me.run(total, {"numbers": b"[1, 2, 3]"}, arguments={"scale": 4}).result() == 24
-    assert total.local(numbers=b"[1, 2, 3]", scale=4).result == 24
+    assert total.local(numbers=b"[1, 2, 3]", scale=4).result() == 24
 
 
 SETS = (b"1\n3\n5\nff\n", b"2\n3\nff\n")

@@ -145,11 +145,18 @@ static void test_ready(void **state)
         READY(B43, "sha256:" D64, "ed25519:" B43, D64, "\"seccomp\",\"landlock\"", "0.1.0");
     assert_int_equal(cella_ready_parse(cella_view_of_string(good), &ready), CELLA_OK);
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes text = { 0 };
-    assert_int_equal(cella_ready_trust_file(&ready, &text), CELLA_OK);
+    assert_int_equal(cella_ready_trust_file(&ready, true, &text), CELLA_OK);
     assert_int_equal(cella_bytes_append(&text, cella_view_of("", 1)), CELLA_OK);
     assert_non_null(strstr((char *) text.data, "\nvalue = \"sha256:" D64 "\"\n"));
     assert_non_null(strstr((char *) text.data, "\nroots = [\"ed25519:" B43 "\"]\n"));
-    assert_non_null(strstr((char *) text.data, "\nlayers = [\"seccomp\", \"landlock\"]\n"));
+    assert_non_null(strstr((char *) text.data, "\nlayers = [\"landlock\", \"seccomp\"]\n"));
+    /* Without the operator's leave the file demands what tasks need, and so refuses this executor. */
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes strict = { 0 };
+    assert_int_equal(cella_ready_trust_file(&ready, false, &strict), CELLA_OK);
+    assert_int_equal(cella_bytes_append(&strict, cella_view_of("", 1)), CELLA_OK);
+    assert_non_null(strstr((char *) strict.data,
+                           "\nlayers = [\"namespaces\", \"landlock\", \"seccomp\", \"capabilities\", "
+                           "\"rlimits\", \"undumpable\"]\n"));
     static const char *const wrong[] = {
         "{}",
         READY("short", "sha256:" D64, "ed25519:" B43, D64, "", "0.1.0"),
