@@ -92,7 +92,8 @@ def main() -> int:
     parser.add_argument("name", nargs="*", help=f"what to measure: {', '.join(SUBJECTS)}; default: everything")
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build" / "release", help="folder of a release build")
     parser.add_argument("--quick", action="store_true", help="a rough look, in about five minutes")
-    parser.add_argument("--json", type=pathlib.Path, default=ROOT / "build" / "bench.json", help="where to write the figures")
+    parser.add_argument("--json", type=pathlib.Path, default=ROOT / "build" / "bench.json",
+                        help="where to write the figures")
     parser.add_argument("--scratch", type=pathlib.Path, help="folder on a disk for files; default: the build folder")
     parser.add_argument("--markdown", action="store_true", help="print the table for the documentation, too")
     arguments = parser.parse_args()
@@ -118,7 +119,8 @@ def main() -> int:
     if arguments.markdown:
         print_markdown(rows)
     content = {"version": 1, "cella": cella.__version__, "quick": arguments.quick, "time_unix_s": int(time.time()),
-               "machine": facts, "load_at_end": round(os.getloadavg()[0], 2), "problems": problems, "rows": [row.as_json() for row in rows]}
+               "machine": facts, "load_at_end": round(os.getloadavg()[0], 2), "problems": problems,
+               "rows": [row.as_json() for row in rows]}
     arguments.json.parent.mkdir(parents=True, exist_ok=True)
     arguments.json.write_text(json.dumps(content, indent=1) + "\n")
     judged = [row for row in rows if row.met is not None]

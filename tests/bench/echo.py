@@ -28,7 +28,10 @@ Setup = Callable[[], Action]
 def packages() -> dict[str, bytes]:
     """The two functions."""
     script = cella.Script.parse(SCRIPT, "echo.py")
-    return {"builtin echo": builtin_package("echo", arguments=["message"]), "Python echo": script.package(arguments=["message"])}
+    return {
+        "builtin echo": builtin_package("echo", arguments=["message"]),
+        "Python echo": script.package(arguments=["message"]),
+    }
 
 
 def run_task(executor: cella.Executor, function: cella.Function) -> None:
@@ -80,14 +83,15 @@ def latencies(options: Options, host: Host, server: TlsEcho, ssh: Ssh) -> list[R
         ours, plain = cella_client(host, package), tls_client(server)
         mine, bare = interleave(options.count(300), lambda: timed(ours), lambda: timed(plain), pause_s=0.01)
         trips = f"{round_trips(host, package)} requests per task"
-        rows.append(Row("echo", f"{name}, one client, paced", "ms", Sample.of(mine), server.name, Sample.of(bare), note=trips))
+        what = f"{name}, one client, paced"
+        rows.append(Row("echo", what, "ms", Sample.of(mine), server.name, Sample.of(bare), note=trips))
         for shared, peer in ((False, NEW_CONNECTION), (True, OPEN_CONNECTION)):
             if ssh.missing:
-                rows.append(Row("echo", f"{name}, one client, paced", "ms", Sample.of(mine), ssh.missing))
+                rows.append(Row("echo", what, "ms", Sample.of(mine), ssh.missing))
                 break
             again, far = interleave(options.count(40), lambda: timed(ours),
                                     lambda shared=shared: timed(lambda: ssh.run(SSH_CODE, shared)), pause_s=0.01)
-            rows.append(Row("echo", f"{name}, one client, paced", "ms", Sample.of(again), peer, Sample.of(far)))
+            rows.append(Row("echo", what, "ms", Sample.of(again), peer, Sample.of(far)))
     return rows
 
 
@@ -158,10 +162,11 @@ def rates(options: Options, host: Host, server: TlsEcho, ssh: Ssh) -> list[Row]:
                            *(lambda setup=setup: throughput(setup, clients, seconds) for _, setup in everybody))
         samples = [Sample.of(values) for values in found]
         for (name, _), mine in zip(setups, samples):
+            what = f"{name}, {clients} client{'s' if clients > 1 else ''}"
             for (peer, _), other in zip(peers, samples[len(setups):]):
-                rows.append(Row("echo", f"{name}, {clients} client{'s' if clients > 1 else ''}", "tasks/s", mine, peer, other))
+                rows.append(Row("echo", what, "tasks/s", mine, peer, other))
             if ssh.missing:
-                rows.append(Row("echo", f"{name}, {clients} client{'s' if clients > 1 else ''}", "tasks/s", mine, ssh.missing))
+                rows.append(Row("echo", what, "tasks/s", mine, ssh.missing))
     return rows
 
 

@@ -42,7 +42,8 @@ class Host:
         reader, writer = os.pipe()
         self.log = open(self.state / "log", "wb")
         self.process = subprocess.Popen(
-            [programs / "cella-host", "run", "--dev", self.state / "state", "--programs", programs, "--ready-fd", str(writer)],
+            [programs / "cella-host", "run", "--dev", self.state / "state", "--programs", programs,
+             "--ready-fd", str(writer)],
             pass_fds=(writer,),
             stderr=self.log,
         )

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """cella-front alone, attacked over TCP; the test plays the monitor and the host."""
 
+import contextlib
 import hashlib
 import os
 import signal
@@ -227,23 +228,28 @@ def test_large_answer(front):
 
 # ---- many and slow clients ----
 
+def is_closed(sock):
+    try:
+        return sock.recv(10) == b""
+    except BlockingIOError:
+        return False
+    except ConnectionResetError:
+        return True
+
+
 def test_silent_connections_harm_nobody(front):
-    silent = [front.raw() for _ in range(500)]
-    begin = time.monotonic()
-    healthy(front)
-    assert time.monotonic() - begin < 2
-    time.sleep(11)
-    front_closed = 0
-    for sock in silent:
-        sock.setblocking(False)
-        try:
-            front_closed += sock.recv(10) == b""
-        except BlockingIOError:
-            pass
-        except ConnectionResetError:
-            front_closed += 1
-        sock.close()
-    assert front_closed == 500
+    with contextlib.ExitStack() as stack:
+        silent = [stack.enter_context(contextlib.closing(front.raw())) for _ in range(500)]
+        for sock in silent:
+            sock.setblocking(False)
+        begin = time.monotonic()
+        healthy(front)
+        assert time.monotonic() - begin < 5
+        assert not all(is_closed(sock) for sock in silent)
+        while silent and time.monotonic() - begin < 60:  # the limit is 10 s; a busy machine is late
+            silent = [sock for sock in silent if not is_closed(sock)]
+            time.sleep(0.2)
+        assert not silent
     healthy(front)
 
 
@@ -255,8 +261,8 @@ def test_slow_head_is_cut_off(front):
                 client.sendall(bytes([byte]))
                 time.sleep(0.5)
                 healthy(front) if byte == ord("y") else None
-                assert time.monotonic() - begin < 20
-        assert 8 < time.monotonic() - begin < 14
+                assert time.monotonic() - begin < 30
+        assert 8 < time.monotonic() - begin < 20
 
 
 def test_client_that_goes_away(front):

@@ -159,7 +159,8 @@ def test_state_folder(host):
     assert trust == {"version": 1, "min_level": 2, "accept": ["soft"],
                      "measurement": [{"name": "development executor", "type": "soft", "value": "sha256:" + "ab" * 32}],
                      "charter": {"sha256": "cd" * 32},
-                     "soft": {"roots": ["ed25519:" + "R" * 43], "layers": ["namespaces", "seccomp"]}}
+                     "soft": {"roots": ["ed25519:" + "R" * 43],
+                              "layers": ["namespaces", "landlock", "seccomp", "capabilities", "rlimits", "undumpable"]}}
     assert "level 2" in host.log() and "trust.toml" in host.log()
 
 

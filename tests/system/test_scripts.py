@@ -162,7 +162,7 @@ def test_deep_recursion(me: cella.Executor, profile: str) -> None:
 def test_recursion_that_breaks_the_stack(me: cella.Executor) -> None:
     source = "import sys\nsys.setrecursionlimit(10**9)\ndef f(x): return f((x,))\ndef main():\n    f(())"
     with refused("SCRIPT_FAILED", "CELL_DIED", "LIMIT_MEMORY"):
-        run(me, source)
+        run(me, source, limits={"memory_bytes": 64 << 20})
     with refused("CELL_DIED"):
         run(me, "def main():\n    x = ()\n    for i in range(1000000): x = (x,)\n    hash(x)")
 
