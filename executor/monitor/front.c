@@ -31,6 +31,7 @@ struct waiter {
     uint32_t request;
     struct cella_party *party;
     struct cella_task_record *task;
+    bool over; /* waits for the end, not for a change */
     uint64_t deadline_ms;
     struct waiter *next;
 };
@@ -150,7 +151,7 @@ void cella_front_task_changed(struct cella_front *front, struct cella_task_recor
 {
     struct waiter **place = &front->waiters;
     while (*place != NULL) {
-        if ((*place)->task == task) {
+        if ((*place)->task == task && (!(*place)->over || cella_task_is_over(task))) {
             answer_waiter(front, place);
         } else {
             place = &(*place)->next;
@@ -176,7 +177,7 @@ static void tick(void *context)
 }
 
 cella_status cella_front_watch(struct cella_front *front, uint32_t request, struct cella_party *party,
-                               struct cella_task_record *task)
+                               struct cella_task_record *task, bool over)
 {
     if (front == NULL || front->waiter_count >= WAITERS_MAX) {
         return CELLA_BUSY;
@@ -185,7 +186,7 @@ cella_status cella_front_watch(struct cella_front *front, uint32_t request, stru
     if (waiter == NULL) {
         return CELLA_NO_MEMORY;
     }
-    *waiter = (struct waiter){ request, party, task, cella_loop_now_ms() + WATCH_MS, front->waiters };
+    *waiter = (struct waiter){ request, party, task, over, cella_loop_now_ms() + WATCH_MS, front->waiters };
     front->waiters = waiter;
     front->waiter_count++;
     task->waiters++;

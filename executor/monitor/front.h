@@ -13,11 +13,11 @@ CELLA_MUST_USE cella_status cella_front_new(struct cella_monitor *monitor, struc
 void cella_front_free(struct cella_front *front);
 
 /*
- * The answer to this question is the task as its party sees it, as soon as it changes, at the latest after 25 s.
- * front may be NULL: before it was started nobody waits. CELLA_BUSY when too many wait; CELLA_NO_MEMORY
+ * The answer to this question is the task as its party sees it, as soon as it changes (or, with over, as soon as it is
+ * over), at the latest after 25 s. front may be NULL: before it was started nobody waits. CELLA_BUSY when too many wait; CELLA_NO_MEMORY
  */
 CELLA_MUST_USE cella_status cella_front_watch(struct cella_front *front, uint32_t request, struct cella_party *party,
-                                              struct cella_task_record *task);
+                                              struct cella_task_record *task, bool over);
 
 /* Answer everybody who watches this task. */
 void cella_front_task_changed(struct cella_front *front, struct cella_task_record *task);

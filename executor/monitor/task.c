@@ -254,17 +254,19 @@ cella_status cella_operation_task_watch(struct cella_monitor *monitor, struct ce
     struct cella_participant *reader;
     const char *id;
     int64_t version;
+    bool over = false;
     CELLA_TRY(cella_json_begin(call->args, "args", &call->error, &object));
     CELLA_TRY(cella_json_string(&object, "task", CELLA_ID_SIZE - 1, &id));
     CELLA_TRY(cella_json_integer(&object, "version", 0, (int64_t) 1 << 53, &version));
+    CELLA_TRY(cella_json_boolean_optional(&object, "over", &over));
     CELLA_TRY(cella_json_end(&object));
     CELLA_TRY(find_task(monitor, call, id, &task, &reader));
-    if (task->version > version || cella_task_is_over(task)) {
+    if ((task->version > version && !over) || cella_task_is_over(task)) {
         call->reply = cella_task_view(task, reader);
         return CELLA_OK;
     }
     call->deferred = true;
-    return cella_front_watch(monitor->front, call->request, call->party, task);
+    return cella_front_watch(monitor->front, call->request, call->party, task, over);
 }
 
 cella_status cella_operation_task_list(struct cella_monitor *monitor, struct cella_call *call)

@@ -93,6 +93,7 @@ def seal_file(
     segment: str = "1MB",
     threads: int = 0,
     progress: Callable[[int, int], object] | None = None,
+    digest: bool = True,
 ) -> tuple[int, int, bytes]: ...
 def open_file(
     key: Secret,
@@ -102,6 +103,7 @@ def open_file(
     segment: str = "1MB",
     threads: int = 0,
     progress: Callable[[int, int], object] | None = None,
+    digest: bool = True,
 ) -> tuple[int, int, bytes]: ...
 def appraise(
     evidence: Buffer, type: str, keys: Buffer, charter: Buffer, nonce: Buffer, policy: Buffer, now_unix_s: int

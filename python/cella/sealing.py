@@ -136,7 +136,13 @@ def _stream(
 
 
 def seal(
-    key: DataKey, source: BinaryIO, target: BinaryIO, *, threads: int = 0, progress: Progress | None = None
+    key: DataKey,
+    source: BinaryIO,
+    target: BinaryIO,
+    *,
+    threads: int = 0,
+    progress: Progress | None = None,
+    digest: bool = True,
 ) -> Sealed:
     """Seal one open file into another, in constant memory.
 
@@ -146,6 +152,8 @@ def seal(
         target: receives the sealed file.
         threads: 0 for as many as there are processors.
         progress: called with (plaintext bytes done, all of them; 0 when unknown).
+        digest: whether to compute the SHA-256 of the sealed file too. It is sequential, and slower than the sealing;
+            without it sha256 of the result is b"".
 
     Raises:
         IntegrityError: TRUNCATED, source became shorter meanwhile.
@@ -153,7 +161,7 @@ def seal(
     """
     if _is_regular(source) and _is_regular(target):
         result = _native.seal_file(
-            key.key, key.associated_data, source.fileno(), target.fileno(), key.segment, threads, progress
+            key.key, key.associated_data, source.fileno(), target.fileno(), key.segment, threads, progress, digest
         )
         return Sealed(*result)
     stream = _native.Sealer(key.key, key.associated_data, key.segment)
@@ -161,7 +169,13 @@ def seal(
 
 
 def unseal(
-    key: DataKey, source: BinaryIO, target: BinaryIO, *, threads: int = 0, progress: Progress | None = None
+    key: DataKey,
+    source: BinaryIO,
+    target: BinaryIO,
+    *,
+    threads: int = 0,
+    progress: Progress | None = None,
+    digest: bool = True,
 ) -> Sealed:
     """Open a sealed file into another, in constant memory.
 
@@ -173,7 +187,7 @@ def unseal(
     """
     if _is_regular(source) and _is_regular(target):
         result = _native.open_file(
-            key.key, key.associated_data, source.fileno(), target.fileno(), key.segment, threads, progress
+            key.key, key.associated_data, source.fileno(), target.fileno(), key.segment, threads, progress, digest
         )
         return Sealed(*result)
     stream = _native.Opener(key.key, key.associated_data, key.segment)

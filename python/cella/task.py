@@ -225,9 +225,15 @@ class Task:
 
     # Waiting
 
-    def watch(self) -> Task:
-        """Wait until something changes, at most 25 s."""
-        args = {"task": self.id, "version": self._facts.get("version", 0)}
+    def watch(self, *, over: bool = False) -> Task:
+        """Wait until something changes, at most 25 s.
+
+        Args:
+            over: wait for the end, not for every step on the way.
+        """
+        args: dict[str, Any] = {"task": self.id, "version": self._facts.get("version", 0)}
+        if over:
+            args["over"] = True
         self._facts = self.executor.request("task.watch", args, timeout=WATCH_S + self.executor.timeout)
         return self
 
@@ -255,7 +261,7 @@ class Task:
         lost_since: float | None = None
         while True:
             try:
-                self._look()
+                self._look(over=report is silent)
                 lost_since = None
             except _native.TransportError:
                 lost_since = lost_since or time.monotonic()
@@ -272,10 +278,10 @@ class Task:
             self.raise_for_error()
         return self
 
-    def _look(self) -> None:
-        """Bring the facts up to date, waiting for a change unless there can be none."""
+    def _look(self, *, over: bool) -> None:
+        """Bring the facts up to date, waiting for a change (or the end) unless there can be none."""
         if not self.done:
-            self.watch()
+            self.watch(over=over)
         elif self._facts.get("creator") is None:  # only the short answer of a request is known
             self.refresh()
 

@@ -544,7 +544,11 @@ class FakeExecutor:
     def op_task_watch(self, party: str, args: dict[str, Any]) -> dict[str, Any]:
         with self.changed:
             task = self._task(party, args)
-            self.changed.wait_for(lambda: task["version"] > args["version"], timeout=2.0)
+            done = ("finished", "failed", "cancelled")
+            self.changed.wait_for(
+                lambda: task["state"] in done or (task["version"] > args["version"] and not args.get("over")),
+                timeout=2.0,
+            )
             return self._view(task, party)
 
     def op_task_list(self, party: str, args: dict[str, Any]) -> dict[str, Any]:

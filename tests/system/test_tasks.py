@@ -671,6 +671,17 @@ def test_many_at_once(live: LiveExecutor) -> None:
     assert answers == [[True] * 4] * 16, [answer for answer in answers if isinstance(answer, BaseException)]
 
 
+def test_tasks_of_two_profiles_do_not_end_each_other(own: LiveExecutor) -> None:
+    """A cell's end is the end of its own task, whatever numbers cells of another profile have."""
+    a, b = own.client(), own.client()
+    for step in range(8):
+        first, second = ("python", "numpy") if step % 2 else ("numpy", "python")
+        short = script_task(a, SLEEP, arguments={"seconds": 0.1}, profile=first)
+        long = script_task(b, SLEEP, arguments={"seconds": 0.5}, profile=second)
+        assert short.wait().result() == "slept" and long.wait().result() == "slept"
+        assert short.usage["wall_us"] < 400_000 < long.usage["wall_us"], (step, short.usage, long.usage)
+
+
 def test_the_queue_has_an_end(own: LiveExecutor) -> None:
     me = own.client()
     function = me.functions.register(package_of(SLEEP))

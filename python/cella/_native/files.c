@@ -28,7 +28,8 @@ struct file_job {
     int source;
     int target;
     bool sealing;
-    struct cella_sha256_stream *digest;
+    bool wants_digest;
+    struct cella_sha256_stream *digest; /* NULL when none is wanted: it is what bounds the speed */
 
     pthread_mutex_t lock;  /* guards what follows */
     pthread_cond_t turned; /* hashed moved on, or the job stopped */
@@ -82,9 +83,12 @@ static cella_status write_at(int descriptor, const uint8_t *data, size_t size, u
     return CELLA_OK;
 }
 
-/* Put the sealed bytes of segment index into the digest when it is their turn. */
+/* Put the sealed bytes of segment index into the digest, if one is wanted, when it is their turn. */
 static cella_status hash_in_turn(struct file_job *job, uint64_t index, struct cella_view sealed)
 {
+    if (job->digest == NULL) {
+        return CELLA_OK;
+    }
     pthread_mutex_lock(&job->lock);
     while (job->hashed != index && !job->stop) {
         pthread_cond_wait(&job->turned, &job->lock);
@@ -277,8 +281,8 @@ static cella_status prepare(struct file_job *job, int *error_number)
         return CELLA_SYSTEM_FAILED;
     }
     uint64_t size = (uint64_t) information.st_size;
-    job->digest = cella_sha256_stream_new();
-    if (job->digest == NULL) {
+    job->digest = job->wants_digest ? cella_sha256_stream_new() : NULL;
+    if (job->digest == NULL && job->wants_digest) {
         return CELLA_NO_MEMORY;
     }
     if (job->sealing) {
@@ -290,7 +294,9 @@ static cella_status prepare(struct file_job *job, int *error_number)
         CELLA_TRY(cella_sealed_layout_of_sealed(job->parameters, size, &job->layout));
         CELLA_TRY(read_at(job->source, job->header, job->layout.header_size, 0, error_number));
     }
-    return cella_sha256_stream_update(job->digest, cella_view_of(job->header, job->layout.header_size));
+    return job->digest == NULL
+               ? CELLA_OK
+               : cella_sha256_stream_update(job->digest, cella_view_of(job->header, job->layout.header_size));
 }
 
 static int init_locks(struct file_job *job)
@@ -335,28 +341,30 @@ static PyObject *run_job(const struct native_state *state, struct file_job *job,
         return raise_job(state, job->status, job->error_number);
     }
     uint8_t digest[CELLA_SHA256_SIZE];
-    status = cella_sha256_stream_finish(job->digest, digest);
+    status = job->digest == NULL ? CELLA_OK : cella_sha256_stream_finish(job->digest, digest);
     if (status != CELLA_OK) {
         return native_raise(state, status, NULL, NULL);
     }
     return Py_BuildValue("(KKy#)", (unsigned long long) job->layout.plain_size,
                          (unsigned long long) job->layout.sealed_size, (const char *) digest,
-                         (Py_ssize_t) sizeof digest);
+                         job->digest == NULL ? 0 : (Py_ssize_t) sizeof digest);
 }
 
 static PyObject *file_to_file(PyObject *module, PyObject *arguments, PyObject *keywords, bool sealing)
 {
-    static char *names[] = { "key", "associated_data", "source", "target", "segment", "threads", "progress", NULL };
+    static char *names[] = { "key", "associated_data", "source", "target", "segment", "threads", "progress", "digest", NULL };
     PyObject *key = NULL;
     CELLA_CLEANUP(native_buffer_clear) Py_buffer associated_data = { 0 };
     const char *segment = "1MB";
     int threads = 0;
     PyObject *progress = Py_None;
+    int wants_digest = 1;
     struct file_job job = { .sealing = sealing };
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "Oy*ii|siO", names, &key, &associated_data, &job.source,
-                                     &job.target, &segment, &threads, &progress)) {
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "Oy*ii|siOp", names, &key, &associated_data, &job.source,
+                                     &job.target, &segment, &threads, &progress, &wants_digest)) {
         return NULL;
     }
+    job.wants_digest = wants_digest != 0;
     const struct native_state *state = native_state_of(module);
     job.key = native_secret_of(state, key);
     job.parameters = job.key == NULL ? NULL : native_parameters(state, segment);
@@ -394,12 +402,12 @@ static PyObject *open_file(PyObject *module, PyObject *arguments, PyObject *keyw
 
 PyMethodDef native_files_methods[] = {
     { "seal_file", (PyCFunction) (void (*)(void)) seal_file, METH_VARARGS | METH_KEYWORDS,
-      "seal_file(key, associated_data, source, target, segment='1MB', threads=0, progress=None)\n--\n\n"
+      "seal_file(key, associated_data, source, target, segment='1MB', threads=0, progress=None, digest=True)\n--\n\n"
       "Seal the regular file open as descriptor source into target.\n\n"
-      "Returns:\n    (plain size, sealed size, SHA-256 of the sealed file).\n" },
+      "Returns:\n    (plain size, sealed size, SHA-256 of the sealed file or b'' without digest).\n" },
     { "open_file", (PyCFunction) (void (*)(void)) open_file, METH_VARARGS | METH_KEYWORDS,
-      "open_file(key, associated_data, source, target, segment='1MB', threads=0, progress=None)\n--\n\n"
+      "open_file(key, associated_data, source, target, segment='1MB', threads=0, progress=None, digest=True)\n--\n\n"
       "Open the sealed regular file source into target. After an exception target's content is worthless.\n\n"
-      "Returns:\n    (plain size, sealed size, SHA-256 of the sealed file).\n" },
+      "Returns:\n    (plain size, sealed size, SHA-256 of the sealed file or b'' without digest).\n" },
     { NULL, NULL, 0, NULL },
 };

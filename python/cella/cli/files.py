@@ -71,13 +71,21 @@ def _make_key(path: str, segment: str | None) -> tuple[DataKey, bool]:
 @click.option("--key", "key_path", type=click.Path(dir_okay=False), help=key_help + " Default: FILE.key.")
 @click.option("--segment", type=click.Choice(["1MB", "4KB"]), help="4KB for many small random reads. Default: 1MB.")
 @click.option("--threads", type=click.IntRange(0, 16), default=0, help="Default: as many as there are processors.")
+@click.option("--digest", is_flag=True, help="Print the sealed file's SHA-256 too, which takes longer than sealing.")
 @json_option
 def encrypt(
-    source: str, output: str | None, key_path: str | None, segment: str | None, threads: int, as_json: bool
+    source: str,
+    output: str | None,
+    key_path: str | None,
+    segment: str | None,
+    threads: int,
+    digest: bool,
+    as_json: bool,
 ) -> None:
     """Seal FILE (- for stdin) in Tink's AES256_GCM_HKDF streaming format, in constant memory.
 
-    Prints the SHA-256 of the sealed file, which is what sha256sum prints for it and what contracts name.
+    With --digest, prints the SHA-256 of the sealed file, which is what sha256sum prints for it and what contracts
+    name.
     """
     from ..sealing import seal
 
@@ -88,10 +96,14 @@ def encrypt(
     with _source(source) as plain, show.reporter(as_json) as report:
         key, created = _make_key(key_path, segment)
         with _target(output, 0o644) as target:
-            facts = seal(key, plain, target, threads=threads, progress=_meter(report, "encrypt", Path(source).name))
+            meter = _meter(report, "encrypt", Path(source).name)
+            facts = seal(key, plain, target, threads=threads, progress=meter, digest=digest or as_json)
     if created:
         show.note(f"key written to {key_path}")
-    _tell(output, facts.sha256.hex(), facts.plain_size, facts.sealed_size, as_json)
+    if digest or as_json:
+        _tell(output, facts.sha256.hex(), facts.plain_size, facts.sealed_size, as_json)
+    elif output != "-":
+        show.note(f"{output}: {facts.sealed_size} bytes")
 
 
 def _tell(output: str, sha256: str, plain: int, sealed: int, as_json: bool) -> None:
@@ -124,7 +136,8 @@ def decrypt(source: str, output: str | None, key_path: str, threads: int, as_jso
             raise click.UsageError(f"{output} exists; give --output to replace it or write elsewhere")
     key = DataKey.load(key_path)
     with _source(source) as sealed, show.reporter(as_json) as report, _target(output, 0o600) as target:
-        facts = unseal(key, sealed, target, threads=threads, progress=_meter(report, "decrypt", Path(source).name))
+        meter = _meter(report, "decrypt", Path(source).name)
+        facts = unseal(key, sealed, target, threads=threads, progress=meter, digest=as_json)
     if output == "-":
         return
     if as_json:
