@@ -26,6 +26,7 @@ static const char help_text[] =
     "  programs              folder of the executor's programs (default: the folder of cella-host)\n"
     "  profiles              list of Python profiles (default [\"python\", \"numpy\"])\n"
     "  pool                  warm cells per profile, 1 to 64 (default 4)\n"
+    "  concurrency           tasks that run at a time, 1 to 64 (default: the number of processors)\n"
     "  allow_missing_layers  run tasks even where sandbox layers are missing (default false)\n"
     "  store_max_bytes       ciphertext stored at most (default 1099511627776)\n"
     "  drain_s               longest wait for running tasks after SIGTERM (default 3600)\n"
@@ -94,6 +95,7 @@ cella_status cella_host_config_parse(struct cella_view json, struct cella_host_c
         { "programs", CELLA_FLAT_JSON_TEXT, config->programs, sizeof(config->programs), 0, 0, false, false },
         { "profiles", CELLA_FLAT_JSON_LIST, &config->profiles, 0, 0, 0, false, false },
         { "pool", CELLA_FLAT_JSON_INTEGER, &config->pool, 0, 1, 64, false, false },
+        { "concurrency", CELLA_FLAT_JSON_INTEGER, &config->concurrency, 0, 1, 64, false, false },
         { "allow_missing_layers", CELLA_FLAT_JSON_BOOLEAN, &config->allow_missing_layers, 0, 0, 0, false, false },
         { "store_max_bytes", CELLA_FLAT_JSON_INTEGER, &config->store_max_bytes, 0, 0, INT64_MAX, false, false },
         { "drain_s", CELLA_FLAT_JSON_INTEGER, &config->drain_s, 0, 0, 86400, false, false },

@@ -16,13 +16,15 @@ struct cella_pool;
 struct cella_couriers;
 struct cella_runner;
 
+#define CELLA_PROFILES_MAX 16U /* as many as the host takes */
+
 /* From the host (docs/protocol.md section 9). Nothing in it weakens a check that a relying party can not see. */
 struct cella_config {
     char programs[256];        /* folder of the executor's programs */
     uint32_t pool;             /* warm cells per profile */
     uint32_t concurrency;      /* tasks that run at a time */
     bool allow_missing_layers; /* run tasks in a weaker box; the evidence says which layers are there */
-    char profiles[8][33];
+    char profiles[CELLA_PROFILES_MAX][33];
     size_t profile_count;
 };
 

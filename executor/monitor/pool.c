@@ -43,7 +43,7 @@ struct cella_pool {
     struct cella_monitor *monitor;
     cella_cell_exited exited;
     void *context;
-    struct zygote zygotes[8];
+    struct zygote zygotes[CELLA_PROFILES_MAX];
     size_t count;
 };
 

@@ -174,7 +174,7 @@ def test_configuration_file(tmp_path):
     host.process.terminate()
     host.process.wait(10)
     path = tmp_path / "config.json"
-    path.write_text(json.dumps({"state": host.state, "programs": stand_in(tmp_path), "pool": 7, "log": "json",
+    path.write_text(json.dumps({"state": host.state, "programs": stand_in(tmp_path), "pool": 7, "concurrency": 3, "log": "json",
                                 "profiles": ["python"], "allow_missing_layers": True}))
     with open(host.log_path, "w") as log:
         host.process = subprocess.Popen([HOST, "run", "--config", str(path)], stderr=log)
@@ -184,7 +184,7 @@ def test_configuration_file(tmp_path):
     address = lines[-1]["text"].split()[-1]
     host.address = (address.split(":")[0], int(address.split(":")[1]))
     view = json.loads(host.say(b"VIEW"))
-    assert view["configuration"] == {"pool": 7, "allow_missing_layers": True, "profiles": ["python"],
+    assert view["configuration"] == {"pool": 7, "concurrency": 3, "allow_missing_layers": True, "profiles": ["python"],
                                      "programs": "/cella"}
     host.process.terminate()
     assert host.process.wait(10) == 0

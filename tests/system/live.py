@@ -306,6 +306,10 @@ def sealed_bytes(key: cella.DataKey, content: bytes) -> bytes:
     return sealer.update(content) + sealer.finish()
 
 
+def throw_away(data: bytes) -> None:
+    """Where a download goes that is to be refused."""
+
+
 # ---- small tasks ----
 
 

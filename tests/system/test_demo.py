@@ -39,14 +39,9 @@ def test_the_demo() -> None:
     assert "FAILED   " not in done.stdout and "NOT REFUSED" not in done.stdout
 
 
-def test_the_demo_again_is_fast() -> None:
-    done, seconds = demo()
-    assert done.returncode == 0 and seconds < 30
-
-
-def test_the_demo_leaves_what_it_made_to_look_at(tmp_path: Path) -> None:
-    done, _ = demo("--keep", str(tmp_path / "kept"))
-    assert done.returncode == 0, done.stdout[-4000:]
+def test_the_demo_again_is_fast_and_can_leave_what_it_made(tmp_path: Path) -> None:
+    done, seconds = demo("--keep", str(tmp_path / "kept"))
+    assert done.returncode == 0 and seconds < 30, done.stdout[-4000:]
     assert (tmp_path / "kept" / "state" / "trust.toml").exists()
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import json
 import os
@@ -19,13 +20,21 @@ from typing import Any
 import cella
 import pytest
 from live import (
-    PROGRAMS, SLEEP, Hand, LiveExecutor, Process, at_once, echo, host, refused, running, script_task, sealed_bytes, sleeper,
-    until_running, wait_until,
+    PROGRAMS, SLEEP, Hand, LiveExecutor, Process, at_once, echo, files, host, package_of, refused, running, script_task,
+    sealed_bytes, sleeper, until_running, wait_until,
 )
 
 Start = Callable[..., LiveExecutor]
 BIG = 24 << 20
 COPY = "def main(x, out):\n    out.write(x.buffer())\n"
+
+
+@pytest.fixture(scope="module")
+def calm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveExecutor]:
+    """An executor for tests that only look at it."""
+    executor = LiveExecutor(tmp_path_factory.mktemp("calm"))
+    yield executor
+    executor.close()
 
 
 def gone(processes: list[Process], seconds: float = 10) -> None:
@@ -58,7 +67,7 @@ def test_the_front_dies_in_mid_request(own: LiveExecutor) -> None:
     front = own.one("front")
     mark = len(own.log())
     front.kill()
-    own.wait_for_log(r"cella-front died of signal 9", after=mark)
+    own.wait_for_log(r"cella-front died of signal 9", after=mark, seconds=5)
     wait_until(lambda: [one for one in own.role("front") if one.pid != front.pid], 10, "another front runs")
     watcher.join(30)  # the client connects and asks again by itself
     assert isinstance(answers[0], cella.Task) and answers[0].result() == "slept"
@@ -71,8 +80,6 @@ def test_the_front_dies_in_mid_upload(own: LiveExecutor) -> None:
     me = own.client()
     key = cella.DataKey.generate()
     content = sealed_bytes(key, os.urandom(BIG))
-    import hashlib
-
     data = me.data.register("x", cella.sealing.Sealed(BIG, len(content), hashlib.sha256(content).digest()), key)
     hand = Hand(own, me)
     with own.raw() as connection:
@@ -109,7 +116,7 @@ def test_many_fronts_die(own: LiveExecutor) -> None:
 def test_the_courier_dies_in_mid_transfer(own: LiveExecutor) -> None:
     me = own.client()
     data = me.data.add(os.urandom(BIG))
-    function = me.functions.register(parse_copy())
+    function = me.functions.register(package_of(COPY, inputs=files("x"), outputs=files("out")))
     codes = []
     for _ in range(12):
         task = me.tasks.create(function, inputs={"x": data}, outputs={"out": None}, invoke=True)
@@ -125,17 +132,11 @@ def test_the_courier_dies_in_mid_transfer(own: LiveExecutor) -> None:
         if codes[-1] == "COURIER_DIED":
             break
     assert codes[-1] == "COURIER_DIED", codes
-    own.wait_for_log(r"cella-courier died of signal 9")
+    own.wait_for_log(r"cella-courier died of signal 9", seconds=5)
     task = me.tasks.create(function, inputs={"x": data}, outputs={"out": None}, invoke=True).wait()
     assert len(task.outputs["out"].bytes()) == BIG
     usual(own)
     wait_until(lambda: not list(own.state.rglob("incoming-*")), 10, "no half object is left in the store")
-
-
-def parse_copy() -> bytes:
-    from live import files, package_of
-
-    return package_of(COPY, inputs=files("x"), outputs=files("out"))
 
 
 def test_an_idle_courier_dies(own: LiveExecutor) -> None:
@@ -250,7 +251,7 @@ def test_draining_waits_for_what_runs(own: LiveExecutor) -> None:
     me = own.client()
     task = until_running(script_task(me, "import time\ndef main(out):\n    time.sleep(2)\n    out.write(b'x' * 1000)\n    return 'ok'",
                                      outputs=["out"]))
-    waiting = me.tasks.create(me.functions.register(parse_sleep()))
+    waiting = me.tasks.create(me.functions.register(package_of(SLEEP)))
     below = own.below()
     own.terminate()
     own.wait_for_log(r"stopping: no new tasks")
@@ -267,12 +268,6 @@ def test_draining_waits_for_what_runs(own: LiveExecutor) -> None:
     assert time.monotonic() - begun < 5, "it did not end when the last task had ended"
     gone(below)
     assert not (own.state / "address").exists()
-
-
-def parse_sleep() -> bytes:
-    from live import package_of
-
-    return package_of(SLEEP)
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
@@ -399,16 +394,16 @@ def test_a_state_folder_that_can_not_be_written(small_disk: Path) -> None:
 # ---- one host per folder ----
 
 
-def test_two_hosts_on_one_folder(own: LiveExecutor) -> None:
-    done = host("run", "--dev", own.state, "--programs", PROGRAMS)
+def test_two_hosts_on_one_folder(calm: LiveExecutor) -> None:
+    done = host("run", "--dev", calm.state, "--programs", PROGRAMS)
     assert done.returncode == 1 and "in use by another cella-host" in done.stderr
-    own.serves()
+    calm.serves()
 
 
-def test_two_hosts_on_one_port(own: LiveExecutor, tmp_path: Path) -> None:
-    done = host("run", "--dev", tmp_path / "other", "--programs", PROGRAMS, "--listen", own.address)
-    assert done.returncode == 1 and own.address in done.stderr and "in use" in done.stderr
-    own.serves()
+def test_two_hosts_on_one_port(calm: LiveExecutor, tmp_path: Path) -> None:
+    done = host("run", "--dev", tmp_path / "other", "--programs", PROGRAMS, "--listen", calm.address)
+    assert done.returncode == 1 and calm.address in done.stderr and "in use" in done.stderr
+    calm.serves()
 
 
 # ---- configuration ----
@@ -495,34 +490,34 @@ def test_a_log_for_machines(start: Start) -> None:
         assert isinstance(json.loads(line), dict)
 
 
-def test_the_state_folder_is_its_owners(own: LiveExecutor) -> None:
-    assert own.state.stat().st_mode & 0o777 == 0o700
-    for path in own.state.rglob("*"):
+def test_the_state_folder_is_its_owners(calm: LiveExecutor) -> None:
+    assert calm.state.stat().st_mode & 0o777 == 0o700
+    for path in calm.state.rglob("*"):
         assert path.stat().st_mode & 0o077 == 0, path
 
 
 # ---- what the executor is ----
 
 
-def test_a_changed_executor(own: LiveExecutor, start: Start, tmp_path: Path) -> None:
+def test_a_changed_executor(calm: LiveExecutor, start: Start, tmp_path: Path) -> None:
     changed = tmp_path / "changed"
     shutil.copytree(PROGRAMS, changed)
     with open(changed / "cella-front", "ab") as program:
         program.write(b"\0")
     (tmp_path / "other").mkdir(mode=0o700)
     for name in ("soft_root.key", "charter.json"):
-        shutil.copy(own.state / name, tmp_path / "other" / name)
+        shutil.copy(calm.state / name, tmp_path / "other" / name)
     other = start(name="other", programs=changed)
     with refused("MEASUREMENT"):
-        cella.connect(other.address, own.trust, cella.Identity.generate())
+        cella.connect(other.address, calm.trust, cella.Identity.generate())
     cella.connect(other.address, other.trust, cella.Identity.generate()).close()
 
 
-def test_measuring(own: LiveExecutor) -> None:
+def test_measuring(calm: LiveExecutor) -> None:
     done = host("measure", "--programs", PROGRAMS)
     assert done.returncode == 0
     value = [line for line in done.stdout.splitlines() if line.startswith("measurement sha256:")]
-    assert len(value) == 1 and value[0].split()[1] in own.trust.read_text()
+    assert len(value) == 1 and value[0].split()[1] in calm.trust.read_text()
     for program in ("cella-monitor", "cella-front", "cella-courier", "cella-zygote"):
         assert program in done.stdout
 
@@ -530,16 +525,16 @@ def test_measuring(own: LiveExecutor) -> None:
 # ---- secrets ----
 
 
-def test_no_secret_is_in_arguments_or_environment(own: LiveExecutor) -> None:
-    me = own.client()
+def test_no_secret_is_in_arguments_or_environment(calm: LiveExecutor) -> None:
+    me = calm.client()
     task = sleeper(me)
-    root = (own.state / "soft_root.key").read_bytes()
+    root = (calm.state / "soft_root.key").read_bytes()
     secrets = [root, root.hex().encode(), cella.encoding.to_base64url(root).encode(), me.identity._sign.export()]
-    everybody = [*own.role("host"), *own.below()]
+    everybody = [*calm.role("host"), *calm.below()]
     assert len(everybody) > 10
     for process in everybody:
         seen = process.file("cmdline")
-        if process.pid != own.process.pid:
+        if process.pid != calm.process.pid:
             environment = process.file("environ")
             assert environment == b"", f"{process.name}: {environment[:200]!r}"
             seen += environment
@@ -549,44 +544,44 @@ def test_no_secret_is_in_arguments_or_environment(own: LiveExecutor) -> None:
     task.cancel()
 
 
-def test_the_programs_are_nobody(own: LiveExecutor) -> None:
+def test_the_programs_are_nobody(calm: LiveExecutor) -> None:
     """All but the host run without rights, and can not gain any."""
-    for process in own.below():
+    for process in calm.below():
         status = process.file("status").decode()
         fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
         assert fields["NoNewPrivs"] == "1", process
         if os.geteuid() == 0:
             assert set(fields["Uid"].split()) == {"65534"}, process
-        if process.name != "cella-monitor" and process.parent != own.process.pid:
+        if process.name != "cella-monitor" and process.parent != calm.process.pid:
             assert int(fields["CapEff"], 16) & ~(1 << 21 | 1 << 5) == 0 or process.name == "cella-zygote", (process, fields["CapEff"])
-    cells = {one.pid for one in own.below()} - {one.pid for one in own.role("zygote")}
-    for process in own.below():
+    cells = {one.pid for one in calm.below()} - {one.pid for one in calm.role("zygote")}
+    for process in calm.below():
         if process.pid in cells and process.name == "cella-front":
             assert "Seccomp:\t2" in process.file("status").decode()
 
 
-def test_sealed_inputs_reach_the_disk_sealed(own: LiveExecutor) -> None:
-    me = own.client()
+def test_sealed_inputs_reach_the_disk_sealed(calm: LiveExecutor) -> None:
+    me = calm.client()
     words = b"nobody but the owner reads this. " * 1000
     sleeping = "import time\ndef main(x, out):\n    out.write(x.read())\n    time.sleep(1)\n"
     task = until_running(script_task(me, sleeping, inputs={"x": words}, outputs=["out"]))
-    for path in own.state.rglob("*"):
+    for path in calm.state.rglob("*"):
         if path.is_file():
             assert words[:33] not in path.read_bytes()
     assert task.wait().outputs["out"].bytes() == words
-    for path in own.state.rglob("*"):
+    for path in calm.state.rglob("*"):
         if path.is_file():
             assert words[:33] not in path.read_bytes()
-    assert b"nobody but" not in own.log().encode()
+    assert b"nobody but" not in calm.log().encode()
 
 
 def test_deaths_are_told_however_much_is_logged(own: LiveExecutor) -> None:
     """Somebody who makes the executor log a lot must not hide that a program died."""
     me = own.client()
     for _ in range(300):
-        me.functions.register(parse_sleep())
+        me.functions.register(package_of(SLEEP))
     mark = len(own.log())
     own.one("front").kill()
-    own.wait_for_log(r"cella-front died of signal 9", after=mark)
+    own.wait_for_log(r"cella-front died of signal 9", after=mark, seconds=5)
 
 

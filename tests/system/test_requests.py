@@ -489,7 +489,7 @@ def test_nul_bytes_in_members(hand: Hand, place: str) -> None:
 
 def test_many_members(hand: Hand) -> None:
     check(hand, hand.ask("party.get", {f"a{i}": i for i in range(50000)}), "UNKNOWN_FIELD")
-    inputs = {f"a{i}": {"owners": []} for i in range(20000)}
+    inputs: dict[str, Any] = {f"a{i}": {"owners": []} for i in range(20000)}
     check(hand, hand.ask("task.create", {"function": FUNCTION, "inputs": inputs}), "NOT_FOUND")
 
 

@@ -17,7 +17,7 @@ import cella
 import pytest
 from cella import _native
 from cella.sealing import Sealed, seal, unseal
-from live import Hand, LiveExecutor, descendants, files, long_only, package_of, refused, script_task, sealed_bytes
+from live import Hand, LiveExecutor, descendants, files, long_only, package_of, refused, script_task, sealed_bytes, throw_away, wait_until
 
 SEGMENTS = {"4KB": 4096, "1MB": 1 << 20}
 HEADER = 40
@@ -223,8 +223,6 @@ def test_an_upload_that_breaks_off(store: LiveExecutor, owner: cella.Executor) -
             head = f"PUT /v1/objects HTTP/1.1\r\nHost: cella\r\nContent-Length: {len(content)}\r\n"
             signed = hand.sign("object.upload", {"data": data.id})
             connection.send(head.encode() + f"Cella-Request: {signed}\r\n\r\n".encode() + content[:sent])
-    from live import wait_until
-
     wait_until(lambda: hand.upload(data.id, content).code == "OK", 20, "the data can be uploaded again")
     wait_until(lambda: len(set(store.objects()) - before) == 1, 20, "nothing of the broken uploads is left")
     assert use(owner, data).result() == 500_000
@@ -251,7 +249,7 @@ def test_the_host_withholds_an_object(store: LiveExecutor, owner: cella.Executor
     with refused("OBJECT_MISSING", text="input x"):
         use(owner, data)
     with refused("OBJECT_MISSING"):
-        owner.download({"data": data.id}, io.BytesIO().write)
+        owner.download({"data": data.id}, throw_away)
 
 
 @pytest.mark.parametrize("trick", ["flip first", "flip middle", "flip last", "cut", "empty", "longer", "other file", "zeros"])
