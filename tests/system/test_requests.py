@@ -84,7 +84,7 @@ OPERATIONS: dict[str, dict[str, tuple[str, bool, Any]]] = {
     "task.invoke": {"task": ("text", True, TASK)},
     "task.cancel": {"task": ("text", True, TASK)},
     "task.get": {"task": ("text", True, TASK)},
-    "task.watch": {"task": ("text", True, TASK), "version": ("integer", True, 0)},
+    "task.watch": {"task": ("text", True, TASK), "version": ("integer", True, 0), "over": ("boolean", False, False)},
     "task.list": {},
 }
 ARGUMENTS = [(op, name) for op, members in OPERATIONS.items() for name in members]

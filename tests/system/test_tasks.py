@@ -459,7 +459,7 @@ def test_a_log_is_cut_at_its_limit(me: cella.Executor) -> None:
 
 
 def test_progress_is_seen_and_its_text_is_a_message(own: LiveExecutor) -> None:
-    a, b = own.client(), own.client()
+    a, b = own.client(timeout=5), own.client(timeout=5)
     source = "import cella, time\ndef main():\n    cella.progress(0.25, 'private words')\n    time.sleep(600)\n"
     task = a.tasks.create(a.functions.register(package_of(source)), result=[a.party, b.party], messages=[a.party])
     at_b = as_seen_by(b, task)
@@ -612,6 +612,21 @@ def test_watching_answers_at_a_change(live: LiveExecutor, me: cella.Executor) ->
     me.request("task.watch", {"task": task.id, "version": 0})
     me.request("task.watch", {"task": task.id, "version": 1 << 52})  # it is over: nothing will change
     assert time.monotonic() - begun < 2
+
+
+def test_watching_for_the_end(me: cella.Executor) -> None:
+    """With over, the changes on the way are nobody's business."""
+    task = me.tasks.create(me.functions.register(package_of(SLEEP)))
+    asked: list[dict[str, Any]] = []
+    thread = threading.Thread(target=lambda: asked.append(
+        me.request("task.watch", {"task": task.id, "version": 0, "over": True}, timeout=40)))
+    thread.start()
+    time.sleep(0.2)
+    until_running(task.invoke())
+    assert thread.is_alive()
+    task.cancel()
+    thread.join(10)
+    assert asked[0]["state"] == "cancelled"
 
 
 def test_many_watchers(live: LiveExecutor, me: cella.Executor) -> None:
