@@ -74,8 +74,10 @@ static void on_note(void *context, struct cella_peer *peer, enum cella_note_kind
     }
     switch (kind) {
     case CELLA_NOTE_LOG:
+        cella_log_foreign(host->log, CELLA_LOG_INFO, "executor", payload);
+        break;
     case CELLA_NOTE_DIED:
-        cella_log_foreign(host->log, "executor", payload);
+        cella_log_foreign(host->log, CELLA_LOG_WARNING, "executor", payload);
         break;
     case CELLA_NOTE_READY:
         cella_host_report(host, payload);

@@ -61,31 +61,33 @@ void cella_log_write(struct cella_log *log, enum cella_log_level level, const ch
 }
 
 /* Count a foreign line; false when this second has had enough. */
-static bool admit(struct cella_log *log)
+static bool admit(struct cella_log *log, enum cella_log_level level)
 {
     struct timespec now;
+    uint32_t *count = &log->foreign_count[level == CELLA_LOG_INFO ? 0 : 1];
     clock_gettime(CLOCK_MONOTONIC, &now);
     if ((uint64_t) now.tv_sec != log->second) {
         uint32_t dropped = log->foreign_dropped;
         log->second = (uint64_t) now.tv_sec;
-        log->foreign_count = 0;
+        log->foreign_count[0] = 0;
+        log->foreign_count[1] = 0;
         log->foreign_dropped = 0;
         if (dropped > 0) {
             cella_log_write(log, CELLA_LOG_WARNING, "executor: %u more lines were dropped", dropped);
         }
     }
-    if (log->foreign_count >= CELLA_LOG_FOREIGN_PER_SECOND) {
+    if (*count >= CELLA_LOG_FOREIGN_PER_SECOND) {
         log->foreign_dropped++;
         return false;
     }
-    log->foreign_count++;
+    (*count)++;
     return true;
 }
 
-void cella_log_foreign(struct cella_log *log, const char *source, struct cella_view text)
+void cella_log_foreign(struct cella_log *log, enum cella_log_level level, const char *source, struct cella_view text)
 {
     char printable[CELLA_LOG_LINE_MAX];
-    if (!admit(log)) {
+    if (!admit(log, level)) {
         return;
     }
     size_t size = text.size < sizeof(printable) - 1 ? text.size : sizeof(printable) - 1;
@@ -93,7 +95,7 @@ void cella_log_foreign(struct cella_log *log, const char *source, struct cella_v
         printable[i] = text.data[i] >= 0x20 && text.data[i] < 0x7f ? (char) text.data[i] : '?';
     }
     printable[size] = '\0';
-    cella_log_write(log, CELLA_LOG_INFO, "%s: %s", source, printable);
+    cella_log_write(log, level, "%s: %s", source, printable);
 }
 
 void cella_log_lines_add(struct cella_log_lines *lines, struct cella_log *log, const char *source,
@@ -106,12 +108,12 @@ void cella_log_lines_add(struct cella_log_lines *lines, struct cella_log *log, c
         }
         /* A line without an end is shown in pieces, so that it can not fill memory. */
         if ((end && lines->size > 0) || lines->size == sizeof(lines->line)) {
-            cella_log_foreign(log, source, cella_view_of(lines->line, lines->size));
+            cella_log_foreign(log, CELLA_LOG_INFO, source, cella_view_of(lines->line, lines->size));
             lines->size = 0;
         }
     }
     if (bytes.size == 0 && lines->size > 0) {
-        cella_log_foreign(log, source, cella_view_of(lines->line, lines->size));
+        cella_log_foreign(log, CELLA_LOG_INFO, source, cella_view_of(lines->line, lines->size));
         lines->size = 0;
     }
 }

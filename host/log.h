@@ -26,7 +26,7 @@ struct cella_log {
     int descriptor;
     bool json;
     uint64_t second; /* of the rate limit's window */
-    uint32_t foreign_count;
+    uint32_t foreign_count[2];   /* ordinary lines; warnings, which ordinary ones can not crowd out */
     uint32_t foreign_dropped;
 };
 
@@ -35,10 +35,11 @@ void cella_log_write(struct cella_log *log, enum cella_log_level level, const ch
     __attribute__((format(printf, 3, 4)));
 
 /*
- * One line that an executor program caused. source: which one, for the reader. text: untrusted; bytes that are not
- * printable ASCII become '?'. Above the rate limit lines are counted and dropped.
+ * One line that an executor program caused. level: INFO, or WARNING for a program's death. source: which one, for the reader. text: untrusted; bytes that are not
+ * printable ASCII become '?'. Above the rate limit of its level a line is counted and dropped.
  */
-void cella_log_foreign(struct cella_log *log, const char *source, struct cella_view text);
+void cella_log_foreign(struct cella_log *log, enum cella_log_level level, const char *source,
+                       struct cella_view text);
 
 /* Collects a program's standard error, cut into lines. Zeroed at first. */
 struct cella_log_lines {

@@ -18,6 +18,7 @@ struct cella_courier {
     int pidfd;
     int socket;
     bool released;
+    bool lost; /* it went away before its task was over */
     struct cella_watcher watcher;
     struct cella_courier *next;
 };
@@ -80,23 +81,29 @@ static void lost(struct cella_courier *courier)
 {
     const struct cella_courier_events *events = courier->events;
     void *context = courier->context;
+    courier->lost = true;
     cella_courier_release(courier);
     if (events != NULL) {
         events->died(context);
     }
 }
 
+/* CELLA_BUSY when nothing is there. The task may be over afterwards, and the courier released. */
+static cella_status read_message(struct cella_courier *courier)
+{
+    uint8_t buffer[CELLA_COURIER_MESSAGE_MAX];
+    struct cella_packet packet;
+    CELLA_TRY(cella_packet_receive(courier->socket, buffer, sizeof(buffer), &packet));
+    cella_status status = receive_message(courier, &packet);
+    cella_packet_close(&packet);
+    return status;
+}
+
 static void courier_readable(void *context, uint32_t events)
 {
     struct cella_courier *courier = context;
-    uint8_t buffer[CELLA_COURIER_MESSAGE_MAX];
-    struct cella_packet packet;
     (void) events;
-    cella_status status = cella_packet_receive(courier->socket, buffer, sizeof(buffer), &packet);
-    if (status == CELLA_OK) {
-        status = receive_message(courier, &packet);
-        cella_packet_close(&packet);
-    }
+    cella_status status = read_message(courier);
     if (status != CELLA_OK && status != CELLA_BUSY && !courier->released) {
         lost(courier);
     }
@@ -226,9 +233,14 @@ bool cella_couriers_reaped(struct cella_couriers *couriers, pid_t pid, int wait_
     if (courier == NULL) {
         return false;
     }
-    if (!courier->released) {
+    /* It may have said all it had to before it left: its last words are still in the socket. */
+    while (!courier->released && read_message(courier) == CELLA_OK) {
+    }
+    if (!courier->released || courier->lost) {
         cella_monitor_log_death(couriers->monitor, "cella-courier", wait_status,
                                 courier->events == NULL ? "another is started when needed" : "its task fails");
+    }
+    if (!courier->released) {
         lost(courier);
     }
     /* lost may have started others, so the place is looked up again. */

@@ -66,7 +66,8 @@ static cella_status read_registration(struct cella_call *call, struct registrati
         CELLA_TRY(cella_bytes_set(&out->associated_data, cella_view_of_string(default_associated_data)));
     }
     CELLA_TRY(cella_json_end(&object));
-    if (cella_hex_decode(cella_view_of_string(sha256), out->sha256, sizeof(out->sha256)) != CELLA_OK) {
+    if (strspn(sha256, "0123456789abcdef") != 2 * CELLA_SHA256_SIZE ||
+        cella_hex_decode(cella_view_of_string(sha256), out->sha256, sizeof(out->sha256)) != CELLA_OK) {
         return blame(call, "sha256", CELLA_BAD_FIELD);
     }
     bool large = strcmp(segment, "1MB") == 0;
@@ -137,18 +138,17 @@ cella_status cella_operation_data_get(struct cella_monitor *monitor, struct cell
 
 cella_status cella_operation_data_list(struct cella_monitor *monitor, struct cella_call *call)
 {
-    struct cella_json_object object;
-    CELLA_TRY(cella_json_begin(call->args, "args", &call->error, &object));
-    CELLA_TRY(cella_json_end(&object));
+    struct cella_page page;
+    CELLA_TRY(cella_operation_page(&monitor->state.data, call, &page));
     json_t *list = json_array();
-    call->reply = json_pack("{s:o}", "data", list);
-    for (struct cella_entry *entry = monitor->state.data.first; entry != NULL; entry = entry->next) {
-        const struct cella_data *data = (const struct cella_data *) entry;
-        if (data->owner == call->party && json_array_append_new(list, data_json(data)) != 0) {
-            return CELLA_NO_MEMORY;
+    for (; page.next != NULL && page.room > 0; page.next = page.next->next) {
+        const struct cella_data *data = (const struct cella_data *) page.next;
+        if (data->owner == call->party) {
+            (void) json_array_append_new(list, data_json(data));
+            page.room--;
         }
     }
-    return CELLA_OK;
+    return cella_operation_page_end(&page, call, "data", list);
 }
 
 /* ---- objects: what the front may move for this party ---- */

@@ -12,6 +12,7 @@
 #include "trust/evidence.h"
 
 #define HEADER_SIZE 9U
+#define ANSWER_ROOM 64U /* header and status of an answer */
 #define WATCH_TICK_MS 1000U
 #define WATCH_MS 25000U
 #define WAITERS_MAX 1024U /* connections that the front keeps, and some */
@@ -108,7 +109,11 @@ static cella_status send_reply(struct cella_front *front, uint32_t id, cella_sta
     }
     if (status == CELLA_OK) {
         CELLA_TRY(cella_json_write(reply, &body));
-    } else {
+        /* The front takes no larger answer; nothing that parties can make should lead here. */
+        status = body.size > CELLA_ANSWER_MESSAGE_MAX - ANSWER_ROOM ? CELLA_TOO_LARGE : CELLA_OK;
+    }
+    if (status != CELLA_OK) {
+        body.size = 0;
         CELLA_TRY(cella_operation_error(status, field, "", &body));
     }
     return send_answer(front, id, status, cella_bytes_view(&body));

@@ -42,6 +42,9 @@ static cella_status commit_function(struct cella_monitor *monitor, struct cella_
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes spec_text = { 0 };
     CELLA_TRY(cella_monitor_new_id("function-", id));
     CELLA_TRY(cella_json_write(spec->json, &spec_text));
+    if (spec_text.size > CELLA_SPEC_MAX) {
+        return CELLA_TOO_LARGE; /* everybody who lists functions would pay for it */
+    }
     struct cella_view digest = cella_view_of(sha256, CELLA_SHA256_SIZE);
     CELLA_CLEANUP(cella_json_cleanup)
     json_t *event = json_pack("{s:s, s:s, s:o, s:b, s:o, s:s%}", "function", id, "owner", call->party->entry.id,
@@ -106,17 +109,15 @@ cella_status cella_operation_function_get(struct cella_monitor *monitor, struct 
 
 cella_status cella_operation_function_list(struct cella_monitor *monitor, struct cella_call *call)
 {
-    struct cella_json_object object;
-    CELLA_TRY(cella_json_begin(call->args, "args", &call->error, &object));
-    CELLA_TRY(cella_json_end(&object));
+    struct cella_page page;
+    CELLA_TRY(cella_operation_page(&monitor->state.functions, call, &page));
     json_t *list = json_array();
-    call->reply = json_pack("{s:o}", "functions", list);
-    for (struct cella_entry *entry = monitor->state.functions.first; entry != NULL; entry = entry->next) {
-        const struct cella_function *function = (const struct cella_function *) entry;
-        if (may_read_source(function, call->party) &&
-            json_array_append_new(list, function_json(function)) != 0) {
-            return CELLA_NO_MEMORY;
+    for (; page.next != NULL && page.room > 0; page.next = page.next->next) {
+        const struct cella_function *function = (const struct cella_function *) page.next;
+        if (may_read_source(function, call->party)) {
+            (void) json_array_append_new(list, function_json(function));
+            page.room--;
         }
     }
-    return CELLA_OK;
+    return cella_operation_page_end(&page, call, "functions", list);
 }

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#define SEQUENCE_MAX ((int64_t) 1 << 53)
+#define SEQUENCE_MAX (((int64_t) 1 << 53) - 1)
 
 /* The policy: name, handler, and by which kind of question it may come. */
 static const struct {
@@ -110,6 +110,32 @@ cella_status cella_operation_run(struct cella_monitor *monitor, enum cella_reque
     cella_status status = run_payload(monitor, kind, payload, call);
     call->args = NULL;
     return status;
+}
+
+cella_status cella_operation_page(const struct cella_table *table, struct cella_call *call, struct cella_page *out)
+{
+    struct cella_json_object object;
+    const char *after = NULL;
+    CELLA_TRY(cella_json_begin(call->args, "args", &call->error, &object));
+    CELLA_TRY(cella_json_string_optional(&object, "after", CELLA_ID_SIZE - 1, &after));
+    CELLA_TRY(cella_json_end(&object));
+    out->next = table->first;
+    out->room = CELLA_PAGE_MAX;
+    if (after != NULL) {
+        const struct cella_entry *last = cella_table_find(table, after);
+        if (last == NULL) {
+            return CELLA_NOT_FOUND;
+        }
+        out->next = last->next;
+    }
+    return CELLA_OK;
+}
+
+cella_status cella_operation_page_end(const struct cella_page *page, struct cella_call *call, const char *name,
+                                      json_t *list)
+{
+    call->reply = json_pack("{s:o, s:b}", name, list, "more", page->next != NULL ? 1 : 0);
+    return call->reply == NULL ? CELLA_NO_MEMORY : CELLA_OK;
 }
 
 cella_status cella_operation_error(cella_status status, const char *field, const char *detail,

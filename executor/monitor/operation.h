@@ -61,6 +61,21 @@ cella_status cella_operation_task_list(struct cella_monitor *monitor, struct cel
 CELLA_MUST_USE cella_status cella_operation_run(struct cella_monitor *monitor, enum cella_request_kind kind,
                                                 struct cella_view jws, struct cella_call *call);
 
+/*
+ * A page of a table: after (args.after, "" for the start) is the last id that the caller has. CELLA_NOT_FOUND for an
+ * id that is not in the table.
+ */
+#define CELLA_PAGE_MAX 100U /* entries */
+struct cella_page {
+    struct cella_entry *next;
+    size_t room; /* entries that still fit */
+};
+CELLA_MUST_USE cella_status cella_operation_page(const struct cella_table *table, struct cella_call *call,
+                                                 struct cella_page *out);
+/* End the reply: {name: list, "more": whether something is left}. Takes over list. */
+CELLA_MUST_USE cella_status cella_operation_page_end(const struct cella_page *page, struct cella_call *call,
+                                                     const char *name, json_t *list);
+
 /* JSON text of an error answer. Appended to out. */
 CELLA_MUST_USE cella_status cella_operation_error(cella_status status, const char *field, const char *detail,
                                                   struct cella_bytes *out);

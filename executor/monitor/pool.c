@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "monitor/pool.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,6 +21,12 @@
 #define RESTART_LAST_MS 30000U
 #define READ_BATCH 32
 
+/* A cell that somebody took and whose end the zygote will report. */
+struct taken_cell {
+    uint64_t id;
+    uint64_t number;
+};
+
 struct zygote {
     struct cella_pool *pool;
     const char *profile;
@@ -32,7 +39,7 @@ struct zygote {
     uint32_t asked; /* cells asked for that have not come */
     struct cella_warm_cell warm[WARM_MAX];
     size_t warm_count;
-    uint64_t taken[TAKEN_MAX];
+    struct taken_cell taken[TAKEN_MAX];
     size_t taken_count;
     uint64_t restart_ms;
     struct cella_watcher watcher;
@@ -43,6 +50,7 @@ struct cella_pool {
     struct cella_monitor *monitor;
     cella_cell_exited exited;
     void *context;
+    uint64_t next_cell;
     struct zygote zygotes[CELLA_PROFILES_MAX];
     size_t count;
 };
@@ -66,8 +74,8 @@ static void end_taken_cells(struct zygote *zygote)
 {
     const struct cella_cell_exit gone = { .wait_status = SIGKILL, .zygote_died = true };
     while (zygote->taken_count > 0) {
-        uint64_t cell = zygote->taken[--zygote->taken_count];
-        zygote->pool->exited(zygote->pool->context, cell, &gone);
+        uint64_t id = zygote->taken[--zygote->taken_count].id;
+        zygote->pool->exited(zygote->pool->context, id, &gone);
     }
 }
 
@@ -137,25 +145,32 @@ static cella_status receive_ready(struct zygote *zygote, struct cella_reader *re
 
 static cella_status receive_cell(struct zygote *zygote, struct cella_reader *reader, struct cella_packet *packet)
 {
-    uint64_t id;
-    CELLA_TRY(cella_read_u64(reader, &id));
+    uint64_t number;
+    CELLA_TRY(cella_read_u64(reader, &number));
     CELLA_TRY(cella_reader_end(reader));
     if (packet->descriptor_count != 2 || zygote->asked == 0 || zygote->warm_count >= WARM_MAX) {
         return CELLA_BAD_FORMAT;
     }
+    /* Whoever talks to a cell must never wait for it. */
+    if (fcntl(packet->descriptors[0], F_SETFL, O_NONBLOCK) != 0) {
+        return CELLA_SYSTEM_FAILED;
+    }
     zygote->asked--;
     zygote->warm[zygote->warm_count++] = (struct cella_warm_cell){
-        .id = id, .socket = packet->descriptors[0], .pidfd = packet->descriptors[1]
+        .id = zygote->pool->next_cell++,
+        .number = number,
+        .socket = packet->descriptors[0],
+        .pidfd = packet->descriptors[1],
     };
     packet->descriptor_count = 0;
     return CELLA_OK;
 }
 
 /* A warm cell that died without a task is forgotten; for a taken one the taker is told. */
-static void cell_gone(struct zygote *zygote, uint64_t id, const struct cella_cell_exit *exit)
+static void cell_gone(struct zygote *zygote, uint64_t number, const struct cella_cell_exit *exit)
 {
     for (size_t i = 0; i < zygote->warm_count; i++) {
-        if (zygote->warm[i].id == id) {
+        if (zygote->warm[i].number == number) {
             (void) close(zygote->warm[i].socket);
             (void) close(zygote->warm[i].pidfd);
             zygote->warm[i] = zygote->warm[--zygote->warm_count];
@@ -163,7 +178,8 @@ static void cell_gone(struct zygote *zygote, uint64_t id, const struct cella_cel
         }
     }
     for (size_t i = 0; i < zygote->taken_count; i++) {
-        if (zygote->taken[i] == id) {
+        if (zygote->taken[i].number == number) {
+            uint64_t id = zygote->taken[i].id;
             zygote->taken[i] = zygote->taken[--zygote->taken_count];
             zygote->pool->exited(zygote->pool->context, id, exit);
             return;
@@ -173,17 +189,17 @@ static void cell_gone(struct zygote *zygote, uint64_t id, const struct cella_cel
 
 static cella_status receive_exit(struct zygote *zygote, struct cella_reader *reader)
 {
-    uint64_t id;
+    uint64_t number;
     uint32_t wait_status;
     struct cella_cell_exit exit = { 0 };
-    CELLA_TRY(cella_read_u64(reader, &id));
+    CELLA_TRY(cella_read_u64(reader, &number));
     CELLA_TRY(cella_read_u32(reader, &wait_status));
     CELLA_TRY(cella_read_u64(reader, &exit.user_us));
     CELLA_TRY(cella_read_u64(reader, &exit.system_us));
     CELLA_TRY(cella_read_u64(reader, &exit.peak_kib));
     CELLA_TRY(cella_reader_end(reader));
     exit.wait_status = (int) wait_status;
-    cell_gone(zygote, id, &exit);
+    cell_gone(zygote, number, &exit);
     return CELLA_OK;
 }
 
@@ -367,8 +383,23 @@ cella_status cella_pool_take(struct cella_pool *pool, const char *profile, struc
         return CELLA_BUSY;
     }
     *out = zygote->warm[--zygote->warm_count];
-    zygote->taken[zygote->taken_count++] = out->id;
+    zygote->taken[zygote->taken_count++] = (struct taken_cell){ out->id, out->number };
     return CELLA_OK;
+}
+
+void cella_pool_discard(struct cella_pool *pool, struct cella_warm_cell *cell)
+{
+    cella_child_close(&cell->socket);
+    cella_child_close(&cell->pidfd);
+    for (size_t i = 0; i < pool->count; i++) {
+        struct zygote *zygote = &pool->zygotes[i];
+        for (size_t k = 0; k < zygote->taken_count; k++) {
+            if (zygote->taken[k].id == cell->id) {
+                zygote->taken[k] = zygote->taken[--zygote->taken_count];
+                return;
+            }
+        }
+    }
 }
 
 void cella_pool_refill(struct cella_pool *pool)

@@ -15,7 +15,8 @@ struct cella_pool;
 
 /* A cell that was taken: the taker owns both descriptors. */
 struct cella_warm_cell {
-    uint64_t id;
+    uint64_t id;     /* the pool's own: no two cells of any zygote share it */
+    uint64_t number; /* the zygote's */
     int socket;
     int pidfd;
 };
@@ -53,6 +54,12 @@ bool cella_pool_profile(const struct cella_pool *pool, size_t index, const char 
 /* Take a warm cell. CELLA_BUSY when there is none at the moment. */
 CELLA_MUST_USE cella_status cella_pool_take(struct cella_pool *pool, const char *profile,
                                             struct cella_warm_cell *out);
+
+/*
+ * A taken cell turned out to be dead before it got its task: close its descriptors and forget it; nothing is reported
+ * of it any more.
+ */
+void cella_pool_discard(struct cella_pool *pool, struct cella_warm_cell *cell);
 
 /* Ask the zygotes for cells until each has its number: when nothing runs, or when somebody waits. */
 void cella_pool_refill(struct cella_pool *pool);

@@ -14,6 +14,7 @@
 #define CLASS_MAX 120U /* bytes of an exception's class name */
 #define READ_BATCH 64
 #define FIRST_ROOM 4096U
+#define CPU_SLACK_MS 250U
 
 /* ---- what the cell says ---- */
 
@@ -261,6 +262,9 @@ static cella_status make_task_file(const struct cella_monitor *monitor, const st
 
 static cella_status make_outputs(struct cella_run *run)
 {
+    if (run->output_count > 0) {
+        return CELLA_OK; /* an earlier cell was dead before it could touch them */
+    }
     for (size_t i = 0; i < run->task->function->spec.output_count; i++) {
         if (run->task->outputs[i].receivers == 0) {
             continue;
@@ -308,7 +312,9 @@ static cella_status judge_signal(struct cella_run *run, int signal_number)
     if (signal_number == SIGSYS) {
         return CELLA_SANDBOX_VIOLATION;
     }
-    if (signal_number == SIGXCPU || (signal_number == SIGKILL && cpu_ms + 100 >= run->task->limits.cpu_s * 1000ULL)) {
+    /* The kernel counts in ticks and ends a little early. */
+    if (signal_number == SIGXCPU ||
+        (signal_number == SIGKILL && cpu_ms + CPU_SLACK_MS >= run->task->limits.cpu_s * 1000ULL)) {
         (void) snprintf(run->detail, sizeof(run->detail), "limit cpu_s %u; used %.1f s", run->task->limits.cpu_s,
                         (double) cpu_ms / 1000.0);
         return CELLA_LIMIT_CPU;

@@ -162,22 +162,35 @@ static void cell_exited(void *context, uint64_t cell, const struct cella_cell_ex
     end_run(run, status, NULL);
 }
 
+/* Hand the run to a warm cell; one that is found dead is thrown away, and the next one is taken. */
+static cella_status give_to_cell(struct cella_run *run)
+{
+    struct cella_monitor *monitor = run->runner->monitor;
+    for (;;) {
+        CELLA_TRY(cella_pool_take(monitor->pool, run->task->function->spec.profile, &run->cell));
+        cella_status status = cella_run_start_cell(monitor, run);
+        if (status != CELLA_CLOSED) {
+            return status;
+        }
+        cella_pool_discard(monitor->pool, &run->cell);
+    }
+}
+
 /* A warm cell for a run whose inputs are here. False when none is there yet. */
 static bool start_cell(struct cella_run *run)
 {
-    struct cella_monitor *monitor = run->runner->monitor;
-    cella_status status = cella_pool_take(monitor->pool, run->task->function->spec.profile, &run->cell);
+    cella_status status = give_to_cell(run);
     if (status == CELLA_BUSY) {
         return false;
     }
-    run->stage = CELLA_RUN_CELL;
-    status = status == CELLA_OK ? cella_run_start_cell(monitor, run) : status;
     if (status == CELLA_OK) {
+        run->stage = CELLA_RUN_CELL;
         return true;
     }
     if (run->cell.pidfd >= 0) {
-        /* Its exit is still to be reported, and ends the run. A cell that died while it waited is nobody's fault. */
-        cella_run_kill_cell(run, status == CELLA_CLOSED ? CELLA_CELL_DIED : status, "");
+        /* Its exit is still to be reported, and ends the run. */
+        run->stage = CELLA_RUN_CELL;
+        cella_run_kill_cell(run, status, "");
         return true;
     }
     end_run(run, status, NULL);

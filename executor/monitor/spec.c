@@ -285,6 +285,11 @@ cella_status cella_spec_arguments(const struct cella_spec *spec, const json_t *g
             return CELLA_NO_MEMORY;
         }
     }
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes text = { 0 };
+    CELLA_TRY(cella_json_write(complete, &text));
+    if (text.size > CELLA_TASK_ARGUMENTS_MAX) {
+        return blame(error, "arguments", "size", CELLA_TOO_LARGE);
+    }
     *out = complete;
     complete = NULL;
     return CELLA_OK;

@@ -10,6 +10,7 @@
 
 #define CELLA_PACKAGE_MAX (1024U * 1024U + 65536U) /* bytes */
 #define CELLA_SPEC_ARGUMENTS_MAX 64U
+#define CELLA_SPEC_MAX 65536U /* bytes of a package without its source */
 #define CELLA_SPEC_TEXT_MAX 1024U /* characters of a description */
 
 enum cella_argument_type {
@@ -76,6 +77,7 @@ bool cella_spec_is_identifier(const char *text);
 /*
  * Complete arguments: check names and types against the declaration, fill in defaults.
  * CELLA_BAD_ARGUMENT  unknown, missing, locked or of the wrong type; error->field names it
+ * CELLA_TOO_LARGE     more than CELLA_TASK_ARGUMENTS_MAX bytes of JSON
  */
 CELLA_MUST_USE cella_status cella_spec_arguments(const struct cella_spec *spec, const json_t *given,
                                                  struct cella_json_error *error, json_t **out);

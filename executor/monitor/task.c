@@ -269,24 +269,23 @@ cella_status cella_operation_task_watch(struct cella_monitor *monitor, struct ce
     return cella_front_watch(monitor->front, call->request, call->party, task, over);
 }
 
+static json_t *brief_json(const struct cella_task_record *task)
+{
+    return json_pack("{s:s, s:s, s:s, s:I}", "task", task->entry.id, "function", task->function->entry.id, "state",
+                     cella_task_state_name(task->state), "version", (json_int_t) task->version);
+}
+
 cella_status cella_operation_task_list(struct cella_monitor *monitor, struct cella_call *call)
 {
-    struct cella_json_object object;
-    CELLA_TRY(cella_json_begin(call->args, "args", &call->error, &object));
-    CELLA_TRY(cella_json_end(&object));
+    struct cella_page page;
+    CELLA_TRY(cella_operation_page(&monitor->state.tasks, call, &page));
     json_t *list = json_array();
-    call->reply = json_pack("{s:o}", "tasks", list);
-    for (struct cella_entry *entry = monitor->state.tasks.first; entry != NULL; entry = entry->next) {
-        const struct cella_task_record *task = (const struct cella_task_record *) entry;
-        if (cella_task_participant_index(task, call->party) < 0) {
-            continue;
-        }
-        json_t *one = json_pack("{s:s, s:s, s:s, s:I}", "task", task->entry.id, "function",
-                                task->function->entry.id, "state", cella_task_state_name(task->state), "version",
-                                (json_int_t) task->version);
-        if (json_array_append_new(list, one) != 0) {
-            return CELLA_NO_MEMORY;
+    for (; page.next != NULL && page.room > 0; page.next = page.next->next) {
+        const struct cella_task_record *task = (const struct cella_task_record *) page.next;
+        if (cella_task_participant_index(task, call->party) >= 0) {
+            (void) json_array_append_new(list, brief_json(task));
+            page.room--;
         }
     }
-    return CELLA_OK;
+    return cella_operation_page_end(&page, call, "tasks", list);
 }

@@ -179,7 +179,7 @@ class DataRegistry:
 
     def list(self) -> Sequence[Data]:
         """All of the caller's data."""
-        return [Data.of(item) for item in self._executor.request("data.list")["data"]]
+        return [Data.of(item) for item in self._executor.pages("data.list", "data")]
 
 
 def _label(source: Source, name: str | None) -> str:

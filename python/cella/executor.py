@@ -226,6 +226,22 @@ class Executor:
         self.enrol()
         return self._exchange(op, args or {}, timeout)
 
+    def pages(self, op: str, name: str) -> list[dict[str, Any]]:
+        """All entries of a list operation, page by page.
+
+        Args:
+            op: "function.list", "data.list" or "task.list".
+            name: member of the answer that holds the entries.
+        """
+        found: list[dict[str, Any]] = []
+        args: dict[str, Any] = {}
+        while True:
+            answer = self.request(op, args)
+            found += answer[name]
+            if not answer.get("more") or not answer[name]:
+                return found
+            args = {"after": answer[name][-1][op.partition(".")[0]]}
+
     def _exchange(self, op: str, args: Mapping[str, Any], timeout: float | None) -> dict[str, Any]:
         signed = self.sign(op, args)
         try:

@@ -93,7 +93,7 @@ class FunctionRegistry:
 
     def list(self) -> Sequence[Function]:
         """The caller's functions and all public ones."""
-        return [Function.of(item) for item in self._executor.request("function.list")["functions"]]
+        return [Function.of(item) for item in self._executor.pages("function.list", "functions")]
 
 
 def builtin_package(

@@ -99,7 +99,10 @@ class Sealed:
 
 
 def _is_regular(file: BinaryIO) -> bool:
-    return stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+    try:
+        return stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+    except (AttributeError, OSError):  # in memory: io.UnsupportedOperation is an OSError
+        return False
 
 
 def _stream(

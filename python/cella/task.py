@@ -431,8 +431,7 @@ class TaskRegistry:
 
     def list(self) -> Sequence[Mapping[str, Any]]:
         """The tasks that the caller takes part in: {task, function, state, version} each."""
-        found: Sequence[Mapping[str, Any]] = self._executor.request("task.list")["tasks"]
-        return found
+        return self._executor.pages("task.list", "tasks")
 
 
 def _input(item: Data | str | Iterable[str] | None, me: str) -> dict[str, Any]:
