@@ -10,7 +10,7 @@
 
 #include "base/link.h"
 
-#define CELLA_LINKS_MAX 64U /* open at a time; the monitor's own included */
+#define CELLA_LINKS_MAX 80U /* open at a time; the monitor's own included */
 
 struct cella_links;
 

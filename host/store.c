@@ -58,12 +58,7 @@ static void free_transfer(struct transfer *transfer)
 static void answer(struct cella_peer *peer, struct cella_stream *stream, cella_status result)
 {
     const uint8_t text[4] = { 0, 0, (uint8_t) ((unsigned int) result >> 8), (uint8_t) result };
-    size_t accepted;
-    cella_status status = cella_link_send(peer->link, stream, cella_view_of(text, sizeof(text)), &accepted);
-    /* The first bytes of a stream have credit; what is missing is room, for a peer that reads nothing. */
-    if (status == CELLA_OK && accepted != sizeof(text)) {
-        status = CELLA_TOO_MANY;
-    }
+    cella_status status = cella_link_answer(peer->link, stream, cella_view_of(text, sizeof(text)));
     if (status == CELLA_OK) {
         status = cella_link_end(peer->link, stream);
     }
@@ -201,10 +196,7 @@ static cella_status start_get(struct transfer *transfer, struct cella_view id)
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes head = { 0 };
     CELLA_TRY(cella_write_u32(&head, CELLA_OK));
     CELLA_TRY(cella_write_u64(&head, transfer->max));
-    size_t accepted;
-    CELLA_TRY(
-        cella_link_send(transfer->owner.peer->link, transfer->owner.stream, cella_bytes_view(&head), &accepted));
-    return accepted == head.size ? CELLA_OK : CELLA_STORE_FAILED;
+    return cella_link_answer(transfer->owner.peer->link, transfer->owner.stream, cella_bytes_view(&head));
 }
 
 static cella_status start_put(struct transfer *transfer, struct cella_view id)

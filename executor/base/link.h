@@ -113,6 +113,16 @@ CELLA_MUST_USE cella_status cella_link_send(struct cella_link *link, struct cell
 /* Whether a send of size bytes, at most CELLA_LINK_WINDOW / 2, would be accepted whole. If not, writable follows. */
 bool cella_link_room(struct cella_link *link, struct cella_stream *stream, size_t size);
 
+/*
+ * Send a short answer whole, however full the out buffer is: bulk data waits, answers do not.
+ *
+ * bytes:  1 to CELLA_LINK_ANSWER_MAX
+ * CELLA_TOO_MANY  no credit for it: the stream has sent much already; CELLA_BAD_STATE; CELLA_NO_MEMORY
+ */
+#define CELLA_LINK_ANSWER_MAX 64U
+CELLA_MUST_USE cella_status cella_link_answer(struct cella_link *link, struct cella_stream *stream,
+                                              struct cella_view bytes);
+
 /* No more data from this side. stream may be gone afterwards. */
 CELLA_MUST_USE cella_status cella_link_end(struct cella_link *link, struct cella_stream *stream);
 

@@ -60,8 +60,8 @@ static cella_status receive_credit(struct cella_link *link, struct cella_stream 
         return CELLA_BAD_FRAME;
     }
     stream->send_credit += count;
-    if (stream->waiting && !stream->ended_here) {
-        stream->waiting = false;
+    if (stream->wanted > 0 && stream->send_credit >= stream->wanted && !stream->ended_here) {
+        stream->wanted = 0;
         link->events->writable(link->context, stream);
     }
     return CELLA_OK;

@@ -83,7 +83,7 @@ bool cella_link_room(struct cella_link *link, struct cella_stream *stream, size_
     if (room_of(link, stream) >= size) {
         return true;
     }
-    stream->waiting = true;
+    stream->wanted = (uint32_t) size;
     return false;
 }
 
@@ -99,7 +99,7 @@ cella_status cella_link_send(struct cella_link *link, struct cella_stream *strea
         size_t size = bytes.size < CELLA_FRAME_MAX ? bytes.size : CELLA_FRAME_MAX;
         size = size < room ? size : room;
         if (size == 0) {
-            stream->waiting = true;
+            stream->wanted = 1;
             return CELLA_OK;
         }
         CELLA_TRY(cella_link_write_frame(link, stream->id, CELLA_FRAME_DATA, (struct cella_view){ 0 },
@@ -108,6 +108,19 @@ cella_status cella_link_send(struct cella_link *link, struct cella_stream *strea
         bytes = cella_view_of(bytes.data + size, bytes.size - size);
         *accepted += size;
     }
+    return CELLA_OK;
+}
+
+cella_status cella_link_answer(struct cella_link *link, struct cella_stream *stream, struct cella_view bytes)
+{
+    if (stream->ended_here || bytes.size == 0 || bytes.size > CELLA_LINK_ANSWER_MAX) {
+        return CELLA_BAD_STATE;
+    }
+    if (bytes.size > stream->send_credit) {
+        return CELLA_TOO_MANY;
+    }
+    CELLA_TRY(cella_link_write_frame(link, stream->id, CELLA_FRAME_DATA, (struct cella_view){ 0 }, bytes));
+    stream->send_credit -= (uint32_t) bytes.size;
     return CELLA_OK;
 }
 
@@ -165,7 +178,7 @@ struct cella_view cella_link_pending(const struct cella_link *link)
     return cella_view_of(link->out.data + link->out_sent, link->out.size - link->out_sent);
 }
 
-/* The waiting stream with credit whose id comes next after the one woken last, or NULL. */
+/* The waiting stream with the credit that it waits for whose id comes next after the one woken last, or NULL. */
 static struct cella_stream *next_waiting(const struct cella_link *link)
 {
     struct cella_stream *next = NULL;
@@ -173,7 +186,7 @@ static struct cella_stream *next_waiting(const struct cella_link *link)
         for (struct cella_stream *stream = link->buckets[i]; stream != NULL; stream = stream->next) {
             /* Distances wrap around, so the lowest id follows the highest. */
             uint32_t distance = stream->id - link->last_woken_id - 1;
-            if (stream->waiting && stream->send_credit > 0 && !stream->ended_here &&
+            if (stream->wanted > 0 && stream->send_credit >= stream->wanted && !stream->ended_here &&
                 (next == NULL || distance < next->id - link->last_woken_id - 1)) {
                 next = stream;
             }
@@ -191,7 +204,7 @@ static void wake_senders(struct cella_link *link)
             link->crowded = false;
             return;
         }
-        stream->waiting = false;
+        stream->wanted = 0;
         link->last_woken_id = stream->id;
         link->events->writable(link->context, stream);
     }

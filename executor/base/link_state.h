@@ -27,7 +27,7 @@ struct cella_stream {
     uint32_t consumed;       /* bytes dealt with since the last CREDIT frame */
     bool ended_here;
     bool ended_there;
-    bool waiting; /* a send was cut short: the owner waits for writable */
+    uint32_t wanted; /* bytes of credit that the owner waits for (writable); 0 when it does not wait */
     void *user;
     struct cella_stream *next;
 };

@@ -55,7 +55,7 @@ enum cella_cell_kind {
 #define CELLA_PROGRESS_TEXT_MAX 200U
 #define CELLA_TASK_FILES_MAX 32U        /* inputs, and outputs */
 #define CELLA_TASK_SOURCE_MAX 1048576U  /* bytes of script */
-#define CELLA_TASK_ARGUMENTS_MAX 1048576U /* bytes of JSON */
+#define CELLA_TASK_ARGUMENTS_MAX 262144U /* bytes of JSON */
 #define CELLA_FILE_NAME_MAX 64U         /* declared name of an input or output: a Python identifier */
 
 enum cella_task_kind {

@@ -10,6 +10,8 @@
 #include "base/packet.h"
 #include "monitor/child.h"
 
+#define IDLE_PAUSE_MS 5000U
+
 struct cella_courier {
     struct cella_couriers *couriers;
     const struct cella_courier_events *events; /* NULL while it waits for a task */
@@ -25,6 +27,7 @@ struct cella_courier {
 
 struct cella_couriers {
     struct cella_monitor *monitor;
+    uint64_t idle_lost_ms; /* when one last died while it waited; 0 never */
     struct cella_courier *idle;
     struct cella_courier *all; /* until reaped */
 };
@@ -82,6 +85,9 @@ static void lost(struct cella_courier *courier)
     const struct cella_courier_events *events = courier->events;
     void *context = courier->context;
     courier->lost = true;
+    if (events == NULL) {
+        courier->couriers->idle_lost_ms = cella_loop_now_ms();
+    }
     cella_courier_release(courier);
     if (events != NULL) {
         events->died(context);
@@ -189,6 +195,10 @@ void cella_couriers_free(struct cella_couriers *couriers)
 
 void cella_couriers_refill(struct cella_couriers *couriers)
 {
+    /* Couriers that can not live here are not started in a loop; a task that needs one still tries. */
+    if (couriers->idle_lost_ms != 0 && cella_loop_now_ms() - couriers->idle_lost_ms < IDLE_PAUSE_MS) {
+        return;
+    }
     if (couriers->idle == NULL && new_courier(couriers, &couriers->idle) != CELLA_OK) {
         couriers->idle = NULL;
     }

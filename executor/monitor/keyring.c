@@ -83,6 +83,13 @@ cella_status cella_keyring_open(const struct cella_keyring *keyring, const char 
     return cella_hpke_open(&keyring->seal, cella_bytes_view(&info), (struct cella_view){ 0 }, sealed, out);
 }
 
+void cella_keyring_data_context(const char owner[CELLA_THUMBPRINT_SIZE + 1], const uint8_t sha256[CELLA_SHA256_SIZE],
+                                uint8_t out[CELLA_DATA_CONTEXT_SIZE])
+{
+    memcpy(out, owner, CELLA_THUMBPRINT_SIZE);
+    memcpy(out + CELLA_THUMBPRINT_SIZE, sha256, CELLA_SHA256_SIZE);
+}
+
 cella_status cella_keyring_seal(const uint8_t receiver[CELLA_X25519_KEY_SIZE], const char *purpose,
                                 struct cella_view context, struct cella_view plain, struct cella_bytes *out)
 {

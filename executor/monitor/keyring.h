@@ -31,6 +31,14 @@ CELLA_MUST_USE cella_status cella_keyring_open(const struct cella_keyring *keyri
                                                struct cella_view context, struct cella_view sealed,
                                                struct cella_secret *out);
 
+/*
+ * The context of a data key: the owner's party id, then the SHA-256 of the sealed file, so that nobody can register
+ * somebody else's sealed key as his own.
+ */
+#define CELLA_DATA_CONTEXT_SIZE (CELLA_THUMBPRINT_SIZE + CELLA_SHA256_SIZE)
+void cella_keyring_data_context(const char owner[CELLA_THUMBPRINT_SIZE + 1], const uint8_t sha256[CELLA_SHA256_SIZE],
+                                uint8_t out[CELLA_DATA_CONTEXT_SIZE]);
+
 /* Seal to a party. Needs no private key; here so that the purposes stand beside each other. out is appended to. */
 CELLA_MUST_USE cella_status cella_keyring_seal(const uint8_t receiver[CELLA_X25519_KEY_SIZE], const char *purpose,
                                                struct cella_view context, struct cella_view plain,

@@ -79,6 +79,6 @@ cella_status cella_monitor_evidence(struct cella_monitor *monitor, struct cella_
     (void) clock_gettime(CLOCK_REALTIME, &now);
     CELLA_TRY(cella_evidence_report_data(CELLA_ROLE_EXECUTOR, cella_keyring_public(monitor->keyring),
                                          cella_bytes_view(&monitor->charter.text), nonce, report_data));
-    return cella_evidence_soft_make(&monitor->root_seed, cella_pool_layers(monitor->pool), monitor->measurement,
+    return cella_evidence_soft_make(&monitor->root_seed, cella_pool_promised(monitor->pool), monitor->measurement,
                                     report_data, (uint64_t) now.tv_sec, out);
 }

@@ -20,6 +20,7 @@
 #define RESTART_FIRST_MS 200U
 #define RESTART_LAST_MS 30000U
 #define READ_BATCH 32
+#define FAILED_PAUSE_MS 250U
 
 /* A cell that somebody took and whose end the zygote will report. */
 struct taken_cell {
@@ -37,6 +38,7 @@ struct zygote {
     uint32_t layers;
     char version[33];
     uint32_t asked; /* cells asked for that have not come */
+    uint64_t failed_at_ms; /* when a cell last died before it was warm; 0 never */
     struct cella_warm_cell warm[WARM_MAX];
     size_t warm_count;
     struct taken_cell taken[TAKEN_MAX];
@@ -44,6 +46,7 @@ struct zygote {
     uint64_t restart_ms;
     struct cella_watcher watcher;
     struct cella_timer restart;
+    struct cella_timer pause;
 };
 
 struct cella_pool {
@@ -51,6 +54,7 @@ struct cella_pool {
     cella_cell_exited exited;
     void *context;
     uint64_t next_cell;
+    uint32_t promised; /* layers that evidence names; 0 before it was made */
     struct zygote zygotes[CELLA_PROFILES_MAX];
     size_t count;
 };
@@ -94,6 +98,11 @@ static void stop_zygote(struct zygote *zygote)
     end_taken_cells(zygote);
 }
 
+static void pause_over(void *context)
+{
+    (void) context; /* the round that follows refills again */
+}
+
 static void restart_zygote(void *context)
 {
     struct zygote *zygote = context;
@@ -135,6 +144,10 @@ static cella_status receive_ready(struct zygote *zygote, struct cella_reader *re
     CELLA_TRY(cella_reader_end(reader));
     if (zygote->ready || !cella_view_is(profile, zygote->profile)) {
         return CELLA_BAD_FORMAT;
+    }
+    /* Evidence names the layers that stood at the start: a zygote with fewer may not serve under it. */
+    if ((zygote->layers & zygote->pool->promised) != zygote->pool->promised) {
+        return CELLA_UNSAFE;
     }
     memcpy(zygote->version, version.data, version.size);
     zygote->version[version.size] = '\0';
@@ -184,6 +197,11 @@ static void cell_gone(struct zygote *zygote, uint64_t number, const struct cella
             zygote->pool->exited(zygote->pool->context, id, exit);
             return;
         }
+    }
+    /* Neither: it died before it was warm, so it is not coming. */
+    if (zygote->asked > 0) {
+        zygote->asked--;
+        zygote->failed_at_ms = cella_loop_now_ms();
     }
 }
 
@@ -281,6 +299,7 @@ cella_status cella_pool_new(struct cella_monitor *monitor, cella_cell_exited exi
         zygote->restart_ms = RESTART_FIRST_MS;
         zygote->restart.expired = restart_zygote;
         zygote->restart.context = zygote;
+        zygote->pause.expired = pause_over;
         CELLA_TRY(start_zygote(zygote));
     }
     return CELLA_OK;
@@ -293,6 +312,7 @@ void cella_pool_free(struct cella_pool *pool)
     }
     for (size_t i = 0; i < pool->count; i++) {
         cella_loop_clear_timer(pool->monitor->loop, &pool->zygotes[i].restart);
+        cella_loop_clear_timer(pool->monitor->loop, &pool->zygotes[i].pause);
         stop_zygote(&pool->zygotes[i]);
     }
     free(pool);
@@ -322,6 +342,7 @@ cella_status cella_pool_wait(struct cella_pool *pool)
         wait_for(&pool->zygotes[i], deadline_ms);
         any = any || pool->zygotes[i].ready;
     }
+    pool->promised = cella_pool_layers(pool);
     return any ? CELLA_OK : CELLA_ZYGOTE_DIED;
 }
 
@@ -333,6 +354,11 @@ static struct zygote *find_zygote(const struct cella_pool *pool, const char *pro
         }
     }
     return NULL;
+}
+
+uint32_t cella_pool_promised(const struct cella_pool *pool)
+{
+    return pool->promised;
 }
 
 uint32_t cella_pool_layers(const struct cella_pool *pool)
@@ -408,7 +434,15 @@ void cella_pool_refill(struct cella_pool *pool)
         struct zygote *zygote = &pool->zygotes[i];
         uint32_t have = (uint32_t) zygote->warm_count + zygote->asked;
         uint32_t want = pool->monitor->config.pool;
+        bool failing = zygote->failed_at_ms != 0 && cella_loop_now_ms() - zygote->failed_at_ms < FAILED_PAUSE_MS;
         if (!zygote->ready || have >= want) {
+            continue;
+        }
+        if (failing) {
+            /* A machine that can not make cells at the moment is not asked in a loop. */
+            if (!zygote->pause.active) {
+                cella_loop_set_timer(pool->monitor->loop, &zygote->pause, FAILED_PAUSE_MS);
+            }
             continue;
         }
         uint32_t count = want - have;

@@ -41,6 +41,9 @@ void cella_pool_free(struct cella_pool *pool);
 /* Wait until every zygote is ready or has died. Before the keys are made: they are made in its shadow. */
 CELLA_MUST_USE cella_status cella_pool_wait(struct cella_pool *pool);
 
+/* Layers that every zygote had at the start, and without which none may serve later: what evidence says. */
+uint32_t cella_pool_promised(const struct cella_pool *pool);
+
 /* Layers in force in every zygote that is ready; 0 when none is. */
 uint32_t cella_pool_layers(const struct cella_pool *pool);
 

@@ -35,7 +35,9 @@ static cella_status write_input(const struct cella_monitor *monitor, const struc
                                 struct cella_bytes *out)
 {
     CELLA_CLEANUP(cella_secret_clear) struct cella_secret key = { 0 };
-    CELLA_TRY(cella_keyring_open(monitor->keyring, "data key", cella_view_of(data->sha256, sizeof(data->sha256)),
+    uint8_t context[CELLA_DATA_CONTEXT_SIZE];
+    cella_keyring_data_context(data->owner->entry.id, data->sha256, context);
+    CELLA_TRY(cella_keyring_open(monitor->keyring, "data key", cella_view_of(context, sizeof(context)),
                                  cella_bytes_view(&data->sealed_key), &key));
     CELLA_TRY(cella_write_field(out, cella_view_of_string(data->object)));
     CELLA_TRY(cella_write_u64(out, data->size));

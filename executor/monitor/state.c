@@ -53,6 +53,11 @@ static cella_status copy_bytes(const json_t *body, const char *key, struct cella
     return cella_base64url_decode(cella_view_of_string(text_of(body, key)), out);
 }
 
+static uint64_t number_of(const json_t *object, const char *key)
+{
+    return (uint64_t) json_integer_value(json_object_get(object, key));
+}
+
 static cella_status task_of(const struct cella_state *state, const json_t *body, struct cella_task_record **out)
 {
     *out = cella_state_task(state, text_of(body, "task"));
@@ -132,7 +137,8 @@ static cella_status function_registered(struct cella_state *state, const json_t 
         free_function(&function->entry);
         return status;
     }
-    state->bytes += sizeof(*function) + 2 * function->package.size;
+    state->bytes += sizeof(*function) + function->package.size +
+                    CELLA_JSON_COST * json_string_length(json_object_get(body, "spec"));
     return CELLA_OK;
 }
 
@@ -303,7 +309,8 @@ static cella_status task_created(struct cella_state *state, const json_t *body)
         free_task(&task->entry);
         return status;
     }
-    state->bytes += sizeof(*task) + task->participant_count * sizeof(task->participants[0]);
+    state->bytes += sizeof(*task) + task->participant_count * sizeof(task->participants[0]) +
+                    CELLA_JSON_COST * number_of(body, "arguments_bytes");
     return CELLA_OK;
 }
 
@@ -330,7 +337,7 @@ static cella_status task_contracted(struct cella_state *state, const json_t *bod
     CELLA_TRY(task_of(state, body, &task));
     CELLA_TRY(copy_bytes(body, "contract", &task->contract));
     CELLA_TRY(cella_sha256(cella_bytes_view(&task->contract), task->contract_sha256));
-    state->bytes += 2 * task->contract.size;
+    state->bytes += task->contract.size;
     task->state = CELLA_TASK_ASSIGNED;
     /* The only participant approves by assigning: nobody else's word is asked for. */
     if (task->participant_count == 1) {
@@ -369,11 +376,6 @@ static cella_status set_state(struct cella_state *state, const json_t *body, enu
     task->state = new_state;
     task->version++;
     return CELLA_OK;
-}
-
-static uint64_t number_of(const json_t *object, const char *key)
-{
-    return (uint64_t) json_integer_value(json_object_get(object, key));
 }
 
 /* usage {cpu_us, wall_us, peak_kib, bytes_in, bytes_out}? and messages {party: sealed}? */
@@ -428,8 +430,9 @@ static cella_status task_finished(struct cella_state *state, const json_t *body)
             CELLA_TRY(fill_output(task, &task->outputs[i], output));
         }
     }
+    CELLA_TRY(fill_end(state, task, body));
     task->state = CELLA_TASK_FINISHED;
-    return fill_end(state, task, body);
+    return CELLA_OK;
 }
 
 /* {task, error (number), detail, class, line, messages?, usage?} */

@@ -129,6 +129,8 @@ struct cella_task_record {
  * new is taken (CELLA_TOO_MANY), so that nobody can fill the memory of all.
  */
 #define CELLA_STATE_BYTES_MAX ((uint64_t) 1 << 30)
+/* What a byte of JSON text may cost when it is kept parsed: "1," is two bytes and an element of an array. */
+#define CELLA_JSON_COST 24U
 
 struct cella_state {
     uint64_t bytes;

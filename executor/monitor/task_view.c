@@ -64,7 +64,7 @@ static json_t *outputs_json(const struct cella_task_record *task, const struct c
             (void) json_object_set_new(one, "sha256", digest_json(output->sha256));
         }
         size_t index = reader == NULL ? 0 : (size_t) (reader - task->participants);
-        if (reader != NULL && output->keys != NULL && output->keys[index].size > 0) {
+        if (reader != NULL && task->state == CELLA_TASK_FINISHED && output->keys != NULL && output->keys[index].size > 0) {
             (void) json_object_set_new(one, "sealed_key",
                                        cella_json_base64url(cella_bytes_view(&output->keys[index])));
         }
@@ -89,7 +89,7 @@ static void add_progress(const struct cella_task_record *task, const struct cell
 
 static void add_end(const struct cella_task_record *task, const struct cella_participant *reader, json_t *view)
 {
-    if (reader->result.size > 0) {
+    if (reader->result.size > 0 && task->state == CELLA_TASK_FINISHED) {
         (void) json_object_set_new(view, "result", cella_json_base64url(cella_bytes_view(&reader->result)));
     }
     if (reader->messages.size > 0) {

@@ -88,6 +88,11 @@ def open_source(source: Source, name: str) -> BinaryIO:
     )
 
 
+def data_context(owner: str, sha256: bytes) -> bytes:
+    """What a data key is sealed for: this owner and this sealed file (docs/protocol.md section 7)."""
+    return owner.encode("ascii") + sha256
+
+
 class DataRegistry:
     """The data of an executor; Executor.data makes it."""
 
@@ -166,7 +171,7 @@ class DataRegistry:
                 "sha256": facts.sha256.hex(),
                 "size": facts.sealed_size,
                 "segment": key.segment,
-                "sealed_key": self._executor.seal("data key", facts.sha256, key.key),
+                "sealed_key": self._executor.seal("data key", data_context(self._executor.party, facts.sha256), key.key),
                 "associated_data": to_base64url(key.associated_data),
             },
         )

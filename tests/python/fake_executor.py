@@ -377,7 +377,7 @@ class FakeExecutor:
 
     def op_data_register(self, party: str, args: dict[str, Any]) -> dict[str, Any]:
         name = "data-" + secrets.token_hex(16)
-        info = secret_info("data key", bytes.fromhex(args["sha256"]))
+        info = secret_info("data key", party.encode("ascii") + bytes.fromhex(args["sha256"]))
         key = _native.hpke_open(self.seal, info, from_base64url(args["sealed_key"]))
         self.data[name] = dict(args) | {"owner": party, "key": key}
         return {"data": name}

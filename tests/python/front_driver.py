@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import select
 import socket
 import ssl
 import struct
@@ -14,6 +13,7 @@ import threading
 import time
 
 import link_driver as ld
+from waiting import ready
 
 HELLO, SESSION, REQUEST, UPLOAD, DOWNLOAD, UPLOADED, GONE = range(1, 8)
 ANSWER, OBJECT = 16, 17
@@ -154,7 +154,7 @@ class Front:
         writers = [sock for sock, stream in self._clients.items() if stream.received]
         if self.link._out:
             writers.append(self.link)
-        readable, _, _ = select.select(readers, writers, [], 0.02)
+        readable, _ = ready(readers, writers, 0.02)
         if self.throttle:
             time.sleep(self.throttle)
         self.link.step()

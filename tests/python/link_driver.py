@@ -6,10 +6,10 @@ Written from the specification, not from the C code, so that the two check each 
 
 from __future__ import annotations
 
-import select
 import socket
 import struct
 from dataclasses import dataclass, field
+from waiting import ready
 
 HELLO, NOTE, OPEN, DATA, CREDIT, END, RESET = range(1, 8)
 CONNECTION, PUT, GET, DELETE = range(1, 5)
@@ -135,7 +135,7 @@ class Link:
         """Read and handle what arrives within timeout. False when nothing did."""
         if self.closed:
             return False
-        readable, writable, _ = select.select([self.sock], [self.sock] if self._out else [], [], timeout)
+        readable, writable = ready([self.sock], [self.sock] if self._out else [], timeout)
         if writable:
             self._flush()
         if not readable:

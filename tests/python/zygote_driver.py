@@ -9,12 +9,12 @@ import fcntl
 import json
 import os
 import pathlib
-import select
 import signal
 import socket
 import struct
 import subprocess
 import time
+from waiting import ready
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("CELLA_BUILD", ROOT / "build" / "release"))
@@ -156,7 +156,7 @@ class ZygoteDriver:
         self.process.wait(20)
 
     def _receive(self, timeout: float) -> bytes:
-        if not select.select([self.link], [], [], timeout)[0]:
+        if not ready([self.link], [], timeout)[0]:
             raise TimeoutError("the zygote is silent")
         packet, ancillary, _, _ = self.link.recvmsg(65536, 1024)
         if not packet:
@@ -216,7 +216,7 @@ class ZygoteDriver:
         deadline = time.monotonic() + timeout
         while True:
             left = deadline - time.monotonic()
-            if not select.select([cell.link], [], [], max(left, 0))[0]:
+            if not ready([cell.link], [], left)[0]:
                 cell.kill()
                 report.timed_out = True
                 break

@@ -583,5 +583,3 @@ def test_deaths_are_told_however_much_is_logged(own: LiveExecutor) -> None:
     mark = len(own.log())
     own.one("front").kill()
     own.wait_for_log(r"cella-front died of signal 9", after=mark, seconds=5)
-
-

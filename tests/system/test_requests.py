@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import cella
+from cella.data import data_context
 import pytest
 from cella import _native
 from cella.encoding import to_base64url
@@ -173,11 +174,23 @@ def test_data_that_could_never_be_opened(hand: Hand, change: dict[str, Any], cod
 
 
 def test_a_key_that_was_sealed_for_other_bytes(hand: Hand) -> None:
-    sealed = hand.client.seal("data key", bytes(32), cella.DataKey.generate().key)
+    sealed = hand.client.seal("data key", data_context(hand.client.party, bytes(32)), cella.DataKey.generate().key)
     args = {**good(hand, "data.register"), "sealed_key": sealed}
     check(hand, hand.ask("data.register", args), "BAD_TAG", "args.sealed_key")
-    short = hand.client.seal("data key", bytes.fromhex("ab" * 32), bytes(16))
+    short = hand.client.seal("data key", data_context(hand.client.party, bytes.fromhex("ab" * 32)), bytes(16))
     check(hand, hand.ask("data.register", {**args, "sealed_key": short}), "BAD_KEY", "args.sealed_key")
+
+
+def test_a_sealed_key_can_not_be_registered_by_another(live: LiveExecutor) -> None:
+    """Whoever sees a registration on its way (the front does) can not make its data his own."""
+    owner, thief = Hand(live, live.client()), Hand(live, live.client())
+    digest = bytes.fromhex("ab" * 32)
+    sealed = owner.client.seal("data key", data_context(owner.client.party, digest), cella.DataKey.generate().key)
+    args = {**good(owner, "data.register"), "sealed_key": sealed, "sha256": digest.hex()}
+    assert owner.ask("data.register", args).code == "OK"
+    check(thief, thief.ask("data.register", args), "BAD_TAG", "args.sealed_key")
+    owner.close()
+    thief.close()
 
 
 # ---- the envelope ----
