@@ -373,7 +373,7 @@ def echo(executor: cella.Executor, message: str) -> Any:
     return executor.tasks.create(function, arguments={"message": message}, invoke=True).wait(timeout=60).result()
 
 
-SLEEP = "import time\ndef main(seconds=600.0):\n    time.sleep(seconds)\n    return 'slept'\n"
+SLEEP = "import cella, time\ndef main(seconds=600.0):\n    cella.progress(0.5)\n    time.sleep(seconds)\n    return 'slept'\n"
 
 
 def sleeper(executor: cella.Executor, seconds: float = 600.0) -> cella.Task:
@@ -383,8 +383,14 @@ def sleeper(executor: cella.Executor, seconds: float = 600.0) -> cella.Task:
 
 
 def until_running(task: cella.Task) -> cella.Task:
-    """Wait until a task runs."""
+    """Wait until a task runs: it may still be waiting for its inputs or a cell."""
     wait_until(lambda: task.refresh().state == "running", 30, f"{task.id} runs")
+    return task
+
+
+def until_in_cell(task: cella.Task) -> cella.Task:
+    """Wait until a script that reports progress has done so: now it is in a cell."""
+    wait_until(lambda: task.refresh().facts.get("progress", {}).get("fraction", 0) > 0, 30, f"{task.id} is in a cell")
     return task
 
 
