@@ -35,6 +35,8 @@ struct side {
     int notes;
     bool refuse;
     bool keep;          /* give no credit back */
+    size_t asks;        /* writable asks for that much room instead of sending */
+    int woken;
     cella_status first; /* first status of a callback's own call */
 };
 
@@ -137,7 +139,15 @@ static void push(struct side *side, struct seen_stream *seen)
 
 static void on_writable(void *context, struct cella_stream *stream)
 {
-    push(context, cella_stream_user(stream));
+    struct side *side = context;
+    if (++side->woken > 1000) {
+        fail_msg("a sender is woken in a loop");
+    }
+    if (side->asks > 0 && stream == side->streams[0].stream) {
+        (void) cella_link_room(side->link, stream, side->asks);
+        return;
+    }
+    push(side, cella_stream_user(stream));
 }
 
 static const struct cella_link_events events = {
@@ -557,6 +567,62 @@ static void test_room(void **state)
     close_pair(&host, &enclave);
 }
 
+/* A sender that wants more credit than it has is not woken for the little that is left, whatever room there is. */
+static void test_no_wake_for_too_little_credit(void **state)
+{
+    (void) state;
+    struct side host;
+    struct side enclave;
+    open_pair(&host, &enclave);
+    struct seen_stream *picky = open_stream(&host, CELLA_STREAM_CONNECTION);
+    enclave.keep = true;
+    picky->to_send = CELLA_LINK_WINDOW - 10;
+    push(&host, picky);
+    settle(&host, &enclave);
+    host.asks = 11;
+    assert_false(cella_link_room(host.link, picky->stream, host.asks));
+    for (int i = 0; i < 4; i++) {
+        struct seen_stream *seen = open_stream(&host, CELLA_STREAM_CONNECTION);
+        seen->to_send = CELLA_LINK_WINDOW;
+        push(&host, seen);
+    }
+    settle(&host, &enclave);
+    for (int i = 1; i < 5; i++) {
+        assert_int_equal(host.streams[i].to_send, 0);
+    }
+    host.asks = 0;
+    assert_int_equal(cella_link_consumed(enclave.link, enclave.streams[0].stream, enclave.streams[0].held), CELLA_OK);
+    picky->to_send = 11;
+    settle(&host, &enclave);
+    assert_int_equal(picky->to_send, 0);
+    close_pair(&host, &enclave);
+}
+
+/* An answer goes out whole even when bulk data has to wait. */
+static void test_answers_do_not_wait_for_room(void **state)
+{
+    (void) state;
+    static const uint8_t answer[CELLA_LINK_ANSWER_MAX + 1] = { 1 };
+    struct side host;
+    struct side enclave;
+    size_t accepted;
+    open_pair(&host, &enclave);
+    for (int i = 0; i < 4; i++) {
+        struct seen_stream *seen = open_stream(&host, CELLA_STREAM_CONNECTION);
+        seen->to_send = CELLA_LINK_WINDOW;
+        push(&host, seen);
+    }
+    struct seen_stream *late = open_stream(&host, CELLA_STREAM_CONNECTION);
+    assert_int_equal(cella_link_send(host.link, late->stream, cella_view_of(answer, 4), &accepted), CELLA_OK);
+    assert_int_equal(accepted, 0);
+    assert_int_equal(cella_link_answer(host.link, late->stream, cella_view_of(answer, 4)), CELLA_OK);
+    assert_int_equal(cella_link_answer(host.link, late->stream, cella_view_of(answer, sizeof(answer))),
+                     CELLA_BAD_STATE);
+    settle(&host, &enclave);
+    assert_int_equal(enclave.streams[4].received, 4);
+    close_pair(&host, &enclave);
+}
+
 /* ---- random interleavings ---- */
 
 static uint32_t next_random(uint32_t *seed)
@@ -672,6 +738,8 @@ int main(void)
         cmocka_unit_test(test_free_closes_streams),
         cmocka_unit_test(test_crowded_senders_all_go_on),
         cmocka_unit_test(test_room),
+        cmocka_unit_test(test_no_wake_for_too_little_credit),
+        cmocka_unit_test(test_answers_do_not_wait_for_room),
         cmocka_unit_test(test_random_interleavings),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
