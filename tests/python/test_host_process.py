@@ -24,9 +24,11 @@ def stand_in(folder) -> str:
     path = str(folder / "programs")
     os.makedirs(path, exist_ok=True)
     shutil.copy(os.path.join(HERE, "fake_monitor.py"), path + "/cella-monitor")
-    shutil.copy(os.path.join(HERE, "link_driver.py"), path)
-    for name, mode in ((path, 0o755), (path + "/cella-monitor", 0o755), (path + "/link_driver.py", 0o644)):
-        os.chmod(name, mode)
+    os.chmod(path, 0o755)
+    os.chmod(path + "/cella-monitor", 0o755)
+    for name in ("link_driver.py", "waiting.py"):
+        shutil.copy(os.path.join(HERE, name), path)
+        os.chmod(os.path.join(path, name), 0o644)
     return path
 
 
