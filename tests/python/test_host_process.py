@@ -274,7 +274,7 @@ def test_front_link_that_breaks(host):
 
 
 def test_door_is_bounded(host):
-    assert host.say(b"DOOR") == b"62"
+    assert host.say(b"DOOR") == b"78"
 
 
 # ---- store ----
