@@ -11,6 +11,7 @@ from typing import Any
 
 import cella
 from cella.data import data_context
+from cella.script import LIMITS
 import pytest
 from cella import _native
 from cella.encoding import to_base64url
@@ -567,7 +568,7 @@ def test_what_an_executor_says_of_itself(hand: Hand) -> None:
     info = hand.ask("executor.info", {}).json
     assert set(info) == {"version", "executor", "profiles", "layers", "limits", "measurement"}
     assert [one["name"] for one in info["profiles"]] == ["python", "numpy"]
-    assert set(info["limits"]) == set(cella.script.LIMITS)
+    assert set(info["limits"]) == set(LIMITS)
     assert info["executor"] == hand.executor
 
 
