@@ -320,11 +320,6 @@ void cella_relay_stop(struct cella_relay *relay)
     }
 }
 
-size_t cella_relay_count(const struct cella_relay *relay)
-{
-    return relay->count;
-}
-
 void cella_relay_free(struct cella_relay *relay)
 {
     if (relay == NULL) {

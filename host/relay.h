@@ -29,5 +29,3 @@ void cella_relay_set_front(struct cella_relay *relay, struct cella_peer *front);
 
 /* No new connections from now on; those that exist go on. */
 void cella_relay_stop(struct cella_relay *relay);
-
-size_t cella_relay_count(const struct cella_relay *relay);

@@ -311,8 +311,3 @@ void cella_store_free(struct cella_store *store)
         free(store);
     }
 }
-
-uint64_t cella_store_used(const struct cella_store *store)
-{
-    return store->folder.used;
-}

@@ -30,6 +30,3 @@ void cella_store_free(struct cella_store *store);
 /* Serve a PUT, GET or DELETE stream that an enclave program opened. False when it is none of these. */
 bool cella_store_serve(struct cella_store *store, struct cella_peer *peer, struct cella_stream *stream,
                        enum cella_stream_kind kind, struct cella_view arguments);
-
-/* Bytes of all objects, and of those that are being written. */
-uint64_t cella_store_used(const struct cella_store *store);

@@ -41,20 +41,3 @@ cella_status cella_descriptors_place(int *descriptors, size_t count, int first)
     }
     return CELLA_OK;
 }
-
-cella_status cella_descriptors_silence(void)
-{
-    CELLA_CLEANUP(cella_descriptors_release) int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (null < 0) {
-        return CELLA_SYSTEM_FAILED;
-    }
-    for (int i = 0; i < 3; i++) {
-        if (null != i && dup2(null, i) < 0) {
-            return CELLA_SYSTEM_FAILED;
-        }
-    }
-    if (null < 3) {
-        null = -1;
-    }
-    return CELLA_OK;
-}

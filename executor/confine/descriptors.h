@@ -22,6 +22,3 @@ CELLA_MUST_USE cella_status cella_descriptors_close(int first, int last);
  * CELLA_SYSTEM_FAILED  some may have moved: give up the process
  */
 CELLA_MUST_USE cella_status cella_descriptors_place(int *descriptors, size_t count, int first);
-
-/* Put /dev/null on the standard descriptors 0, 1 and 2. Needs a file system. CELLA_SYSTEM_FAILED */
-CELLA_MUST_USE cella_status cella_descriptors_silence(void);

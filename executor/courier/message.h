@@ -11,7 +11,6 @@
  *   -> STORE    u16 count, each: field object id, field key (32), field associated data, u64 plain bytes at most;
  *               descriptors: the output memfds, in order
  *   <- STORED   u32 status, u16 index to blame; on success for each: digest (32), u64 sealed size
- *   <- MOVED    u64 bytes moved so far (for progress), any number of times
  *
  * FETCH and STORE come at most once each, in this order; either may be left out. STORE carries keys of its own, made
  * by the monitor. After STORED, or when the socket closes, the courier exits.
@@ -28,5 +27,4 @@ enum cella_courier_kind {
     CELLA_COURIER_FETCHED = 2,
     CELLA_COURIER_STORE = 3,
     CELLA_COURIER_STORED = 4,
-    CELLA_COURIER_MOVED = 5,
 };

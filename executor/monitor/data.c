@@ -89,14 +89,10 @@ static cella_status check_registration(const struct cella_monitor *monitor, stru
     if (cella_sealed_layout_of_sealed(parameters, (uint64_t) registration->size, &layout) != CELLA_OK) {
         return blame(call, "size", CELLA_BAD_FIELD);
     }
-    uint8_t context[CELLA_DATA_CONTEXT_SIZE];
-    cella_keyring_data_context(call->party->entry.id, registration->sha256, context);
-    cella_status status = cella_keyring_open(monitor->keyring, "data key", cella_view_of(context, sizeof(context)),
-                                             cella_bytes_view(&registration->sealed_key), &key);
-    if (status != CELLA_OK || key.size != CELLA_SEALED_KEY_SIZE) {
-        return blame(call, "sealed_key", status == CELLA_OK ? CELLA_BAD_KEY : status);
-    }
-    return CELLA_OK;
+    cella_status status =
+        cella_keyring_open_data_key(monitor->keyring, call->party->entry.id, registration->sha256,
+                                    cella_bytes_view(&registration->sealed_key), &key);
+    return status == CELLA_OK ? CELLA_OK : blame(call, "sealed_key", status);
 }
 
 cella_status cella_operation_data_register(struct cella_monitor *monitor, struct cella_call *call)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/wire.h"
+#include "trust/sealed_file.h"
 
 struct cella_keyring {
     struct cella_secret sign;
@@ -83,11 +84,21 @@ cella_status cella_keyring_open(const struct cella_keyring *keyring, const char 
     return cella_hpke_open(&keyring->seal, cella_bytes_view(&info), (struct cella_view){ 0 }, sealed, out);
 }
 
-void cella_keyring_data_context(const char owner[CELLA_THUMBPRINT_SIZE + 1], const uint8_t sha256[CELLA_SHA256_SIZE],
-                                uint8_t out[CELLA_DATA_CONTEXT_SIZE])
+cella_status cella_keyring_open_data_key(const struct cella_keyring *keyring,
+                                         const char owner[CELLA_THUMBPRINT_SIZE + 1],
+                                         const uint8_t sha256[CELLA_SHA256_SIZE], struct cella_view sealed,
+                                         struct cella_secret *out)
 {
-    memcpy(out, owner, CELLA_THUMBPRINT_SIZE);
-    memcpy(out + CELLA_THUMBPRINT_SIZE, sha256, CELLA_SHA256_SIZE);
+    uint8_t context[CELLA_THUMBPRINT_SIZE + CELLA_SHA256_SIZE];
+    CELLA_CLEANUP(cella_secret_clear) struct cella_secret key = { 0 };
+    memcpy(context, owner, CELLA_THUMBPRINT_SIZE);
+    memcpy(context + CELLA_THUMBPRINT_SIZE, sha256, CELLA_SHA256_SIZE);
+    CELLA_TRY(cella_keyring_open(keyring, "data key", cella_view_of(context, sizeof(context)), sealed, &key));
+    if (key.size != CELLA_SEALED_KEY_SIZE) {
+        return CELLA_BAD_KEY;
+    }
+    cella_secret_take(out, &key);
+    return CELLA_OK;
 }
 
 cella_status cella_keyring_seal(const uint8_t receiver[CELLA_X25519_KEY_SIZE], const char *purpose,

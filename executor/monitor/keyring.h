@@ -32,12 +32,13 @@ CELLA_MUST_USE cella_status cella_keyring_open(const struct cella_keyring *keyri
                                                struct cella_secret *out);
 
 /*
- * The context of a data key: the owner's party id, then the SHA-256 of the sealed file, so that nobody can register
- * somebody else's sealed key as his own.
+ * Open a data key. It is sealed for its owner's party id and the SHA-256 of the sealed file, so that nobody can register
+ * somebody else's sealed key as his own. CELLA_BAD_KEY for a key of another size, and those of cella_keyring_open
  */
-#define CELLA_DATA_CONTEXT_SIZE (CELLA_THUMBPRINT_SIZE + CELLA_SHA256_SIZE)
-void cella_keyring_data_context(const char owner[CELLA_THUMBPRINT_SIZE + 1], const uint8_t sha256[CELLA_SHA256_SIZE],
-                                uint8_t out[CELLA_DATA_CONTEXT_SIZE]);
+CELLA_MUST_USE cella_status cella_keyring_open_data_key(const struct cella_keyring *keyring,
+                                                        const char owner[CELLA_THUMBPRINT_SIZE + 1],
+                                                        const uint8_t sha256[CELLA_SHA256_SIZE],
+                                                        struct cella_view sealed, struct cella_secret *out);
 
 /* Seal to a party. Needs no private key; here so that the purposes stand beside each other. out is appended to. */
 CELLA_MUST_USE cella_status cella_keyring_seal(const uint8_t receiver[CELLA_X25519_KEY_SIZE], const char *purpose,

@@ -35,10 +35,8 @@ static cella_status write_input(const struct cella_monitor *monitor, const struc
                                 struct cella_bytes *out)
 {
     CELLA_CLEANUP(cella_secret_clear) struct cella_secret key = { 0 };
-    uint8_t context[CELLA_DATA_CONTEXT_SIZE];
-    cella_keyring_data_context(data->owner->entry.id, data->sha256, context);
-    CELLA_TRY(cella_keyring_open(monitor->keyring, "data key", cella_view_of(context, sizeof(context)),
-                                 cella_bytes_view(&data->sealed_key), &key));
+    CELLA_TRY(cella_keyring_open_data_key(monitor->keyring, data->owner->entry.id, data->sha256,
+                                          cella_bytes_view(&data->sealed_key), &key));
     CELLA_TRY(cella_write_field(out, cella_view_of_string(data->object)));
     CELLA_TRY(cella_write_u64(out, data->size));
     CELLA_TRY(cella_write_u32(out, data->segment_size));
@@ -52,11 +50,7 @@ cella_status cella_run_write_fetch(const struct cella_monitor *monitor, const st
 {
     CELLA_CLEANUP(clear_message) struct message message = { 0 };
     const struct cella_task_record *task = run->task;
-    size_t count = 0;
-    for (size_t i = 0; i < task->function->spec.input_count; i++) {
-        count += task->inputs[i].data != NULL ? 1 : 0;
-    }
-    CELLA_TRY(begin_message(&message, CELLA_COURIER_FETCH, count));
+    CELLA_TRY(begin_message(&message, CELLA_COURIER_FETCH, cella_task_data_count(task)));
     for (size_t i = 0; i < task->function->spec.input_count; i++) {
         if (task->inputs[i].data != NULL) {
             CELLA_TRY(write_input(monitor, task->inputs[i].data, &message.bytes));

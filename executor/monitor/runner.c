@@ -64,11 +64,8 @@ static void fetched(void *context, cella_status status, size_t index, const int 
             run->inputs[run->input_count++] = descriptors[i];
         }
     }
-    size_t expected = 0;
-    for (size_t i = 0; i < run->task->function->spec.input_count; i++) {
-        expected += run->task->inputs[i].data != NULL ? 1 : 0;
-    }
-    if (status != CELLA_OK || run->cancelled || run->stage != CELLA_RUN_FETCHING || count != expected) {
+    if (status != CELLA_OK || run->cancelled || run->stage != CELLA_RUN_FETCHING ||
+        count != cella_task_data_count(run->task)) {
         blame_input(run, index);
         end_run(run, status == CELLA_OK ? CELLA_INTERNAL : status, NULL);
         return;
@@ -205,16 +202,6 @@ static cella_status commit_started(struct cella_monitor *monitor, struct cella_t
     return cella_monitor_commit(monitor, CELLA_EVENT_TASK_STARTED, body);
 }
 
-static bool has_inputs(const struct cella_task_record *task)
-{
-    for (size_t i = 0; i < task->function->spec.input_count; i++) {
-        if (task->inputs[i].data != NULL) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void start_task(struct cella_runner *runner, struct cella_task_record *task)
 {
     struct cella_run *run = cella_run_new(runner, task);
@@ -230,7 +217,7 @@ static void start_task(struct cella_runner *runner, struct cella_task_record *ta
     cella_status status = commit_started(runner->monitor, task);
     cella_monitor_task_changed(runner->monitor, task);
     run->stage = CELLA_RUN_WAITING;
-    if (status == CELLA_OK && has_inputs(task)) {
+    if (status == CELLA_OK && cella_task_data_count(task) > 0) {
         run->stage = CELLA_RUN_FETCHING;
         status = start_fetching(run);
     }

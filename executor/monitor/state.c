@@ -521,6 +521,15 @@ bool cella_task_is_assigned(const struct cella_task_record *task)
     return true;
 }
 
+size_t cella_task_data_count(const struct cella_task_record *task)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < task->function->spec.input_count; i++) {
+        count += task->inputs[i].data != NULL ? 1 : 0;
+    }
+    return count;
+}
+
 bool cella_task_is_over(const struct cella_task_record *task)
 {
     return task->state >= CELLA_TASK_FINISHED;

@@ -179,6 +179,8 @@ int cella_task_participant_index(const struct cella_task_record *task, const str
 
 /* Every declared input that is not left out has data. */
 bool cella_task_is_assigned(const struct cella_task_record *task);
+/* Inputs that have data: what a courier has to fetch. */
+size_t cella_task_data_count(const struct cella_task_record *task);
 bool cella_task_is_over(const struct cella_task_record *task);
 const char *cella_task_state_name(enum cella_task_state state);
 
