@@ -46,13 +46,13 @@ static cella_status check_outputs(const struct cella_received *received, char *m
     for (size_t i = 0; i < task->output_count; i++) {
         struct stat facts;
         if (fstat(CELLA_CELL_OUTPUT_FD + (int) i, &facts) != 0) {
-            snprintf(message, size, "output '%.*s' was closed by the script", (int) task->outputs[i].name.size,
-                     (const char *) task->outputs[i].name.data);
+            snprintf(message, size, "output '%.*s' was closed by the script", (int) task->outputs[i].size,
+                     (const char *) task->outputs[i].data);
             return CELLA_OUTPUT_MISSING;
         }
         if ((uint64_t) facts.st_size > task->limits.output_bytes) {
             snprintf(message, size, "output '%.*s' has %lld bytes; its limit is %llu",
-                     (int) task->outputs[i].name.size, (const char *) task->outputs[i].name.data,
+                     (int) task->outputs[i].size, (const char *) task->outputs[i].data,
                      (long long) facts.st_size, (unsigned long long) task->limits.output_bytes);
             return CELLA_LIMIT_OUTPUT;
         }

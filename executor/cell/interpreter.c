@@ -189,7 +189,7 @@ static PyObject *make_inputs(const struct cella_received *received)
         struct cella_view content = received->inputs[i];
         OWNED name = text_of(received->task.inputs[i].name);
         OWNED view = NULL;
-        if (!received->task.inputs[i].present) {
+        if (received->task.inputs[i].form == CELLA_INPUT_ABSENT) {
             view = Py_NewRef(Py_None);
         } else {
             /* An empty input has no mapping, and a memoryview wants an address. */
@@ -207,7 +207,7 @@ static PyObject *make_outputs(const struct cella_received *received)
 {
     PyObject *outputs = PyList_New(0);
     for (size_t i = 0; outputs != NULL && i < received->task.output_count; i++) {
-        OWNED name = text_of(received->task.outputs[i].name);
+        OWNED name = text_of(received->task.outputs[i]);
         if (name == NULL || PyList_Append(outputs, name) != 0) {
             Py_CLEAR(outputs);
         }

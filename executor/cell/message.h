@@ -63,7 +63,7 @@ enum cella_task_kind {
     CELLA_TASK_BUILTIN = 2,
 };
 
-/* Limits of one task. Every one is a hard limit; 0 is not "none". */
+/* Limits of one task. Every one is a hard limit; 0 never means "none". */
 struct cella_task_limits {
     uint32_t cpu_s;
     uint32_t wall_s;          /* held by the monitor */
@@ -71,22 +71,34 @@ struct cella_task_limits {
     uint64_t output_bytes;    /* each output */
     uint32_t result_bytes;
     uint32_t log_bytes;       /* log text and traceback together */
-    uint32_t threads;         /* the script's own threads besides the main one */
+    uint32_t threads;         /* the script's own threads besides the main one; 0: single-threaded */
 };
 
 /*
  * The task memfd's content:
- *   u32 1, u8 kind, field entry, field source, field arguments,
+ *   u32 2, u8 kind, field entry, field source, field arguments,
  *   u32 cpu_s, u32 wall_s, u64 memory_bytes, u64 output_bytes, u32 result_bytes, u32 log_bytes, u32 threads,
- *   u16 input count, each: field name, u8 present (0: an optional input that was not assigned; it has no descriptor)
+ *   u8 clock, u16 input count, each: field name, u8 form, u64 bytes of plaintext (0 when absent)
  *   u16 output count, each: field name
  *
  * entry: name of the Python function to call, or of the builtin. For Python, "entrypoint" with a single parameter
  * means Teaclave's form.
  */
-struct cella_task_file {
+enum cella_input_form {
+    CELLA_INPUT_ABSENT = 0, /* optional, and not assigned: no descriptor */
+    CELLA_INPUT_MEMORY = 1, /* a memory file, sealed against any change */
+    CELLA_INPUT_STREAM = 2, /* the read end of a pipe: read once, forward, while it is being decrypted */
+};
+
+enum cella_task_clock {
+    CELLA_CLOCK_FINE = 0,
+    CELLA_CLOCK_COARSE = 1, /* no clock finer than the kernel's tick, and no threads to build one from */
+};
+
+struct cella_cell_input {
     struct cella_view name;
-    bool present;
+    enum cella_input_form form;
+    uint64_t size; /* bytes of plaintext */
 };
 
 struct cella_task {
@@ -95,9 +107,10 @@ struct cella_task {
     struct cella_view source;
     struct cella_view arguments;
     struct cella_task_limits limits;
-    struct cella_task_file inputs[CELLA_TASK_FILES_MAX];
+    enum cella_task_clock clock;
+    struct cella_cell_input inputs[CELLA_TASK_FILES_MAX];
     size_t input_count;
-    struct cella_task_file outputs[CELLA_TASK_FILES_MAX];
+    struct cella_view outputs[CELLA_TASK_FILES_MAX]; /* names */
     size_t output_count;
 };
 

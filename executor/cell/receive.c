@@ -94,7 +94,7 @@ static size_t count_present(const struct cella_task *task)
 {
     size_t count = 0;
     for (size_t i = 0; i < task->input_count; i++) {
-        count += task->inputs[i].present ? 1 : 0;
+        count += task->inputs[i].form != CELLA_INPUT_ABSENT ? 1 : 0;
     }
     return count;
 }
@@ -114,7 +114,10 @@ cella_status cella_receive_task(int control, struct cella_received *out)
     }
     const int *next = packet.descriptors + 1;
     for (size_t i = 0; i < out->task.input_count; i++) {
-        if (out->task.inputs[i].present) {
+        if (out->task.inputs[i].form == CELLA_INPUT_STREAM) {
+            return CELLA_BAD_FORMAT;
+        }
+        if (out->task.inputs[i].form == CELLA_INPUT_MEMORY) {
             CELLA_TRY(map_input(*next++, &out->inputs[i], &out->inputs_bytes));
         }
     }

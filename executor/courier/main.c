@@ -48,6 +48,7 @@ static cella_status answer(enum cella_courier_kind kind, cella_status status, si
 static cella_status fetch_one(struct cella_transfer *transfer, struct cella_reader *reader, int *out)
 {
     struct cella_transfer_input input = { 0 };
+    uint8_t form;
     CELLA_CLEANUP(cella_secret_clear) struct cella_secret key = { 0 };
     CELLA_TRY(cella_read_field(reader, OBJECT_SIZE, &input.object));
     CELLA_TRY(cella_read_u64(reader, &input.sealed_size));
@@ -55,6 +56,10 @@ static cella_status fetch_one(struct cella_transfer *transfer, struct cella_read
     CELLA_TRY(cella_read_view(reader, CELLA_SHA256_SIZE, &input.sha256));
     CELLA_TRY(read_key(reader, &key));
     CELLA_TRY(cella_read_field(reader, ASSOCIATED_DATA_SIZE, &input.associated_data));
+    CELLA_TRY(cella_read_u8(reader, &form));
+    if (form != CELLA_COURIER_MEMORY) {
+        return CELLA_BAD_FORMAT;
+    }
     input.key = key;
     return cella_transfer_fetch(transfer, &input, out);
 }
@@ -89,15 +94,22 @@ static cella_status store_one(struct cella_transfer *transfer, struct cella_read
     struct cella_transfer_output output = { 0 };
     uint8_t sha256[CELLA_SHA256_SIZE];
     uint64_t sealed_size;
+    uint64_t plain_size;
+    uint8_t padded;
     CELLA_CLEANUP(cella_secret_clear) struct cella_secret key = { 0 };
     CELLA_TRY(cella_read_field(reader, OBJECT_SIZE, &output.object));
     CELLA_TRY(read_key(reader, &key));
     CELLA_TRY(cella_read_field(reader, ASSOCIATED_DATA_SIZE, &output.associated_data));
     CELLA_TRY(cella_read_u64(reader, &output.most));
+    CELLA_TRY(cella_read_u8(reader, &padded));
+    if (padded != 0) {
+        return CELLA_BAD_FORMAT;
+    }
     output.key = key;
-    CELLA_TRY(cella_transfer_store(transfer, &output, descriptor, sha256, &sealed_size));
+    CELLA_TRY(cella_transfer_store(transfer, &output, descriptor, sha256, &sealed_size, &plain_size));
     CELLA_TRY(cella_bytes_append(stored, cella_view_of(sha256, sizeof(sha256))));
-    return cella_write_u64(stored, sealed_size);
+    CELLA_TRY(cella_write_u64(stored, sealed_size));
+    return cella_write_u64(stored, plain_size);
 }
 
 /* Nothing of a failed task stays behind: delete the first count outputs of the message. */
@@ -107,10 +119,11 @@ static void delete_stored(struct cella_transfer *transfer, struct cella_reader r
         struct cella_view object;
         struct cella_view skipped;
         uint64_t most;
+        uint8_t padded;
         if (cella_read_field(&reader, OBJECT_SIZE, &object) != CELLA_OK ||
             cella_read_field(&reader, CELLA_SEALED_KEY_SIZE, &skipped) != CELLA_OK ||
             cella_read_field(&reader, ASSOCIATED_DATA_SIZE, &skipped) != CELLA_OK ||
-            cella_read_u64(&reader, &most) != CELLA_OK) {
+            cella_read_u64(&reader, &most) != CELLA_OK || cella_read_u8(&reader, &padded) != CELLA_OK) {
             return;
         }
         cella_transfer_delete(transfer, object);

@@ -371,8 +371,14 @@ static cella_status finish_put(struct cella_transfer *transfer)
 }
 
 cella_status cella_transfer_store(struct cella_transfer *transfer, const struct cella_transfer_output *output,
-                                  int descriptor, uint8_t sha256[CELLA_SHA256_SIZE], uint64_t *sealed_size)
+                                  int descriptor, uint8_t sha256[CELLA_SHA256_SIZE], uint64_t *sealed_size,
+                                  uint64_t *plain_size)
 {
+    struct stat facts;
+    if (fstat(descriptor, &facts) != 0) {
+        return CELLA_SYSTEM_FAILED;
+    }
+    *plain_size = (uint64_t) facts.st_size;
     uint8_t *chunk = malloc(CHUNK_SIZE);
     if (chunk == NULL) {
         return CELLA_NO_MEMORY;

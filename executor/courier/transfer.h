@@ -52,7 +52,8 @@ struct cella_transfer_output {
  */
 CELLA_MUST_USE cella_status cella_transfer_store(struct cella_transfer *transfer,
                                                  const struct cella_transfer_output *output, int descriptor,
-                                                 uint8_t sha256[CELLA_SHA256_SIZE], uint64_t *sealed_size);
+                                                 uint8_t sha256[CELLA_SHA256_SIZE], uint64_t *sealed_size,
+                                                 uint64_t *plain_size);
 
 /* Delete an object from the host's store, as far as the host obeys: for outputs of a task that failed after all. */
 void cella_transfer_delete(struct cella_transfer *transfer, struct cella_view object);

@@ -217,6 +217,22 @@ static cella_status open_source(const struct cella_monitor *monitor, const struc
     return status;
 }
 
+static void add_files(const struct cella_task_record *record, struct cella_task *out)
+{
+    const struct cella_spec *spec = &record->function->spec;
+    for (size_t i = 0; i < spec->input_count; i++) {
+        out->inputs[out->input_count++] = (struct cella_cell_input){
+            .name = cella_view_of_string(spec->inputs[i].name),
+            .form = record->inputs[i].data == NULL ? CELLA_INPUT_ABSENT : CELLA_INPUT_MEMORY,
+        };
+    }
+    for (size_t i = 0; i < spec->output_count; i++) {
+        if (record->outputs[i].receivers != 0) {
+            out->outputs[out->output_count++] = cella_view_of_string(spec->outputs[i].name);
+        }
+    }
+}
+
 static cella_status write_task(const struct cella_monitor *monitor, const struct cella_run *run,
                                struct cella_bytes *out)
 {
@@ -233,18 +249,7 @@ static cella_status write_task(const struct cella_monitor *monitor, const struct
         .arguments = cella_bytes_view(&arguments),
         .limits = record->limits,
     };
-    for (size_t i = 0; i < spec->input_count; i++) {
-        task.inputs[task.input_count++] = (struct cella_task_file){
-            .name = cella_view_of_string(spec->inputs[i].name), .present = record->inputs[i].data != NULL
-        };
-    }
-    for (size_t i = 0; i < spec->output_count; i++) {
-        if (record->outputs[i].receivers != 0) {
-            task.outputs[task.output_count++] = (struct cella_task_file){
-                .name = cella_view_of_string(spec->outputs[i].name), .present = true
-            };
-        }
-    }
+    add_files(record, &task);
     CELLA_TRY(cella_bytes_reserve(out, source.size + arguments.size + 8192));
     return cella_task_write(&task, out);
 }

@@ -42,7 +42,8 @@ static cella_status write_input(const struct cella_monitor *monitor, const struc
     CELLA_TRY(cella_write_u32(out, data->segment_size));
     CELLA_TRY(cella_bytes_append(out, cella_view_of(data->sha256, sizeof(data->sha256))));
     CELLA_TRY(cella_write_field(out, cella_secret_view(&key)));
-    return cella_write_field(out, cella_bytes_view(&data->associated_data));
+    CELLA_TRY(cella_write_field(out, cella_bytes_view(&data->associated_data)));
+    return cella_write_u8(out, CELLA_COURIER_MEMORY);
 }
 
 cella_status cella_run_write_fetch(const struct cella_monitor *monitor, const struct cella_run *run,
@@ -80,6 +81,7 @@ cella_status cella_run_write_store(struct cella_run *run, struct cella_secret *o
         CELLA_TRY(cella_write_field(&message.bytes, cella_secret_view(key)));
         CELLA_TRY(cella_write_field(&message.bytes, cella_view_of_string(label)));
         CELLA_TRY(cella_write_u64(&message.bytes, task->limits.output_bytes));
+        CELLA_TRY(cella_write_u8(&message.bytes, 0));
     }
     return end_message(&message, out);
 }

@@ -141,6 +141,7 @@ static cella_status seal_outputs(const struct cella_run *run, struct cella_reade
     for (size_t i = 0; i < task->function->spec.output_count; i++) {
         uint8_t sha256[CELLA_SHA256_SIZE];
         uint64_t size;
+        uint64_t plain_size;
         if (task->outputs[i].receivers == 0) {
             continue;
         }
@@ -149,6 +150,7 @@ static cella_status seal_outputs(const struct cella_run *run, struct cella_reade
         }
         CELLA_TRY(cella_read_fixed(stored, sha256, sizeof(sha256)));
         CELLA_TRY(cella_read_u64(stored, &size));
+        CELLA_TRY(cella_read_u64(stored, &plain_size));
         CELLA_TRY(seal_output(run, &task->outputs[i], &run->output_keys[place++], sha256, size, outputs));
         *bytes_out += size;
     }

@@ -32,6 +32,14 @@ struct cella_spec_argument {
 struct cella_spec_file {
     const char *name;
     bool optional;
+    bool stream; /* of an input: read once, forward, while it is being decrypted */
+};
+
+/* What a contract may ask of a cell beyond the ordinary box. */
+struct cella_isolation {
+    bool coarse_clock; /* no fine clock, hence no threads */
+    bool own_zygote;   /* cells of a zygote that serves this function's owner only */
+    bool padded;       /* outputs, result and messages are padded to size classes */
 };
 
 struct cella_spec {

@@ -108,6 +108,7 @@ struct cella_task_record {
     struct cella_task_input *inputs;   /* one per input of the function's spec, in its order */
     struct cella_task_output *outputs; /* one per output of the function's spec, in its order */
     struct cella_task_limits limits;
+    struct cella_isolation isolation;
     struct cella_bytes contract;
     uint8_t contract_sha256[CELLA_SHA256_SIZE];
     cella_status error;

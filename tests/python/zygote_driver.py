@@ -73,13 +73,13 @@ def _field(data: bytes) -> bytes:
 
 
 def task_text(kind: int, entry: str, source: bytes, arguments: bytes, limits: Limits, inputs: list[tuple[str, bool]],
-              outputs: list[str]) -> bytes:
+              outputs: list[str], clock: int = 0) -> bytes:
     """The content of a task's memory file."""
-    parts = [struct.pack(">IB", 1, kind), _field(entry.encode()), _field(source), _field(arguments),
+    parts = [struct.pack(">IB", 2, kind), _field(entry.encode()), _field(source), _field(arguments),
              struct.pack(">IIQQIII", limits.cpu_s, limits.wall_s, limits.memory_bytes, limits.output_bytes,
                          limits.result_bytes, limits.log_bytes, limits.threads),
-             struct.pack(">H", len(inputs))]
-    parts += [_field(name.encode()) + bytes([present]) for name, present in inputs]
+             struct.pack(">BH", clock, len(inputs))]
+    parts += [_field(name.encode()) + struct.pack(">BQ", form, 0) for name, form in inputs]
     parts += [struct.pack(">H", len(outputs))] + [_field(name.encode()) for name in outputs]
     return b"".join(parts)
 

@@ -17,11 +17,12 @@ static struct cella_task example(void)
         .arguments = cella_view_of_string("{}"),
         .limits = { 1, 2, UINT64_C(1) << 40, 4, 5, 6, 7 },
         .input_count = 2,
+        .clock = CELLA_CLOCK_COARSE,
         .output_count = 1,
     };
-    task.inputs[0] = (struct cella_task_file){ cella_view_of_string("a"), true };
-    task.inputs[1] = (struct cella_task_file){ cella_view_of_string("b"), false };
-    task.outputs[0] = (struct cella_task_file){ cella_view_of_string("c"), true };
+    task.inputs[0] = (struct cella_cell_input){ cella_view_of_string("a"), CELLA_INPUT_STREAM, 7 };
+    task.inputs[1] = (struct cella_cell_input){ cella_view_of_string("b"), CELLA_INPUT_ABSENT, 0 };
+    task.outputs[0] = cella_view_of_string("c");
     return task;
 }
 
@@ -38,10 +39,13 @@ static void test_round_trip(void **state)
                 cella_view_equal(back.arguments, task.arguments));
     assert_memory_equal(&back.limits, &task.limits, sizeof(task.limits));
     assert_int_equal(back.input_count, 2);
-    assert_true(back.inputs[0].present && !back.inputs[1].present);
+    assert_int_equal(back.clock, CELLA_CLOCK_COARSE);
+    assert_int_equal(back.inputs[0].form, CELLA_INPUT_STREAM);
+    assert_int_equal(back.inputs[0].size, 7);
+    assert_int_equal(back.inputs[1].form, CELLA_INPUT_ABSENT);
     assert_true(cella_view_is(back.inputs[1].name, "b"));
     assert_int_equal(back.output_count, 1);
-    assert_true(cella_view_is(back.outputs[0].name, "c"));
+    assert_true(cella_view_is(back.outputs[0], "c"));
 }
 
 static void test_every_truncation_is_refused(void **state)
@@ -83,9 +87,9 @@ static void test_unknown_version_and_kind(void **state)
     struct cella_task task = example();
     struct cella_task back;
     assert_int_equal(cella_task_write(&task, &text), CELLA_OK);
-    text.data[3] = 2;
-    assert_int_equal(cella_task_read(cella_bytes_view(&text), &back), CELLA_BAD_FORMAT);
     text.data[3] = 1;
+    assert_int_equal(cella_task_read(cella_bytes_view(&text), &back), CELLA_BAD_FORMAT);
+    text.data[3] = 2;
     text.data[4] = 3;
     assert_int_equal(cella_task_read(cella_bytes_view(&text), &back), CELLA_BAD_FORMAT);
 }
