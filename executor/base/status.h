@@ -70,7 +70,14 @@ enum cella_category {
                                                             "someone may sit in between")                            \
     ROW(LAYERS,             317, TRUST,    AttestationError, "sandbox layers that the trust file requires are "      \
                                                             "missing")                                               \
+    ROW(REVOKED,            318, TRUST,    AttestationError, "a certificate or TCB level behind the evidence is "    \
+                                                            "revoked; send nothing to this executor")                \
+    ROW(EXPIRED,            319, TRUST,    AttestationError, "evidence, or what endorses it, is not valid at this "  \
+                                                            "time; get it anew")                                     \
     ROW(BAD_POLICY,         320, INPUT,    PolicyError,     "trust file is not acceptable; correct it")              \
+    ROW(ENDORSEMENT,        321, TRUST,    AttestationError, "an endorsement that judging the evidence needs is "    \
+                                                            "missing or belongs to other evidence")                  \
+    ROW(TERM,               322, TRUST,    AttestationError, "a claim does not meet the trust file's terms")         \
     /* 4xx: who may do what, and when */                                                                             \
     ROW(UNKNOWN_PARTY,      401, STATE,    PermissionDenied, "party is not enrolled here; enrol first")              \
     ROW(DENIED,             402, STATE,    PermissionDenied, "party has no right to do this")                        \

@@ -58,6 +58,38 @@ cella_status cella_read_u64(struct cella_reader *reader, uint64_t *out)
     return read_integer(reader, 8, out);
 }
 
+static cella_status read_little_endian(struct cella_reader *reader, size_t size, uint64_t *out)
+{
+    struct cella_view view;
+    *out = 0;
+    CELLA_TRY(cella_read_view(reader, size, &view));
+    for (size_t i = size; i > 0; i--) {
+        *out = *out << 8 | view.data[i - 1];
+    }
+    return CELLA_OK;
+}
+
+cella_status cella_read_u16_le(struct cella_reader *reader, uint16_t *out)
+{
+    uint64_t value;
+    cella_status status = read_little_endian(reader, 2, &value);
+    *out = (uint16_t) value;
+    return status;
+}
+
+cella_status cella_read_u32_le(struct cella_reader *reader, uint32_t *out)
+{
+    uint64_t value;
+    cella_status status = read_little_endian(reader, 4, &value);
+    *out = (uint32_t) value;
+    return status;
+}
+
+cella_status cella_read_u64_le(struct cella_reader *reader, uint64_t *out)
+{
+    return read_little_endian(reader, 8, out);
+}
+
 cella_status cella_read_fixed(struct cella_reader *reader, uint8_t *out, size_t size)
 {
     struct cella_view view;

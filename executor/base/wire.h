@@ -28,6 +28,11 @@ CELLA_MUST_USE cella_status cella_read_u16(struct cella_reader *reader, uint16_t
 CELLA_MUST_USE cella_status cella_read_u32(struct cella_reader *reader, uint32_t *out);
 CELLA_MUST_USE cella_status cella_read_u64(struct cella_reader *reader, uint64_t *out);
 
+/* The same, little-endian: for formats of other people. */
+CELLA_MUST_USE cella_status cella_read_u16_le(struct cella_reader *reader, uint16_t *out);
+CELLA_MUST_USE cella_status cella_read_u32_le(struct cella_reader *reader, uint32_t *out);
+CELLA_MUST_USE cella_status cella_read_u64_le(struct cella_reader *reader, uint64_t *out);
+
 /* Exactly size bytes, borrowed from the input. */
 CELLA_MUST_USE cella_status cella_read_view(struct cella_reader *reader, size_t size, struct cella_view *out);
 

@@ -52,6 +52,11 @@ cella_status cella_sha256(struct cella_view data, uint8_t out[CELLA_SHA256_SIZE]
     return digest(EVP_sha256(), data, out);
 }
 
+cella_status cella_sha384(struct cella_view data, uint8_t out[CELLA_SHA384_SIZE])
+{
+    return digest(EVP_sha384(), data, out);
+}
+
 cella_status cella_sha512(struct cella_view data, uint8_t out[CELLA_SHA512_SIZE])
 {
     return digest(EVP_sha512(), data, out);
@@ -122,6 +127,8 @@ static const char *hash_name(enum cella_hash hash)
         return "SHA1";
     case CELLA_HASH_SHA256:
         return "SHA256";
+    case CELLA_HASH_SHA384:
+        return "SHA384";
     case CELLA_HASH_SHA512:
         return "SHA512";
     }

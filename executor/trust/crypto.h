@@ -11,6 +11,7 @@
 #include "trust/secret.h"
 
 #define CELLA_SHA256_SIZE 32
+#define CELLA_SHA384_SIZE 48
 #define CELLA_SHA512_SIZE 64
 #define CELLA_ED25519_KEY_SIZE 32 /* private seed and public key */
 #define CELLA_ED25519_SIGNATURE_SIZE 64
@@ -22,6 +23,7 @@
 enum cella_hash {
     CELLA_HASH_SHA1, /* only for reading foreign test vectors */
     CELLA_HASH_SHA256,
+    CELLA_HASH_SHA384,
     CELLA_HASH_SHA512,
 };
 
@@ -33,6 +35,7 @@ bool cella_equal_constant_time(const uint8_t *a, const uint8_t *b, size_t size);
 
 /* Digest of one range. CELLA_CRYPTO_FAILED */
 CELLA_MUST_USE cella_status cella_sha256(struct cella_view data, uint8_t out[CELLA_SHA256_SIZE]);
+CELLA_MUST_USE cella_status cella_sha384(struct cella_view data, uint8_t out[CELLA_SHA384_SIZE]);
 CELLA_MUST_USE cella_status cella_sha512(struct cella_view data, uint8_t out[CELLA_SHA512_SIZE]);
 
 /* SHA-256 in pieces. Heap object; new gives NULL without memory; free accepts NULL. */

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/wire.h"
-#include "trust/evidence_soft.h"
+#include "trust/measurement.h"
 
 #define EVIDENCE_LABEL "cella evidence v1"
 #define SESSION_LABEL "cella session v1"
@@ -57,137 +57,186 @@ cella_status cella_session_message(const uint8_t exporter[CELLA_EXPORTER_SIZE],
     return cella_bytes_append(out, cella_bytes_view(&message));
 }
 
-/* One kind of evidence: what parses it, what it is worth at best, and what it never proves. */
-struct back_end {
-    enum cella_evidence_type type;
-    cella_status (*open)(struct cella_view evidence, struct cella_claims *out);
-    int level;
-    const char *level_reason;
-    const char *not_checked[3]; /* ends with NULL */
-};
+/* ---- the flow ---- */
 
-static const struct back_end back_ends[] = {
-    { CELLA_EVIDENCE_SOFT,
-      cella_evidence_soft_open,
-      2,
-      "software root: the host operator could forge this evidence",
-      { "that hardware isolates the executor: software evidence can not show it",
-        "that the host does not read the executor's memory", NULL } },
-};
+#define FUTURE_SLACK_S 300U /* clocks differ */
 
 struct appraisal {
-    struct cella_view evidence;
-    enum cella_evidence_type type;
+    const struct cella_evidence *evidence;
     const struct cella_binding *binding;
     const struct cella_policy *policy;
-    const struct back_end *back_end; /* set by the first check */
+    const struct cella_back_end *back_end; /* set by the first step */
+    uint64_t now_unix_s;
     struct cella_report *report;
-    char *detail; /* of the check that runs, CELLA_REPORT_TEXT_MAX characters */
+    struct cella_parsed parsed;
+    struct cella_certificates helpers;
+    struct cella_chain chain;
+    struct cella_text *detail; /* of the check that runs */
 };
 
-static void explain(struct appraisal *appraisal, const char *text)
+static struct cella_context context_of(const struct appraisal *appraisal)
 {
-    (void) snprintf(appraisal->detail, CELLA_REPORT_TEXT_MAX, "%s", text);
-}
-
-static bool type_accepted(const struct cella_policy *policy, enum cella_evidence_type type)
-{
-    switch (type) {
-    case CELLA_EVIDENCE_NONE:
-        return false;
-    case CELLA_EVIDENCE_SOFT:
-        return policy->accept_soft;
-    }
-    return false;
+    return (struct cella_context){
+        .endorsements = &appraisal->evidence->endorsements,
+        .policy = appraisal->policy,
+        .now_unix_s = appraisal->now_unix_s,
+        .parsed = &appraisal->parsed,
+        .chain = &appraisal->chain,
+        .detail = appraisal->detail,
+    };
 }
 
 static cella_status check_type(struct appraisal *appraisal)
 {
-    for (size_t i = 0; i < sizeof(back_ends) / sizeof(back_ends[0]); i++) {
-        if (back_ends[i].type == appraisal->type) {
-            appraisal->back_end = &back_ends[i];
-        }
+    bool accepted = appraisal->back_end != NULL && cella_policy_accepts(appraisal->policy, appraisal->evidence->type);
+    cella_text_set(appraisal->detail, "evidence of type %s is %s by the trust file",
+                   cella_evidence_type_name(appraisal->evidence->type), accepted ? "accepted" : "not accepted");
+    return accepted ? CELLA_OK : CELLA_EVIDENCE_TYPE;
+}
+
+static cella_status check_format(struct appraisal *appraisal)
+{
+    if (appraisal->evidence->content.size > CELLA_EVIDENCE_MAX) {
+        cella_text_set(appraisal->detail, "evidence has more than %u bytes", CELLA_EVIDENCE_MAX);
+        return CELLA_BAD_EVIDENCE;
     }
-    const char *verdict = "accepted";
-    if (appraisal->back_end == NULL || !type_accepted(appraisal->policy, appraisal->type)) {
-        verdict = "not accepted";
+    cella_status status = appraisal->back_end->parse(appraisal->evidence->content, &appraisal->evidence->endorsements,
+                                                     &appraisal->report->claims, &appraisal->parsed,
+                                                     appraisal->detail);
+    if (status == CELLA_OK) {
+        cella_text_set(appraisal->detail, "well-formed evidence of %s", appraisal->back_end->title);
+        return CELLA_OK;
     }
-    (void) snprintf(appraisal->detail, CELLA_REPORT_TEXT_MAX, "evidence of type %s is %s by the trust file",
-                    cella_evidence_type_name(appraisal->type), verdict);
-    return verdict[0] == 'a' ? CELLA_OK : CELLA_EVIDENCE_TYPE;
+    if (appraisal->detail->characters[0] == '\0') {
+        cella_text_set(appraisal->detail, "evidence is malformed");
+    }
+    return status == CELLA_ENDORSEMENT || status == CELLA_NO_MEMORY ? status : CELLA_BAD_EVIDENCE;
+}
+
+static cella_status check_chain(struct appraisal *appraisal)
+{
+    const struct cella_chain_rules *rules = appraisal->parsed.chain_rules;
+    struct cella_report *report = appraisal->report;
+    struct cella_context context = context_of(appraisal);
+    if (rules == NULL) {
+        return appraisal->back_end->anchor(&context, &report->claims, &report->anchor);
+    }
+    CELLA_TRY(cella_anchors_helpers(rules->family, &appraisal->helpers));
+    CELLA_TRY(cella_chain_verify(&appraisal->parsed.certificates, &appraisal->helpers, appraisal->parsed.crls,
+                                 appraisal->parsed.crl_count, &appraisal->policy->anchors, rules,
+                                 appraisal->now_unix_s, &appraisal->chain, appraisal->detail));
+    const struct cella_anchor *anchor = appraisal->chain.anchor;
+    cella_text_set(&report->anchor, "%s, pinned in %s", anchor->name,
+                   anchor->pinned_here ? "this library" : "the trust file");
+    cella_text_set(appraisal->detail, "%zu certificates up to %s", appraisal->chain.count, anchor->name);
+    return CELLA_OK;
+}
+
+static cella_status check_revocation(struct appraisal *appraisal)
+{
+    struct cella_context context = context_of(appraisal);
+    if (appraisal->back_end->revocation != NULL) {
+        return appraisal->back_end->revocation(&context, &appraisal->report->claims);
+    }
+    bool by_chain = appraisal->parsed.chain_rules != NULL && appraisal->parsed.chain_rules->revocation;
+    cella_text_set(appraisal->detail, by_chain ? "no certificate of the chain is revoked"
+                                               : "this vendor publishes no revocation lists");
+    return CELLA_OK;
+}
+
+static cella_status verify_one(const struct cella_signed *one, const struct cella_public_key *leaf)
+{
+    if (one->ed25519.size == CELLA_ED25519_KEY_SIZE) {
+        return cella_ed25519_verify(one->ed25519.data, one->message, one->signature);
+    }
+    const struct cella_public_key *key = one->by_leaf ? leaf : one->key;
+    return key == NULL ? CELLA_BAD_SIGNATURE
+                       : cella_signature_verify(key, one->form, one->hash, one->message, one->signature);
 }
 
 static cella_status check_signature(struct appraisal *appraisal)
 {
-    cella_status status = CELLA_BAD_FORMAT;
-    if (appraisal->evidence.size <= CELLA_EVIDENCE_MAX) {
-        status = appraisal->back_end->open(appraisal->evidence, &appraisal->report->claims);
+    CELLA_CLEANUP(cella_public_key_cleanup) struct cella_public_key *leaf = NULL;
+    if (appraisal->chain.count > 0) {
+        CELLA_TRY(cella_certificate_key(appraisal->chain.list[0], &leaf));
     }
-    if (status == CELLA_BAD_FORMAT) {
-        explain(appraisal, "evidence is malformed");
-        return CELLA_BAD_EVIDENCE;
+    cella_text_set(appraisal->detail, "signed:");
+    for (size_t i = 0; i < appraisal->parsed.signature_count; i++) {
+        const struct cella_signed *one = &appraisal->parsed.signatures[i];
+        if (verify_one(one, leaf) != CELLA_OK) {
+            cella_text_set(appraisal->detail,
+                           "the signature of the %s does not verify: it was changed, or somebody else signed it",
+                           one->what);
+            appraisal->report->anchor = (struct cella_text){ "" }; /* nobody vouches for this */
+            return CELLA_BAD_EVIDENCE;
+        }
+        cella_text_add(appraisal->detail, " %s", one->what);
     }
-    if (status == CELLA_BAD_SIGNATURE) {
-        explain(appraisal, "evidence was changed, or is not signed by the root that it names");
-        return CELLA_BAD_EVIDENCE;
-    }
-    explain(appraisal, status == CELLA_OK ? "signed by the root that it names" : cella_status_text(status));
-    return status;
+    return appraisal->parsed.signature_count > 0 ? CELLA_OK : CELLA_BAD_EVIDENCE;
 }
 
-static cella_status check_root(struct appraisal *appraisal)
+static cella_status check_endorsement(struct appraisal *appraisal)
 {
-    const struct cella_policy *policy = appraisal->policy;
-    const uint8_t *root = appraisal->report->claims.root;
-    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes name = { 0 };
-    CELLA_TRY(cella_base64url_encode(cella_view_of(root, CELLA_ED25519_KEY_SIZE), &name));
-    CELLA_TRY(cella_bytes_append(&name, cella_view_of("", 1)));
-    for (size_t i = 0; i < policy->soft_root_count && i < CELLA_POLICY_ROOTS_MAX; i++) {
-        if (memcmp(policy->soft_roots[i], root, CELLA_ED25519_KEY_SIZE) == 0) {
-            (void) snprintf(appraisal->report->anchor, sizeof(appraisal->report->anchor),
-                            "software root ed25519:%s, pinned in the trust file", (const char *) name.data);
-            explain(appraisal, "the root is pinned in the trust file");
-            return CELLA_OK;
-        }
-    }
-    (void) snprintf(appraisal->detail, CELLA_REPORT_TEXT_MAX, "root ed25519:%s is not in the trust file",
-                    (const char *) name.data);
-    return CELLA_ROOT;
+    struct cella_context context = context_of(appraisal);
+    return appraisal->back_end->endorse(&context, &appraisal->report->claims);
 }
 
 static cella_status check_binding(struct appraisal *appraisal)
 {
     const struct cella_binding *binding = appraisal->binding;
+    struct cella_view bound = appraisal->parsed.bound;
     uint8_t expected[CELLA_REPORT_DATA_SIZE];
-    CELLA_TRY(
-        cella_evidence_report_data(binding->role, &binding->keys, binding->charter, binding->nonce, expected));
-    if (!cella_equal_constant_time(expected, appraisal->report->claims.report_data, sizeof(expected))) {
-        explain(appraisal, "evidence was made for other keys, another charter or another nonce");
+    struct cella_view wanted = binding->report_data;
+    if (binding->kind == CELLA_BINDING_NONE) {
+        cella_text_set(appraisal->detail, "bound to nothing that you named");
+        return CELLA_OK;
+    }
+    if (binding->kind == CELLA_BINDING_EXECUTOR) {
+        CELLA_TRY(cella_evidence_report_data(binding->role, &binding->keys, binding->charter, binding->nonce,
+                                             expected));
+        wanted = cella_view_of(expected, sizeof(expected));
+    }
+    if (wanted.size == 0 || wanted.size != bound.size ||
+        !cella_equal_constant_time(wanted.data, bound.data, bound.size)) {
+        cella_text_set(appraisal->detail, "evidence was made for other keys, another charter or another nonce");
         return CELLA_BINDING;
     }
-    explain(appraisal, binding->nonce.size > 0 ? "bound to the executor's keys, charter and your nonce"
-                                               : "bound to the executor's keys and charter");
+    cella_text_set(appraisal->detail, "%s%s",
+                   binding->kind == CELLA_BINDING_EXECUTOR ? "bound to the executor's keys and charter"
+                                                           : "bound to the report data that you named",
+                   binding->nonce.size > 0 ? " and to your nonce" : "");
+    return CELLA_OK;
+}
+
+static cella_status check_freshness(struct appraisal *appraisal)
+{
+    const struct cella_policy *policy = appraisal->policy;
+    const struct cella_claim *issued =
+        cella_claims_find(&appraisal->report->claims, "issued_unix_s", CELLA_CLAIM_NUMBER);
+    if (policy->nonce_required && appraisal->binding->nonce.size == 0) {
+        cella_text_set(appraisal->detail, "the trust file wants evidence made for your nonce");
+        return CELLA_EXPIRED;
+    }
+    if (policy->max_age_s == 0) {
+        cella_text_set(appraisal->detail, "made for your nonce");
+        return CELLA_OK;
+    }
+    if (issued == NULL || issued->number > appraisal->now_unix_s + FUTURE_SLACK_S ||
+        issued->number + policy->max_age_s < appraisal->now_unix_s) {
+        cella_text_set(appraisal->detail, issued == NULL ? "the evidence does not say when it was made"
+                                                         : "the evidence is older than the trust file allows, or from "
+                                                           "the future");
+        return CELLA_EXPIRED;
+    }
+    cella_text_set(appraisal->detail, "young enough");
     return CELLA_OK;
 }
 
 static cella_status check_measurement(struct appraisal *appraisal)
 {
-    const struct cella_policy *policy = appraisal->policy;
-    const struct cella_claims *claims = &appraisal->report->claims;
-    for (size_t i = 0; i < policy->measurement_count && i < CELLA_POLICY_MEASUREMENTS_MAX; i++) {
-        const struct cella_policy_measurement *listed = &policy->measurements[i];
-        if (listed->type == claims->type && listed->size == claims->measurement_size && listed->size > 0 &&
-            memcmp(listed->value, claims->measurement, listed->size) == 0) {
-            memcpy(appraisal->report->measurement_name, listed->name, sizeof(listed->name));
-            (void) snprintf(appraisal->detail, CELLA_REPORT_TEXT_MAX, "the trust file lists it as \"%s\"",
-                            listed->name);
-            return CELLA_OK;
-        }
-    }
-    char digits[2 * CELLA_MEASUREMENT_MAX + 1];
-    cella_hex_encode(cella_view_of(claims->measurement, claims->measurement_size), digits);
-    (void) snprintf(appraisal->detail, CELLA_REPORT_TEXT_MAX, "measurement %s is not in the trust file", digits);
-    return CELLA_MEASUREMENT;
+    struct cella_context context = context_of(appraisal);
+    return cella_measurement_check(appraisal->back_end, &appraisal->report->claims, &context,
+                                   appraisal->report->measurement_name);
 }
 
 static cella_status check_charter(struct appraisal *appraisal)
@@ -197,61 +246,45 @@ static cella_status check_charter(struct appraisal *appraisal)
     if (!cella_equal_constant_time(digest, appraisal->policy->charter_sha256, sizeof(digest))) {
         char digits[2 * CELLA_SHA256_SIZE + 1];
         cella_hex_encode(cella_view_of(digest, sizeof(digest)), digits);
-        (void) snprintf(appraisal->detail, CELLA_REPORT_TEXT_MAX, "charter %s is not the pinned one", digits);
+        cella_text_set(appraisal->detail, "charter %s is not the pinned one", digits);
         return CELLA_CHARTER;
     }
-    explain(appraisal, "the charter is the one pinned in the trust file");
+    cella_text_set(appraisal->detail, "the charter is the one pinned in the trust file");
     return CELLA_OK;
-}
-
-static cella_status check_layers(struct appraisal *appraisal)
-{
-    uint32_t missing = appraisal->policy->soft_layers & ~appraisal->report->claims.layers;
-    if (missing == 0) {
-        explain(appraisal, appraisal->policy->soft_layers == 0 ? "the trust file requires none"
-                                                               : "every required sandbox layer is in force");
-        return CELLA_OK;
-    }
-    size_t used = (size_t) snprintf(appraisal->detail, CELLA_REPORT_TEXT_MAX, "missing:");
-    for (unsigned int bit = 0; bit < 32 && used < CELLA_REPORT_TEXT_MAX; bit++) {
-        const char *name = cella_layer_name(bit);
-        if ((missing >> bit & 1) != 0 && name != NULL) {
-            used += (size_t) snprintf(appraisal->detail + used, CELLA_REPORT_TEXT_MAX - used, " %s", name);
-        }
-    }
-    return CELLA_LAYERS;
 }
 
 static cella_status check_level(struct appraisal *appraisal)
 {
     struct cella_report *report = appraisal->report;
-    report->level = appraisal->back_end->level;
-    (void) snprintf(report->level_reason, sizeof(report->level_reason), "%s", appraisal->back_end->level_reason);
-    (void) snprintf(appraisal->detail, CELLA_REPORT_TEXT_MAX, "level %d, at least %d required", report->level,
-                    appraisal->policy->min_level);
+    report->level = appraisal->back_end->level(&report->claims, appraisal->policy, &report->level_reason);
+    cella_text_set(appraisal->detail, "level %d, at least %d required", report->level, appraisal->policy->min_level);
     return report->level >= appraisal->policy->min_level ? CELLA_OK : CELLA_LEVEL;
 }
 
+/* NULL: here come the terms of the type's section, one check each. */
 static const struct {
     const char *name;
     cella_status (*run)(struct appraisal *appraisal);
-    bool only_if_pinned; /* the charter: unpinned, it is listed as not checked */
-} checks[] = {
-    { "type", check_type, false },
-    { "signature", check_signature, false },
-    { "root", check_root, false },
-    { "binding", check_binding, false },
-    { "measurement", check_measurement, false },
-    { "charter", check_charter, true },
-    { "layers", check_layers, false },
-    { "level", check_level, false },
+} steps[] = {
+    { "type", check_type },
+    { "format", check_format },
+    { "chain", check_chain },
+    { "revocation", check_revocation },
+    { "signature", check_signature },
+    { "endorsement", check_endorsement },
+    { "binding", check_binding },
+    { "freshness", check_freshness },
+    { "terms", NULL },
+    { "measurement", check_measurement },
+    { "charter", check_charter },
+    { "level", check_level },
 };
 
-#define CHECK_COUNT (sizeof(checks) / sizeof(checks[0]))
+/* ---- the report ---- */
 
 static void list_not_checked(struct cella_report *report, const char *sentence)
 {
-    if (report->not_checked_count < CELLA_REPORT_CHECKS_MAX) {
+    if (report->not_checked_count < CELLA_REPORT_UNCHECKED_MAX) {
         report->not_checked[report->not_checked_count++] = sentence;
     }
 }
@@ -259,50 +292,113 @@ static void list_not_checked(struct cella_report *report, const char *sentence)
 static void list_all_not_checked(const struct appraisal *appraisal)
 {
     struct cella_report *report = appraisal->report;
-    const struct back_end *back_end = appraisal->back_end;
+    const struct cella_back_end *back_end = appraisal->back_end;
     for (size_t i = 0; back_end != NULL && back_end->not_checked[i] != NULL; i++) {
         list_not_checked(report, back_end->not_checked[i]);
     }
-    if (appraisal->binding->nonce.size == 0) {
+    for (size_t i = 0; back_end != NULL && i < back_end->term_count; i++) {
+        const struct cella_term *term = &back_end->terms[i];
+        if (cella_policy_term(appraisal->policy, back_end->type, term->name) == NULL && term->unchecked != NULL) {
+            list_not_checked(report, term->unchecked);
+        }
+    }
+    if (appraisal->binding->kind == CELLA_BINDING_NONE) {
+        list_not_checked(report, "that the evidence belongs to anybody you talk to: nothing to bind it to was given");
+    } else if (appraisal->binding->nonce.size == 0) {
         list_not_checked(report, "that the evidence is fresh: no nonce was given");
     }
     if (!appraisal->policy->charter_pinned) {
         list_not_checked(report, "the charter: the trust file does not pin it");
     }
-    if (appraisal->policy->soft_layers == 0) {
-        list_not_checked(report, "the sandbox layers: the trust file requires none");
-    }
 }
 
-/* Run the check into its entry of the report. */
-static cella_status run_check(struct appraisal *appraisal, size_t number, struct cella_check *entry)
+/* A new entry of the report; not done until somebody says otherwise. */
+static struct cella_check *add_check(struct cella_report *report, const char *name)
 {
-    appraisal->detail = entry->detail;
-    entry->status = checks[number].run(appraisal);
-    entry->outcome = entry->status == CELLA_OK ? CELLA_CHECK_PASSED : CELLA_CHECK_FAILED;
-    if (entry->detail[0] == '\0') {
-        explain(appraisal, cella_status_text(entry->status));
-    }
-    return entry->status;
+    struct cella_check *entry = &report->checks[report->check_count++];
+    entry->name = name;
+    return entry;
 }
 
-cella_status cella_evidence_appraise(struct cella_view evidence, enum cella_evidence_type type,
-                                     const struct cella_binding *binding, const struct cella_policy *policy,
-                                     uint64_t now_unix_s, struct cella_report *out)
+static cella_status finish_check(struct cella_check *entry, cella_status status)
 {
-    /* No certificate in software evidence can expire, and its own time is the executor's word. */
-    (void) now_unix_s;
-    struct appraisal appraisal = { evidence, type, binding, policy, NULL, out, NULL };
-    cella_status status = CELLA_OK;
-    *out = (struct cella_report){ .status = CELLA_BAD_EVIDENCE };
-    for (size_t i = 0; i < CHECK_COUNT; i++) {
-        if (checks[i].only_if_pinned && !policy->charter_pinned) {
+    entry->status = status;
+    entry->outcome = status == CELLA_OK ? CELLA_CHECK_PASSED : CELLA_CHECK_FAILED;
+    if (entry->detail.characters[0] == '\0') {
+        cella_text_set(&entry->detail, "%s", cella_status_text(status));
+    }
+    return status;
+}
+
+/* One check per term that has a value. All of them are judged, so that a report shows everything that is wrong. */
+static cella_status judge_terms(struct appraisal *appraisal, cella_status before)
+{
+    const struct cella_back_end *back_end = appraisal->back_end;
+    cella_status first = CELLA_OK;
+    for (size_t i = 0; back_end != NULL && i < back_end->term_count; i++) {
+        const struct cella_term *term = &back_end->terms[i];
+        const json_t *value = cella_policy_term(appraisal->policy, back_end->type, term->name);
+        if (value == NULL || term->by_anchor) {
             continue;
         }
-        struct cella_check *entry = &out->checks[out->check_count++];
-        entry->name = checks[i].name;
+        struct cella_check *entry = add_check(appraisal->report, term->name);
+        if (before == CELLA_OK) {
+            cella_status status = cella_term_check(term, value, &appraisal->report->claims, &entry->detail);
+            (void) finish_check(entry, status);
+            first = first == CELLA_OK ? status : first;
+        }
+    }
+    return before == CELLA_OK ? first : before;
+}
+
+/* Some steps have nothing to look at for some evidence or policy; the report is not filled up with them. */
+static bool applies(const struct appraisal *appraisal, cella_status (*step)(struct appraisal *appraisal))
+{
+    const struct cella_back_end *back_end = appraisal->back_end;
+    if (step == check_charter) {
+        return appraisal->policy->charter_pinned;
+    }
+    if (step == check_freshness) {
+        return appraisal->policy->nonce_required || appraisal->policy->max_age_s > 0;
+    }
+    if (step == check_revocation) {
+        return back_end == NULL || back_end->anchor == NULL;
+    }
+    return step != check_endorsement || back_end == NULL || back_end->endorse != NULL;
+}
+
+static void clear_appraisal(struct appraisal *appraisal)
+{
+    cella_parsed_clear(&appraisal->parsed);
+    cella_certificates_clear(&appraisal->helpers);
+}
+
+cella_status cella_evidence_appraise(const struct cella_evidence *evidence, const struct cella_binding *binding,
+                                     const struct cella_policy *policy, uint64_t now_unix_s,
+                                     struct cella_report *out)
+{
+    CELLA_CLEANUP(clear_appraisal) struct appraisal appraisal = {
+        .evidence = evidence,
+        .binding = binding,
+        .policy = policy,
+        .back_end = cella_back_end_of(evidence->type),
+        .now_unix_s = now_unix_s,
+        .report = out,
+    };
+    cella_status status = CELLA_OK;
+    *out = (struct cella_report){ .status = CELLA_BAD_EVIDENCE, .type = evidence->type };
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        if (steps[i].run == NULL) {
+            status = judge_terms(&appraisal, status);
+            continue;
+        }
+        if (!applies(&appraisal, steps[i].run)) {
+            continue;
+        }
+        struct cella_check *entry = add_check(out, steps[i].name);
         if (status == CELLA_OK) {
-            status = run_check(&appraisal, i, entry);
+            appraisal.detail = &entry->detail;
+            status = finish_check(entry, steps[i].run(&appraisal));
         }
     }
     list_all_not_checked(&appraisal);

@@ -12,15 +12,18 @@
  * Pure: bytes, policy and time in; report out. Source: RFC 9334 for the terms; docs/attestation.md.
  */
 
+#include "base/text.h"
+#include "trust/claims.h"
 #include "trust/crypto.h"
+#include "trust/endorsement.h"
 #include "trust/policy.h"
 
 #define CELLA_EVIDENCE_MAX 16384U        /* bytes of evidence of any kind */
 #define CELLA_REPORT_DATA_SIZE 64
 #define CELLA_NONCE_SIZE 32
 #define CELLA_CHARTER_MAX 65536U
-#define CELLA_REPORT_CHECKS_MAX 24
-#define CELLA_REPORT_TEXT_MAX 192
+#define CELLA_REPORT_CHECKS_MAX 64
+#define CELLA_REPORT_UNCHECKED_MAX 32
 
 enum cella_role {
     CELLA_ROLE_EXECUTOR = 1,
@@ -42,17 +45,6 @@ CELLA_MUST_USE cella_status cella_evidence_report_data(enum cella_role role, con
                                                        struct cella_view charter, struct cella_view nonce,
                                                        uint8_t out[CELLA_REPORT_DATA_SIZE]);
 
-/* Claims that every back-end names; what a TEE does not have stays empty. */
-struct cella_claims {
-    enum cella_evidence_type type;
-    uint8_t measurement[CELLA_MEASUREMENT_MAX];
-    size_t measurement_size;
-    uint8_t report_data[CELLA_REPORT_DATA_SIZE];
-    uint8_t root[CELLA_ED25519_KEY_SIZE]; /* soft: the key that signed */
-    uint32_t layers;                      /* soft: sandbox layers in force, CELLA_LAYER_* bits */
-    uint64_t issued_unix_s;               /* by the executor's clock; informative */
-};
-
 enum cella_check_outcome {
     CELLA_CHECK_NOT_DONE, /* an earlier check failed, so this one was not reached */
     CELLA_CHECK_FAILED,
@@ -62,40 +54,53 @@ enum cella_check_outcome {
 struct cella_check {
     const char *name; /* stable identifier, e.g. "measurement" */
     enum cella_check_outcome outcome;
-    cella_status status;                /* why it failed */
-    char detail[CELLA_REPORT_TEXT_MAX]; /* for people */
+    cella_status status;      /* why it failed */
+    struct cella_text detail; /* for people */
 };
 
 struct cella_report {
     cella_status status; /* CELLA_OK only when every check passed */
+    enum cella_evidence_type type;
     int level;           /* 1 to 5; 0 when evidence did not verify */
-    char level_reason[CELLA_REPORT_TEXT_MAX];
-    char anchor[CELLA_REPORT_TEXT_MAX];      /* the trust anchor relied on; empty when none */
-    char measurement_name[CELLA_NAME_MAX + 1]; /* the trust file's name for it */
-    struct cella_claims claims;
+    struct cella_text level_reason; /* why it is not higher */
+    struct cella_text anchor;       /* the trust anchor relied on; empty when none */
+    char measurement_name[CELLA_NAME_MAX + 1]; /* the trust file's, or the auditors', name for it */
+    struct cella_claims claims;     /* what the evidence says; to be believed only when status is CELLA_OK */
     struct cella_check checks[CELLA_REPORT_CHECKS_MAX];
     size_t check_count;
-    const char *not_checked[CELLA_REPORT_CHECKS_MAX]; /* static sentences */
+    const char *not_checked[CELLA_REPORT_UNCHECKED_MAX]; /* static sentences */
     size_t not_checked_count;
 };
 
 /* What the evidence must be bound to, as seen by the relying party. */
+enum cella_binding_kind {
+    CELLA_BINDING_EXECUTOR,    /* keys, charter and nonce of a Cella executor */
+    CELLA_BINDING_REPORT_DATA, /* exactly these bytes: for evidence of others */
+    CELLA_BINDING_NONE,        /* nothing: the report lists it as not checked. Never for a connection */
+};
+
 struct cella_binding {
-    enum cella_role role;
+    enum cella_binding_kind kind;
+    enum cella_role role;          /* EXECUTOR: this and the next three */
     struct cella_key_set keys;
-    struct cella_view charter; /* the exact bytes received */
-    struct cella_view nonce;   /* empty, or the relying party's own CELLA_NONCE_SIZE bytes */
+    struct cella_view charter;     /* the exact bytes received; of other kinds too, where there is one */
+    struct cella_view nonce;       /* empty, or the relying party's own CELLA_NONCE_SIZE bytes */
+    struct cella_view report_data; /* REPORT_DATA */
+};
+
+struct cella_evidence {
+    enum cella_evidence_type type;         /* as its sender names it; must be one that the policy accepts. Untrusted */
+    struct cella_view content;             /* at most CELLA_EVIDENCE_MAX bytes, in the TEE's own format. Untrusted */
+    struct cella_endorsements endorsements; /* what came with it. Untrusted */
 };
 
 /*
  * Judge evidence.
  *
- * evidence:  at most CELLA_EVIDENCE_MAX bytes. Untrusted.
- * type:      as the executor names it; must be one that the policy accepts. Untrusted.
  * now_unix_s: the relying party's time
- * out:       always filled; out->status equals the returned status
+ * out:        always filled; out->status equals the returned status
  */
-CELLA_MUST_USE cella_status cella_evidence_appraise(struct cella_view evidence, enum cella_evidence_type type,
+CELLA_MUST_USE cella_status cella_evidence_appraise(const struct cella_evidence *evidence,
                                                     const struct cella_binding *binding,
                                                     const struct cella_policy *policy, uint64_t now_unix_s,
                                                     struct cella_report *out);

@@ -26,9 +26,3 @@ CELLA_MUST_USE cella_status cella_evidence_soft_make(const struct cella_secret *
                                                      const uint8_t measurement[CELLA_SHA256_SIZE],
                                                      const uint8_t report_data[CELLA_REPORT_DATA_SIZE],
                                                      uint64_t issued_unix_s, struct cella_bytes *out);
-
-/*
- * Name the claims and verify the signature with the root named inside; whether that root is trusted is policy.
- * CELLA_BAD_FORMAT  size, magic or reserved bytes; CELLA_BAD_SIGNATURE
- */
-CELLA_MUST_USE cella_status cella_evidence_soft_open(struct cella_view evidence, struct cella_claims *out);

@@ -4,25 +4,20 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "trust/json.h"
+#include "trust/measurement.h"
 
-#define VALUE_TEXT_MAX 103 /* "sha384:" and 96 digits */
 #define ROOT_PREFIX "ed25519:"
-#define ROOT_TEXT_SIZE 51 /* the prefix and 43 characters */
+#define STATEMENT_TEXT_MAX 16384U
+#define PEM_TEXT_MAX 8192U
+#define STATEMENTS_MAX 64U
 
 static const struct {
     enum cella_evidence_type type;
     const char *name;
 } types[] = {
-    { CELLA_EVIDENCE_SOFT, "soft" },
-};
-
-static const struct {
-    const char *prefix;
-    size_t size;
-} digests[] = {
-    { "sha256:", 32 },
-    { "sha384:", 48 },
+    { CELLA_EVIDENCE_SOFT, "soft" },     { CELLA_EVIDENCE_TPM, "tpm" },       { CELLA_EVIDENCE_SNP, "snp" },
+    { CELLA_EVIDENCE_TDX, "tdx" },       { CELLA_EVIDENCE_SGX, "sgx" },       { CELLA_EVIDENCE_NITRO, "nitro" },
+    { CELLA_EVIDENCE_AZ_SNP, "az-snp" }, { CELLA_EVIDENCE_AZ_TDX, "az-tdx" },
 };
 
 enum cella_evidence_type cella_evidence_type_of(struct cella_view name)
@@ -45,30 +40,42 @@ const char *cella_evidence_type_name(enum cella_evidence_type type)
     return "none";
 }
 
+bool cella_policy_accepts(const struct cella_policy *policy, enum cella_evidence_type type)
+{
+    return type != CELLA_EVIDENCE_NONE && (policy->accepts >> (unsigned int) type & 1) != 0;
+}
+
+const json_t *cella_policy_term(const struct cella_policy *policy, enum cella_evidence_type type, const char *term)
+{
+    const json_t *section = json_object_get(policy->json, cella_evidence_type_name(type));
+    const json_t *value = json_object_get(section, term);
+    return value == NULL || cella_term_is_waived(value) ? NULL : value;
+}
+
+void cella_policy_clear(struct cella_policy *policy)
+{
+    json_decref(policy->json);
+    cella_anchors_clear(&policy->anchors);
+    *policy = (struct cella_policy){ 0 };
+}
+
 /* Name the field that is wrong. */
 static cella_status refuse(struct cella_json_error *error, const char *path, const char *key)
 {
-    (void) snprintf(error->field, sizeof(error->field), "%s%s%s", path, path[0] != '\0' ? "." : "", key);
+    (void) snprintf(error->field, sizeof(error->field), "%s%s%.40s", path, path[0] != '\0' ? "." : "", key);
+    for (char *c = error->field; *c != '\0'; c++) {
+        *c = *c < ' ' || *c > '~' ? '?' : *c; /* a misspelt name may hold anything */
+    }
     return CELLA_BAD_POLICY;
 }
 
 static cella_status refuse_element(struct cella_json_error *error, const char *list, size_t index)
 {
-    (void) snprintf(error->field, sizeof(error->field), "%s[%zu]", list, index);
+    (void) snprintf(error->field, sizeof(error->field), "%.40s[%zu]", list, index);
     return CELLA_BAD_POLICY;
 }
 
-/* Text of a list's element, which must be a string. */
-static cella_status element_text(const json_t *list, const char *name, size_t index, struct cella_json_error *error,
-                                 struct cella_view *out)
-{
-    const char *text = json_string_value(json_array_get(list, index));
-    if (text == NULL) {
-        return refuse_element(error, name, index);
-    }
-    *out = cella_view_of_string(text);
-    return CELLA_OK;
-}
+/* ---- members for every type ---- */
 
 static cella_status read_accept(struct cella_json_object *object, struct cella_policy *policy)
 {
@@ -78,83 +85,98 @@ static cella_status read_accept(struct cella_json_object *object, struct cella_p
         return refuse(object->error, "", "accept");
     }
     for (size_t i = 0; i < json_array_size(list); i++) {
-        struct cella_view name;
-        CELLA_TRY(element_text(list, "accept", i, object->error, &name));
-        if (cella_evidence_type_of(name) != CELLA_EVIDENCE_SOFT || policy->accept_soft) {
+        const char *name = json_string_value(json_array_get(list, i));
+        enum cella_evidence_type type =
+            name == NULL ? CELLA_EVIDENCE_NONE : cella_evidence_type_of(cella_view_of_string(name));
+        if (cella_back_end_of(type) == NULL || cella_policy_accepts(policy, type)) {
             return refuse_element(object->error, "accept", i);
         }
-        policy->accept_soft = true;
+        policy->accepts |= (uint32_t) 1 << (unsigned int) type;
     }
     return CELLA_OK;
 }
 
-static cella_status read_value(const char *text, struct cella_policy_measurement *out)
+/* Two entries that differ in their names only would make the report's name a matter of chance. */
+static bool same_measurement(const json_t *a, const json_t *b)
 {
-    struct cella_view view = cella_view_of_string(text);
-    for (size_t i = 0; i < sizeof(digests) / sizeof(digests[0]); i++) {
-        size_t prefix_size = strlen(digests[i].prefix);
-        if (strncmp(text, digests[i].prefix, prefix_size) == 0) {
-            out->size = digests[i].size;
-            return cella_hex_decode(cella_view_of(view.data + prefix_size, view.size - prefix_size), out->value,
-                                    out->size);
-        }
-    }
-    return CELLA_BAD_FORMAT;
+    return json_equal(json_object_get(a, "type"), json_object_get(b, "type")) != 0 &&
+           json_equal(json_object_get(a, "value"), json_object_get(b, "value")) != 0 &&
+           json_object_get(a, "registers") == NULL && json_object_get(b, "registers") == NULL;
 }
 
-static bool is_listed(const struct cella_policy *policy, const struct cella_policy_measurement *measurement)
-{
-    for (size_t i = 0; i < policy->measurement_count; i++) {
-        const struct cella_policy_measurement *other = &policy->measurements[i];
-        if (other->type == measurement->type && other->size == measurement->size &&
-            memcmp(other->value, measurement->value, other->size) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static cella_status read_measurement(const json_t *json, size_t index, struct cella_json_error *error,
-                                     struct cella_policy *policy)
-{
-    char path[40];
-    struct cella_json_object object;
-    struct cella_policy_measurement measurement = { 0 };
-    const char *name = NULL;
-    const char *type = NULL;
-    const char *value = NULL;
-    (void) snprintf(path, sizeof(path), "measurement[%zu]", index);
-    CELLA_TRY(cella_json_begin(json, path, error, &object));
-    CELLA_TRY(cella_json_string(&object, "name", CELLA_NAME_MAX, &name));
-    CELLA_TRY(cella_json_string(&object, "type", CELLA_NAME_MAX, &type));
-    CELLA_TRY(cella_json_string(&object, "value", VALUE_TEXT_MAX, &value));
-    CELLA_TRY(cella_json_end(&object));
-    if (name[0] == '\0') {
-        return refuse(error, path, "name");
-    }
-    memcpy(measurement.name, name, strlen(name) + 1);
-    measurement.type = cella_evidence_type_of(cella_view_of_string(type));
-    if (measurement.type == CELLA_EVIDENCE_NONE) {
-        return refuse(error, path, "type");
-    }
-    if (read_value(value, &measurement) != CELLA_OK || is_listed(policy, &measurement)) {
-        return refuse(error, path, "value");
-    }
-    policy->measurements[policy->measurement_count++] = measurement;
-    return CELLA_OK;
-}
-
-static cella_status read_measurements(struct cella_json_object *object, struct cella_policy *policy)
+static cella_status read_measurements(struct cella_json_object *object, const struct cella_policy *policy,
+                                      bool auditors)
 {
     json_t *list = NULL;
-    CELLA_TRY(cella_json_member(object, "measurement", JSON_ARRAY, &list));
-    if (json_array_size(list) == 0 || json_array_size(list) > CELLA_POLICY_MEASUREMENTS_MAX) {
+    CELLA_TRY(cella_json_member_optional(object, "measurement", JSON_ARRAY, &list));
+    size_t count = json_array_size(list);
+    if ((count == 0 && (list != NULL || !auditors)) || count > CELLA_POLICY_MEASUREMENTS_MAX) {
         return refuse(object->error, "", "measurement");
     }
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        CELLA_TRY(read_measurement(json_array_get(list, i), i, object->error, policy));
+    for (size_t i = 0; i < count; i++) {
+        char path[40];
+        const json_t *entry = json_array_get(list, i);
+        (void) snprintf(path, sizeof(path), "measurement[%zu]", i);
+        CELLA_TRY(cella_measurement_validate(entry, path, false, object->error));
+        const char *type = json_string_value(json_object_get(entry, "type"));
+        if (!cella_policy_accepts(policy, cella_evidence_type_of(cella_view_of_string(type)))) {
+            return refuse(object->error, path, "type");
+        }
+        for (size_t k = 0; k < i; k++) {
+            if (same_measurement(entry, json_array_get(list, k))) {
+                return refuse(object->error, path, "value");
+            }
+        }
     }
     return CELLA_OK;
+}
+
+static cella_status check_auditor_keys(const json_t *keys, struct cella_json_error *error)
+{
+    for (size_t i = 0; i < json_array_size(keys); i++) {
+        uint8_t key[32];
+        const char *text = json_string_value(json_array_get(keys, i));
+        if (text == NULL || strncmp(text, ROOT_PREFIX, strlen(ROOT_PREFIX)) != 0 ||
+            cella_base64url_decode_exact(cella_view_of_string(text + strlen(ROOT_PREFIX)), key, sizeof(key)) !=
+                CELLA_OK) {
+            return refuse_element(error, "auditors.keys", i);
+        }
+        for (size_t k = 0; k < i; k++) {
+            if (json_equal(json_array_get(keys, i), json_array_get(keys, k))) {
+                return refuse_element(error, "auditors.keys", i);
+            }
+        }
+    }
+    return CELLA_OK;
+}
+
+static cella_status read_auditors(struct cella_json_object *top, bool *out)
+{
+    json_t *json = NULL;
+    json_t *keys = NULL;
+    json_t *statements = NULL;
+    int64_t threshold = 0;
+    struct cella_json_object object;
+    CELLA_TRY(cella_json_member_optional(top, "auditors", JSON_OBJECT, &json));
+    *out = json != NULL;
+    if (json == NULL) {
+        return CELLA_OK;
+    }
+    CELLA_TRY(cella_json_begin(json, "auditors", top->error, &object));
+    CELLA_TRY(cella_json_member(&object, "keys", JSON_ARRAY, &keys));
+    if (json_array_size(keys) == 0 || json_array_size(keys) > CELLA_POLICY_AUDITORS_MAX) {
+        return refuse(top->error, "auditors", "keys");
+    }
+    CELLA_TRY(cella_json_integer(&object, "threshold", 1, (int64_t) json_array_size(keys), &threshold));
+    CELLA_TRY(cella_json_member_optional(&object, "statements", JSON_ARRAY, &statements));
+    CELLA_TRY(cella_json_end(&object));
+    for (size_t i = 0; i < json_array_size(statements); i++) {
+        const json_t *statement = json_array_get(statements, i);
+        if (i >= STATEMENTS_MAX || !json_is_string(statement) || json_string_length(statement) > STATEMENT_TEXT_MAX) {
+            return refuse_element(top->error, "auditors.statements", i);
+        }
+    }
+    return check_auditor_keys(keys, top->error);
 }
 
 static cella_status read_charter(struct cella_json_object *top, struct cella_policy *policy)
@@ -177,107 +199,189 @@ static cella_status read_charter(struct cella_json_object *top, struct cella_pol
     return CELLA_OK;
 }
 
-static cella_status read_root(struct cella_view text, struct cella_policy *policy)
-{
-    size_t prefix_size = strlen(ROOT_PREFIX);
-    uint8_t *root = policy->soft_roots[policy->soft_root_count];
-    if (text.size != ROOT_TEXT_SIZE || !cella_view_is(cella_view_of(text.data, prefix_size), ROOT_PREFIX)) {
-        return CELLA_BAD_FORMAT;
-    }
-    CELLA_TRY(cella_base64url_decode_exact(cella_view_of(text.data + prefix_size, text.size - prefix_size), root,
-                                           sizeof(policy->soft_roots[0])));
-    for (size_t i = 0; i < policy->soft_root_count; i++) {
-        if (memcmp(policy->soft_roots[i], root, sizeof(policy->soft_roots[0])) == 0) {
-            return CELLA_BAD_FORMAT;
-        }
-    }
-    policy->soft_root_count++;
-    return CELLA_OK;
-}
-
-static cella_status read_roots(struct cella_json_object *soft, struct cella_policy *policy)
-{
-    json_t *list = NULL;
-    CELLA_TRY(cella_json_member(soft, "roots", JSON_ARRAY, &list));
-    if (json_array_size(list) == 0 || json_array_size(list) > CELLA_POLICY_ROOTS_MAX) {
-        return refuse(soft->error, "soft", "roots");
-    }
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        struct cella_view text;
-        CELLA_TRY(element_text(list, "soft.roots", i, soft->error, &text));
-        if (read_root(text, policy) != CELLA_OK) {
-            return refuse_element(soft->error, "soft.roots", i);
-        }
-    }
-    return CELLA_OK;
-}
-
-static cella_status read_layers(struct cella_json_object *soft, struct cella_policy *policy)
-{
-    json_t *list = NULL;
-    CELLA_TRY(cella_json_member_optional(soft, "layers", JSON_ARRAY, &list));
-    policy->soft_layers = list == NULL ? CELLA_LAYERS_REQUIRED : 0;
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        struct cella_view name;
-        CELLA_TRY(element_text(list, "soft.layers", i, soft->error, &name));
-        uint32_t bit = cella_layer_bit(name);
-        if (bit == 0 || (policy->soft_layers & bit) != 0) {
-            return refuse_element(soft->error, "soft.layers", i);
-        }
-        policy->soft_layers |= bit;
-    }
-    return CELLA_OK;
-}
-
-static cella_status read_soft(struct cella_json_object *top, struct cella_policy *policy)
+static cella_status read_freshness(struct cella_json_object *top, struct cella_policy *policy)
 {
     json_t *json = NULL;
+    int64_t max_age_s = 0;
     struct cella_json_object object;
-    CELLA_TRY(cella_json_member_optional(top, "soft", JSON_OBJECT, &json));
-    if ((json != NULL) != policy->accept_soft) {
-        return refuse(top->error, "", "soft");
-    }
+    CELLA_TRY(cella_json_member_optional(top, "freshness", JSON_OBJECT, &json));
     if (json == NULL) {
         return CELLA_OK;
     }
-    CELLA_TRY(cella_json_begin(json, "soft", top->error, &object));
-    CELLA_TRY(read_roots(&object, policy));
-    CELLA_TRY(read_layers(&object, policy));
+    CELLA_TRY(cella_json_begin(json, "freshness", top->error, &object));
+    CELLA_TRY(cella_json_boolean_optional(&object, "nonce", &policy->nonce_required));
+    CELLA_TRY(cella_json_integer_optional(&object, "max_age_s", 1, INT32_MAX, &max_age_s));
+    policy->max_age_s = (uint64_t) max_age_s;
     return cella_json_end(&object);
 }
 
-static cella_status read_policy(struct cella_view text, struct cella_json_error *error, struct cella_policy *policy)
+/* ---- anchors ---- */
+
+static bool has_family(const struct cella_anchors *anchors, const char *family)
 {
-    CELLA_CLEANUP(cella_json_cleanup) json_t *json = NULL;
+    for (size_t i = 0; i < anchors->count; i++) {
+        if (strcmp(anchors->list[i].family, family) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Anchors that the trust file names replace those of this library, family by family. */
+static cella_status read_anchors(struct cella_json_object *top, struct cella_policy *policy)
+{
+    json_t *list = NULL;
+    CELLA_TRY(cella_json_member_optional(top, "anchor", JSON_ARRAY, &list));
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        struct cella_json_object object;
+        const char *family = NULL;
+        const char *certificate = NULL;
+        CELLA_TRY(cella_json_begin(json_array_get(list, i), "anchor", top->error, &object));
+        CELLA_TRY(cella_json_string(&object, "family", CELLA_NAME_MAX, &family));
+        CELLA_TRY(cella_json_string(&object, "certificate", PEM_TEXT_MAX, &certificate));
+        CELLA_TRY(cella_json_end(&object));
+        const char *known = cella_anchor_family(cella_view_of_string(family));
+        if (known == NULL ||
+            cella_anchors_add(&policy->anchors, known, cella_view_of_string(certificate)) != CELLA_OK) {
+            return refuse_element(top->error, "anchor", i);
+        }
+    }
+    static const char *const pinned[] = { "amd-milan", "amd-genoa", "amd-turin", "intel", "aws-nitro" };
+    for (size_t i = 0; i < sizeof(pinned) / sizeof(pinned[0]); i++) {
+        if (!has_family(&policy->anchors, pinned[i])) {
+            CELLA_TRY(cella_anchors_add_pinned(&policy->anchors, pinned[i]));
+        }
+    }
+    return CELLA_OK;
+}
+
+/* ---- the section of a type ---- */
+
+static const struct cella_term *find_term(const struct cella_back_end *back_end, const char *name)
+{
+    for (size_t i = 0; i < back_end->term_count; i++) {
+        if (strcmp(back_end->terms[i].name, name) == 0) {
+            return &back_end->terms[i];
+        }
+    }
+    return NULL;
+}
+
+static cella_status add_fallbacks(const struct cella_back_end *back_end, json_t *section)
+{
+    for (size_t i = 0; i < back_end->term_count; i++) {
+        const struct cella_term *term = &back_end->terms[i];
+        if (term->fallback == NULL || json_object_get(section, term->name) != NULL) {
+            continue;
+        }
+        size_t element;
+        json_t *value = json_loads(term->fallback, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, NULL);
+        if (value == NULL || cella_term_validate(term, value, &element) != CELLA_OK) {
+            json_decref(value);
+            return CELLA_INTERNAL;
+        }
+        if (json_object_set_new(section, term->name, value) != 0) {
+            return CELLA_NO_MEMORY;
+        }
+    }
+    return CELLA_OK;
+}
+
+static cella_status check_section(struct cella_json_object *top, const struct cella_back_end *back_end,
+                                  json_t *section)
+{
+    const char *type = cella_evidence_type_name(back_end->type);
+    const char *name;
+    json_t *value;
+    json_object_foreach (section, name, value) {
+        char path[CELLA_FIELD_MAX];
+        size_t element = CELLA_TERM_WHOLE;
+        const struct cella_term *term = find_term(back_end, name);
+        if (term != NULL && cella_term_validate(term, value, &element) == CELLA_OK) {
+            continue;
+        }
+        (void) snprintf(path, sizeof(path), "%s.%.40s", type, name);
+        return element == CELLA_TERM_WHOLE ? refuse(top->error, type, name)
+                                           : refuse_element(top->error, path, element);
+    }
+    for (size_t i = 0; i < back_end->term_count; i++) {
+        if (back_end->terms[i].required && json_object_get(section, back_end->terms[i].name) == NULL) {
+            return refuse(top->error, type, back_end->terms[i].name);
+        }
+    }
+    return CELLA_OK;
+}
+
+static cella_status read_sections(struct cella_json_object *top, const struct cella_policy *policy)
+{
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        json_t *section = NULL;
+        CELLA_TRY(cella_json_member_optional(top, types[i].name, JSON_OBJECT, &section));
+        bool accepted = cella_policy_accepts(policy, types[i].type);
+        if (section != NULL && !accepted) {
+            return refuse(top->error, "", types[i].name);
+        }
+        if (accepted) {
+            CELLA_TRY(check_section(top, cella_back_end_of(types[i].type), section));
+        }
+    }
+    return CELLA_OK;
+}
+
+/* What the file leaves unsaid is said by the terms' fallbacks: from here on there is one place to look. */
+static cella_status fill_sections(struct cella_policy *policy)
+{
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        if (!cella_policy_accepts(policy, types[i].type)) {
+            continue;
+        }
+        json_t *section = json_object_get(policy->json, types[i].name);
+        if (section == NULL) {
+            section = json_object();
+            if (json_object_set_new(policy->json, types[i].name, section) != 0) {
+                return CELLA_NO_MEMORY;
+            }
+        }
+        CELLA_TRY(add_fallbacks(cella_back_end_of(types[i].type), section));
+    }
+    return CELLA_OK;
+}
+
+static cella_status read_policy(const json_t *json, struct cella_json_error *error, struct cella_policy *policy)
+{
     struct cella_json_object object;
     int64_t version = 0;
     int64_t min_level = 2;
-    CELLA_TRY(cella_json_parse(text, CELLA_POLICY_MAX, &json));
+    bool auditors = false;
     CELLA_TRY(cella_json_begin(json, "", error, &object));
     CELLA_TRY(cella_json_integer(&object, "version", 1, 1, &version));
     CELLA_TRY(cella_json_integer_optional(&object, "min_level", 1, 5, &min_level));
     policy->min_level = (int) min_level;
     CELLA_TRY(read_accept(&object, policy));
-    CELLA_TRY(read_measurements(&object, policy));
+    CELLA_TRY(read_auditors(&object, &auditors));
+    CELLA_TRY(read_measurements(&object, policy, auditors));
     CELLA_TRY(read_charter(&object, policy));
-    CELLA_TRY(read_soft(&object, policy));
-    return cella_json_end(&object);
+    CELLA_TRY(read_freshness(&object, policy));
+    CELLA_TRY(read_anchors(&object, policy));
+    CELLA_TRY(read_sections(&object, policy));
+    CELLA_TRY(cella_json_end(&object));
+    return fill_sections(policy);
 }
 
-cella_status cella_policy_parse(struct cella_view json, char field[64], struct cella_policy *out)
+cella_status cella_policy_parse(struct cella_view text, char field[CELLA_FIELD_MAX], struct cella_policy *out)
 {
     struct cella_json_error error = { "" };
     struct cella_policy policy = { 0 };
-    *out = policy;
-    cella_status status = read_policy(json, &error, &policy);
+    cella_status status = cella_json_parse(text, CELLA_POLICY_MAX, &policy.json);
+    if (status == CELLA_OK) {
+        status = read_policy(policy.json, &error, &policy);
+    }
     if (field != NULL) {
         memcpy(field, error.field, sizeof(error.field));
     }
-    if (status == CELLA_NO_MEMORY) {
-        return status;
-    }
     if (status != CELLA_OK) {
-        return CELLA_BAD_POLICY;
+        cella_policy_clear(&policy);
+        return status == CELLA_NO_MEMORY || status == CELLA_INTERNAL ? status : CELLA_BAD_POLICY;
     }
     *out = policy;
     return CELLA_OK;

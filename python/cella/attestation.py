@@ -64,10 +64,8 @@ def _report_of(found: dict[str, Any]) -> Report:
         level_reason=found["level_reason"],
         anchor=found["anchor"],
         type=found["type"],
-        measurement=found["measurement"],
         measurement_name=found["measurement_name"],
-        layers=found["layers"],
-        issued_unix_s=found["issued_unix_s"],
+        claims=tuple(found["claims"]),
         checks=tuple(Check(*check) for check in found["checks"]),
         not_checked=tuple(found["not_checked"]),
     )
@@ -136,7 +134,9 @@ def attest(connection: Connection, trust: Trust, *, fresh: bool = False) -> Sess
     if len(keys) != 64:
         raise _refuse("BAD_EVIDENCE", "the key set does not have 64 bytes")
     bound_nonce = _evidence_nonce(answer, nonce, fresh)
-    found = _native.appraise(evidence, answer["type"], keys, charter, bound_nonce, trust.json, int(time.time()))
+    found = _native.appraise(
+        evidence, answer["type"], trust.json, int(time.time()), keys=keys, charter=charter, nonce=bound_nonce
+    )
     report = _report_of(found)
     if not report.accepted:
         report = _with_connection(report, "")

@@ -7,25 +7,17 @@ The file is TOML. It is turned into JSON of the same shape and judged by the sam
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from . import _native
-from .encoding import to_base64url, write_json
+from .encoding import write_json
+from .explain import LEVELS, explain
 
 FILE_MAX = 262144
-
-LEVELS = {
-    0: "nothing was verified",
-    1: "unprotected: withstands nothing",
-    2: "soft: withstands an honest host's mistakes; for development and tests",
-    3: "measured boot: withstands a host whose software was tampered with, if its TPM is trusted",
-    4: "protected VM: withstands most software attacks by the provider",
-    5: "hardware TEE: withstands everybody on the path, the provider included",
-}
-
 
 def default_path() -> Path:
     """Where the trust file is without being told: $CELLA_TRUST, else ./trust.toml."""
@@ -37,7 +29,7 @@ class Trust:
 
     Attributes:
         json: the policy as JSON bytes, as the verifier reads it.
-        terms: the policy as the verifier understood it.
+        terms: the policy as the verifier understood it: every default filled in.
         path: where it came from, or None.
 
     >>> trust = Trust({
@@ -51,7 +43,7 @@ class Trust:
 
     def __init__(self, content: dict[str, Any], path: Path | None = None) -> None:
         self.json = write_json(content, "trust file")
-        self.terms: dict[str, Any] = _native.policy(self.json)
+        self.terms: dict[str, Any] = json.loads(_native.policy(self.json))
         self.path = path
 
     @classmethod
@@ -99,25 +91,7 @@ class Trust:
         Returns:
             Lines of text; the same file always gives the same text.
         """
-        terms = self.terms
-        level = terms["min_level"]
-        lines = [
-            f"Accepts an executor at assurance level {level} or higher.",
-            f"  Level {level} is {LEVELS[level]}.",
-        ]
-        if terms["accept_soft"]:
-            lines.append("Accepts evidence of the soft platform: a key on the same machine vouches for the files.")
-            lines.append("  It must be signed by one of these software roots:")
-            lines += ["    ed25519:" + to_base64url(bytes.fromhex(root)) for root in terms["soft_roots"]]
-            lines.append("  These sandbox layers must be in force: " + ", ".join(terms["soft_layers"]) + ".")
-        lines.append("The executor must be exactly one of these:")
-        for name, kind, value in terms["measurements"]:
-            lines.append(f"    {name}: {kind} sha{len(value) * 4}:{value}")
-        if terms["charter_sha256"] is None:
-            lines.append("Any charter (the executor's house rules) is accepted: it is not pinned.")
-        else:
-            lines.append(f"Its charter (the house rules) must have SHA-256 {terms['charter_sha256']}.")
-        return "\n".join(lines)
+        return "\n".join(explain(self.terms))
 
 
 @dataclass(frozen=True)
@@ -147,10 +121,8 @@ class Report:
         level_reason: why it is not higher.
         anchor: the trust anchor that everything rests on.
         type: kind of evidence, for example "soft".
-        measurement: what runs, hexadecimal.
-        measurement_name: the trust file's name for it.
-        layers: sandbox layers in force.
-        issued_unix_s: when the evidence was made, by the executor's clock.
+        measurement_name: the trust file's, or the auditors', name for what runs.
+        claims: what the evidence says, by name: (name, value). Bytes are hexadecimal. Believe it only when accepted.
         checks: every check with its outcome.
         not_checked: what nobody looked at; read it.
     """
@@ -160,12 +132,20 @@ class Report:
     level_reason: str
     anchor: str
     type: str
-    measurement: str
     measurement_name: str
-    layers: tuple[str, ...]
-    issued_unix_s: int
+    claims: tuple[tuple[str, str | int | bool], ...]
     checks: tuple[Check, ...]
     not_checked: tuple[str, ...]
+
+    def claim(self, name: str) -> str | int | bool | None:
+        """Value of the first claim of that name, or None."""
+        return next((value for key, value in self.claims if key == name), None)
+
+    @property
+    def measurement(self) -> str:
+        """What runs, hexadecimal: the main register of this kind of evidence; empty when there is none."""
+        found = (self.claim(name) for name in ("measurement", "mrtd", "mrenclave", "pcr0"))
+        return next((str(value) for value in found if value is not None), "")
 
     def as_dict(self) -> dict[str, Any]:
         """The report as JSON-able values."""

@@ -90,14 +90,18 @@ def test_unknown_type(fake: FakeExecutor) -> None:
 def test_every_changed_byte_of_evidence(fake: FakeExecutor) -> None:
     good = fake.evidence()
     policy = cella.Trust(fake.trust()).json
-    assert _native.appraise(good, "soft", fake.keys, fake.charter, b"", policy, 0)["status"] == "OK"
+
+    def appraise(evidence: bytes) -> dict:
+        return _native.appraise(evidence, "soft", policy, 0, keys=fake.keys, charter=fake.charter)
+
+    assert appraise(good)["status"] == "OK"
     for place in range(len(good)):
         changed = bytearray(good)
         changed[place] ^= 1
-        assert _native.appraise(changed, "soft", fake.keys, fake.charter, b"", policy, 0)["status"] != "OK"
+        assert appraise(changed)["status"] != "OK"
     for size in range(len(good)):
-        assert _native.appraise(good[:size], "soft", fake.keys, fake.charter, b"", policy, 0)["status"] != "OK"
-    assert _native.appraise(good + b"\0", "soft", fake.keys, fake.charter, b"", policy, 0)["status"] != "OK"
+        assert appraise(good[:size])["status"] != "OK"
+    assert appraise(good + b"\0")["status"] != "OK"
 
 
 def test_swapped_keys(fake: FakeExecutor) -> None:

@@ -10,10 +10,11 @@
 #define ACCEPT "\"accept\":[\"soft\"]"
 #define SOFT "\"soft\":{\"roots\":[\"" ROOT "\"]}"
 
+/* The caller clears it. */
 static struct cella_policy accepted(const char *text)
 {
-    struct cella_policy policy;
-    char field[64];
+    struct cella_policy policy = { 0 };
+    char field[CELLA_FIELD_MAX];
     if (cella_policy_parse(cella_view_of_string(text), field, &policy) != CELLA_OK) {
         fail_msg("refused at %s: %s", field, text);
     }
@@ -24,54 +25,86 @@ static struct cella_policy accepted(const char *text)
 /* Refused, with that field named, and an empty policy left behind. */
 static void refused(const char *text, const char *expected_field)
 {
-    struct cella_policy policy;
-    char field[64];
-    memset(&policy, 0xff, sizeof(policy));
+    struct cella_policy policy = { 0 };
+    char field[CELLA_FIELD_MAX];
     cella_status status = cella_policy_parse(cella_view_of_string(text), field, &policy);
     if (status != CELLA_BAD_POLICY || strcmp(field, expected_field) != 0) {
         fail_msg("%s, field %s, not %s: %s", cella_status_name(status), field, expected_field, text);
     }
-    assert_false(policy.accept_soft || policy.charter_pinned);
-    assert_true(policy.measurement_count == 0 && policy.soft_root_count == 0);
+    assert_true(policy.json == NULL && policy.accepts == 0 && !policy.charter_pinned);
+}
+
+static const json_t *term(const struct cella_policy *policy, const char *name)
+{
+    return cella_policy_term(policy, CELLA_EVIDENCE_SOFT, name);
 }
 
 static void test_smallest(void **state)
 {
     (void) state;
+    CELLA_CLEANUP(cella_policy_clear)
     struct cella_policy policy = accepted("{\"version\":1," ACCEPT "," MEASUREMENT "," SOFT "}");
     assert_int_equal(policy.min_level, 2);
-    assert_true(policy.accept_soft);
-    assert_int_equal(policy.measurement_count, 1);
-    assert_string_equal(policy.measurements[0].name, "m");
-    assert_int_equal(policy.measurements[0].type, CELLA_EVIDENCE_SOFT);
-    assert_hex(policy.measurements[0].value, policy.measurements[0].size, HEX32);
-    assert_false(policy.charter_pinned);
-    assert_int_equal(policy.soft_root_count, 1);
-    assert_hex(policy.soft_roots[0], 32, "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a");
-    assert_int_equal(policy.soft_layers, CELLA_LAYERS_REQUIRED);
+    assert_true(cella_policy_accepts(&policy, CELLA_EVIDENCE_SOFT));
+    assert_false(cella_policy_accepts(&policy, CELLA_EVIDENCE_NONE));
+    assert_false(cella_policy_accepts(&policy, CELLA_EVIDENCE_SNP));
+    assert_int_equal(json_array_size(json_object_get(policy.json, "measurement")), 1);
+    assert_false(policy.charter_pinned || policy.nonce_required);
+    assert_int_equal(policy.max_age_s, 0);
+    assert_int_equal(json_array_size(term(&policy, "roots")), 1);
+    /* The fallback is filled in: everything but cgroup. */
+    assert_int_equal(json_array_size(term(&policy, "layers")), 6);
+    assert_null(term(&policy, "other"));
+    assert_int_equal(policy.anchors.count, 5);
 }
 
 static void test_every_term(void **state)
 {
     (void) state;
+    CELLA_CLEANUP(cella_policy_clear)
     struct cella_policy policy =
         accepted("{\"version\":1,\"min_level\":5," ACCEPT ",\"measurement\":["
-                 "{\"name\":\"a\",\"type\":\"soft\",\"value\":\"sha256:" HEX32 "\"},"
-                 "{\"name\":\"b\",\"type\":\"soft\",\"value\":\"sha384:" HEX48 "\"}],"
-                 "\"charter\":{\"sha256\":\"" HEX32 "\"},"
+                 "{\"name\":\"a\",\"type\":\"soft\",\"value\":\"sha256:" HEX32 "\",\"not_before\":1,\"not_after\":2}],"
+                 "\"auditors\":{\"threshold\":1,\"keys\":[\"" ROOT "\"],\"statements\":[\"e.e.e\"]},"
+                 "\"charter\":{\"sha256\":\"" HEX32 "\"},\"freshness\":{\"nonce\":true,\"max_age_s\":60},"
                  "\"soft\":{\"roots\":[\"" ROOT "\",\"ed25519:_FHNjmIYoaONpH7QAjDwWAgW7RO6MwOsXeuRFUiQgCU\"],"
                  "\"layers\":[\"seccomp\",\"cgroup\"]}}");
     assert_int_equal(policy.min_level, 5);
-    assert_int_equal(policy.measurement_count, 2);
-    assert_int_equal(policy.measurements[1].size, 48);
-    assert_hex(policy.measurements[1].value, 48, HEX48);
-    assert_true(policy.charter_pinned);
+    assert_true(policy.charter_pinned && policy.nonce_required);
     assert_hex(policy.charter_sha256, 32, HEX32);
-    assert_int_equal(policy.soft_root_count, 2);
-    assert_int_equal(policy.soft_layers, CELLA_LAYER_SECCOMP | CELLA_LAYER_CGROUP);
-    policy =
-        accepted("{\"version\":1," ACCEPT "," MEASUREMENT ",\"soft\":{\"roots\":[\"" ROOT "\"],\"layers\":[]}}");
-    assert_int_equal(policy.soft_layers, 0);
+    assert_int_equal(policy.max_age_s, 60);
+    assert_int_equal(json_array_size(term(&policy, "roots")), 2);
+    assert_int_equal(json_array_size(term(&policy, "layers")), 2);
+}
+
+static void test_auditors(void **state)
+{
+    (void) state;
+#define AUDITORS(text) "{\"version\":1," ACCEPT "," SOFT ",\"auditors\":" text "}"
+    struct cella_policy policy = accepted(AUDITORS("{\"threshold\":1,\"keys\":[\"" ROOT "\"]}"));
+    cella_policy_clear(&policy); /* no measurement is needed beside auditors */
+    refused(AUDITORS("{}"), "auditors.keys");
+    refused(AUDITORS("{\"threshold\":0,\"keys\":[\"" ROOT "\"]}"), "auditors.threshold");
+    refused(AUDITORS("{\"threshold\":2,\"keys\":[\"" ROOT "\"]}"), "auditors.threshold");
+    refused(AUDITORS("{\"threshold\":1,\"keys\":[]}"), "auditors.keys");
+    refused(AUDITORS("{\"threshold\":1,\"keys\":[\"" ROOT "\",\"" ROOT "\"]}"), "auditors.keys[1]");
+    refused(AUDITORS("{\"threshold\":1,\"keys\":[\"" ROOT "\"],\"statements\":[1]}"), "auditors.statements[0]");
+    refused("{\"version\":1," ACCEPT "," SOFT ",\"measurement\":[],\"auditors\":{\"threshold\":1,\"keys\":[\"" ROOT
+            "\"]}}",
+            "measurement");
+#undef AUDITORS
+}
+
+static void test_freshness_and_anchors(void **state)
+{
+    (void) state;
+#define WITH(text) "{\"version\":1," ACCEPT "," MEASUREMENT "," SOFT "," text "}"
+    refused(WITH("\"freshness\":{\"max_age_s\":0}"), "freshness.max_age_s");
+    refused(WITH("\"freshness\":{\"age\":1}"), "freshness.age");
+    refused(WITH("\"anchor\":[{\"family\":\"acme\",\"certificate\":\"x\"}]"), "anchor[0]");
+    refused(WITH("\"anchor\":[{\"family\":\"intel\",\"certificate\":\"x\"}]"), "anchor[0]");
+    refused(WITH("\"snp\":{}"), "snp");
+#undef WITH
 }
 
 static void test_top(void **state)
@@ -154,7 +187,9 @@ static void test_too_many(void **state)
         }
         char text[16384];
         (void) snprintf(text, sizeof(text), "{\"version\":1," ACCEPT ",\"measurement\":%.12000s," SOFT "}", list);
-        assert_int_equal(accepted(text).measurement_count, count);
+        struct cella_policy policy = accepted(text);
+        assert_int_equal(json_array_size(json_object_get(policy.json, "measurement")), count);
+        cella_policy_clear(&policy);
     }
 }
 
@@ -180,7 +215,7 @@ static void refused_soft(const char *soft, const char *field)
 static void test_soft(void **state)
 {
     (void) state;
-    refused("{\"version\":1," ACCEPT "," MEASUREMENT "}", "soft");
+    refused("{\"version\":1," ACCEPT "," MEASUREMENT "}", "soft.roots");
     refused_soft("[]", "soft");
     refused_soft("{}", "soft.roots");
     refused_soft("{\"roots\":[]}", "soft.roots");
@@ -192,14 +227,14 @@ static void test_soft(void **state)
     refused_soft("{\"roots\":[\"" ROOT "\"],\"layers\":[\"seccomp\",\"seccomp\"]}", "soft.layers[1]");
     refused_soft("{\"roots\":[\"" ROOT "\"],\"layers\":null}", "soft.layers");
     refused_soft("{\"roots\":[\"" ROOT "\"],\"other\":1}", "soft.other");
-    refused_soft("{\"roots\":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]}", "soft.roots");
+    refused_soft("{\"roots\":[1,2,3]}", "soft.roots[0]");
 }
 
 static void test_size_and_null_field(void **state)
 {
     (void) state;
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes text = { 0 };
-    struct cella_policy policy;
+    CELLA_CLEANUP(cella_policy_clear) struct cella_policy policy = { 0 };
     const char *good = "{\"version\":1," ACCEPT "," MEASUREMENT "," SOFT "}";
     assert_int_equal(cella_bytes_resize(&text, CELLA_POLICY_MAX + 1), CELLA_OK);
     memset(text.data, ' ', text.size);
@@ -224,6 +259,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_smallest),
         cmocka_unit_test(test_every_term),
+        cmocka_unit_test(test_auditors),
+        cmocka_unit_test(test_freshness_and_anchors),
         cmocka_unit_test(test_top),
         cmocka_unit_test(test_accept),
         cmocka_unit_test(test_measurement),

@@ -5,25 +5,6 @@
 
 #define METHOD(function) (PyCFunction)(void (*)(void))(function)
 
-/* Names of the layers in a set of bits, as a tuple. */
-static PyObject *layer_names(uint32_t layers)
-{
-    PyObject *list = PyList_New(0);
-    for (unsigned int bit = 0; list != NULL && cella_layer_name(bit) != NULL; bit++) {
-        if ((layers & ((uint32_t) 1 << bit)) == 0) {
-            continue;
-        }
-        PyObject *name = PyUnicode_FromString(cella_layer_name(bit));
-        if (name == NULL || PyList_Append(list, name) < 0) {
-            Py_CLEAR(list);
-        }
-        Py_XDECREF(name);
-    }
-    PyObject *tuple = list == NULL ? NULL : PyList_AsTuple(list);
-    Py_XDECREF(list);
-    return tuple;
-}
-
 /* Append a new reference to a list, consuming it. */
 static int append(PyObject *list, PyObject *item)
 {
@@ -72,7 +53,7 @@ static PyObject *checks_of(const struct cella_report *report)
     for (size_t i = 0; list != NULL && i < report->check_count; i++) {
         const struct cella_check *check = &report->checks[i];
         PyObject *item = Py_BuildValue("(sssN)", check->name, outcome_name(check->outcome),
-                                       cella_status_name(check->status), text_of(check->detail));
+                                       cella_status_name(check->status), text_of(check->detail.characters));
         if (append(list, item) < 0) {
             Py_CLEAR(list);
         }
@@ -91,76 +72,28 @@ static PyObject *not_checked_of(const struct cella_report *report)
     return list;
 }
 
-static PyObject *dict_of_report(const struct cella_report *report)
+static PyObject *value_of(const struct cella_claim *claim)
 {
-    PyObject *dict = PyDict_New();
-    if (dict == NULL) {
-        return NULL;
+    switch (claim->kind) {
+    case CELLA_CLAIM_BYTES:
+        return hex(claim->bytes, claim->size);
+    case CELLA_CLAIM_NUMBER:
+        return PyLong_FromUnsignedLongLong(claim->number);
+    case CELLA_CLAIM_FLAG:
+        return PyBool_FromLong(claim->number != 0);
+    case CELLA_CLAIM_TEXT:
+        return PyUnicode_DecodeUTF8((const char *) claim->bytes, (Py_ssize_t) claim->size, "replace");
     }
-    const struct cella_claims *claims = &report->claims;
-    const char *type = cella_evidence_type_name(claims->type);
-    if (put(dict, "status", PyUnicode_FromString(cella_status_name(report->status))) < 0 ||
-        put(dict, "level", PyLong_FromLong(report->level)) < 0 ||
-        put(dict, "level_reason", text_of(report->level_reason)) < 0 ||
-        put(dict, "anchor", text_of(report->anchor)) < 0 ||
-        put(dict, "measurement_name", text_of(report->measurement_name)) < 0 ||
-        put(dict, "type", PyUnicode_FromString(type == NULL ? "" : type)) < 0 ||
-        put(dict, "measurement", hex(claims->measurement, claims->measurement_size)) < 0 ||
-        put(dict, "layers", layer_names(claims->layers)) < 0 ||
-        put(dict, "issued_unix_s", PyLong_FromUnsignedLongLong(claims->issued_unix_s)) < 0 ||
-        put(dict, "checks", checks_of(report)) < 0 || put(dict, "not_checked", not_checked_of(report)) < 0) {
-        Py_CLEAR(dict);
-    }
-    return dict;
+    return Py_NewRef(Py_None);
 }
 
-static PyObject *evidence_appraise(PyObject *module, PyObject *arguments, PyObject *keywords)
-{
-    static char *names[] = { "evidence", "type", "keys", "charter", "nonce", "policy", "now_unix_s", NULL };
-    CELLA_CLEANUP(native_buffer_clear) Py_buffer evidence = { 0 };
-    CELLA_CLEANUP(native_buffer_clear) Py_buffer keys = { 0 };
-    CELLA_CLEANUP(native_buffer_clear) Py_buffer charter = { 0 };
-    CELLA_CLEANUP(native_buffer_clear) Py_buffer nonce = { 0 };
-    CELLA_CLEANUP(native_buffer_clear) Py_buffer policy_json = { 0 };
-    const char *type = NULL;
-    Py_ssize_t type_size = 0;
-    unsigned long long now = 0;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "y*s#y*y*y*y*K:appraise", names, &evidence, &type,
-                                     &type_size, &keys, &charter, &nonce, &policy_json, &now)) {
-        return NULL;
-    }
-    const struct native_state *state = native_state_of(module);
-    struct cella_binding binding = { .role = CELLA_ROLE_EXECUTOR };
-    uint8_t key_bytes[CELLA_ED25519_KEY_SIZE + CELLA_X25519_KEY_SIZE];
-    if (native_fixed(state, &keys, "keys", key_bytes, sizeof key_bytes) < 0) {
-        return NULL;
-    }
-    memcpy(binding.keys.sign, key_bytes, CELLA_ED25519_KEY_SIZE);
-    memcpy(binding.keys.seal, key_bytes + CELLA_ED25519_KEY_SIZE, CELLA_X25519_KEY_SIZE);
-    binding.charter = native_view(&charter);
-    binding.nonce = native_view(&nonce);
-    struct cella_policy policy;
-    char field[64] = "";
-    cella_status status = cella_policy_parse(native_view(&policy_json), field, &policy);
-    if (status != CELLA_OK) {
-        return native_raise(state, status, field, NULL);
-    }
-    struct cella_report report = { 0 };
-    Py_BEGIN_ALLOW_THREADS status = cella_evidence_appraise(
-        native_view(&evidence), cella_evidence_type_of(cella_view_of(type, (size_t) type_size)), &binding, &policy,
-        (uint64_t) now, &report);
-    Py_END_ALLOW_THREADS report.status = status; /* the returned status decides, whatever the report says */
-    return dict_of_report(&report);
-}
-
-static PyObject *measurements_of(const struct cella_policy *policy)
+/* A list of (name, value): a name may be there more than once. */
+static PyObject *claims_of(const struct cella_claims *claims)
 {
     PyObject *list = PyList_New(0);
-    for (size_t i = 0; list != NULL && i < policy->measurement_count; i++) {
-        const struct cella_policy_measurement *measurement = &policy->measurements[i];
-        const char *type = cella_evidence_type_name(measurement->type);
-        PyObject *item = Py_BuildValue("(NsN)", text_of(measurement->name), type == NULL ? "" : type,
-                                       hex(measurement->value, measurement->size));
+    for (size_t i = 0; list != NULL && i < claims->count; i++) {
+        PyObject *value = value_of(&claims->list[i]);
+        PyObject *item = value == NULL ? NULL : Py_BuildValue("(sN)", claims->list[i].name, value);
         if (append(list, item) < 0) {
             Py_CLEAR(list);
         }
@@ -168,43 +101,116 @@ static PyObject *measurements_of(const struct cella_policy *policy)
     return list;
 }
 
-static PyObject *roots_of(const struct cella_policy *policy)
+static PyObject *dict_of_report(const struct cella_report *report)
 {
-    PyObject *list = PyList_New(0);
-    for (size_t i = 0; list != NULL && i < policy->soft_root_count; i++) {
-        if (append(list, hex(policy->soft_roots[i], sizeof policy->soft_roots[i])) < 0) {
-            Py_CLEAR(list);
-        }
+    PyObject *dict = PyDict_New();
+    if (dict == NULL) {
+        return NULL;
     }
-    return list;
+    if (put(dict, "status", PyUnicode_FromString(cella_status_name(report->status))) < 0 ||
+        put(dict, "level", PyLong_FromLong(report->level)) < 0 ||
+        put(dict, "level_reason", text_of(report->level_reason.characters)) < 0 ||
+        put(dict, "anchor", text_of(report->anchor.characters)) < 0 ||
+        put(dict, "measurement_name", text_of(report->measurement_name)) < 0 ||
+        put(dict, "type", PyUnicode_FromString(cella_evidence_type_name(report->type))) < 0 ||
+        put(dict, "claims", claims_of(&report->claims)) < 0 || put(dict, "checks", checks_of(report)) < 0 ||
+        put(dict, "not_checked", not_checked_of(report)) < 0) {
+        Py_CLEAR(dict);
+    }
+    return dict;
+}
+
+/* An executor's keys, or report data, or nothing: and nothing only when that was asked for in so many words. */
+static int read_binding(const struct native_state *state, const Py_buffer *keys, const Py_buffer *report_data,
+                        int unbound, struct cella_binding *out)
+{
+    uint8_t key_bytes[CELLA_ED25519_KEY_SIZE + CELLA_X25519_KEY_SIZE];
+    if (unbound != 0 || report_data->len > 0) {
+        out->kind = unbound != 0 ? CELLA_BINDING_NONE : CELLA_BINDING_REPORT_DATA;
+        out->report_data = native_view(report_data);
+        return 0;
+    }
+    if (native_fixed(state, keys, "keys", key_bytes, sizeof key_bytes) < 0) {
+        return -1;
+    }
+    out->kind = CELLA_BINDING_EXECUTOR;
+    out->role = CELLA_ROLE_EXECUTOR;
+    memcpy(out->keys.sign, key_bytes, CELLA_ED25519_KEY_SIZE);
+    memcpy(out->keys.seal, key_bytes + CELLA_ED25519_KEY_SIZE, CELLA_X25519_KEY_SIZE);
+    return 0;
+}
+
+static PyObject *appraise(const struct native_state *state, const struct cella_evidence *evidence,
+                          const struct cella_binding *binding, struct cella_view policy_json, uint64_t now)
+{
+    CELLA_CLEANUP(cella_policy_clear) struct cella_policy policy = { 0 };
+    char field[CELLA_FIELD_MAX] = "";
+    cella_status status = cella_policy_parse(policy_json, field, &policy);
+    if (status != CELLA_OK) {
+        return native_raise(state, status, field, NULL);
+    }
+    struct cella_report *report = PyMem_Calloc(1, sizeof(*report));
+    if (report == NULL) {
+        return PyErr_NoMemory();
+    }
+    Py_BEGIN_ALLOW_THREADS status = cella_evidence_appraise(evidence, binding, &policy, now, report);
+    Py_END_ALLOW_THREADS report->status = status; /* the returned status decides, whatever the report says */
+    PyObject *dict = dict_of_report(report);
+    PyMem_Free(report);
+    return dict;
+}
+
+static PyObject *evidence_appraise(PyObject *module, PyObject *arguments, PyObject *keywords)
+{
+    static char *names[] = { "evidence", "type",  "policy",      "now_unix_s", "endorsements", "keys",
+                             "charter",  "nonce", "report_data", "unbound",    NULL };
+    CELLA_CLEANUP(native_buffer_clear) Py_buffer content = { 0 };
+    CELLA_CLEANUP(native_buffer_clear) Py_buffer policy_json = { 0 };
+    CELLA_CLEANUP(native_buffer_clear) Py_buffer endorsements = { 0 };
+    CELLA_CLEANUP(native_buffer_clear) Py_buffer keys = { 0 };
+    CELLA_CLEANUP(native_buffer_clear) Py_buffer charter = { 0 };
+    CELLA_CLEANUP(native_buffer_clear) Py_buffer nonce = { 0 };
+    CELLA_CLEANUP(native_buffer_clear) Py_buffer report_data = { 0 };
+    const char *type = NULL;
+    Py_ssize_t type_size = 0;
+    unsigned long long now = 0;
+    int unbound = 0;
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "y*s#y*K|$y*y*y*y*y*p:appraise", names, &content, &type,
+                                     &type_size, &policy_json, &now, &endorsements, &keys, &charter, &nonce,
+                                     &report_data, &unbound)) {
+        return NULL;
+    }
+    const struct native_state *state = native_state_of(module);
+    struct cella_binding binding = { .charter = native_view(&charter), .nonce = native_view(&nonce) };
+    if (read_binding(state, &keys, &report_data, unbound, &binding) < 0) {
+        return NULL;
+    }
+    struct cella_evidence evidence = {
+        .type = cella_evidence_type_of(cella_view_of(type, (size_t) type_size)),
+        .content = native_view(&content),
+    };
+    cella_status status = cella_endorsements_read(native_view(&endorsements), &evidence.endorsements);
+    if (status != CELLA_OK) {
+        return native_raise(state, status, "endorsements", NULL);
+    }
+    return appraise(state, &evidence, &binding, native_view(&policy_json), (uint64_t) now);
 }
 
 static PyObject *evidence_policy(PyObject *module, PyObject *arguments)
 {
     CELLA_CLEANUP(native_buffer_clear) Py_buffer json = { 0 };
+    CELLA_CLEANUP(cella_policy_clear) struct cella_policy policy = { 0 };
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes text = { 0 };
+    char field[CELLA_FIELD_MAX] = "";
     if (!PyArg_ParseTuple(arguments, "y*:policy", &json)) {
         return NULL;
     }
     const struct native_state *state = native_state_of(module);
-    struct cella_policy policy;
-    char field[64] = "";
     cella_status status = cella_policy_parse(native_view(&json), field, &policy);
-    if (status != CELLA_OK) {
-        return native_raise(state, status, field, NULL);
+    if (status == CELLA_OK) {
+        status = cella_json_write(policy.json, &text);
     }
-    PyObject *dict = PyDict_New();
-    if (dict == NULL) {
-        return NULL;
-    }
-    PyObject *charter =
-        policy.charter_pinned ? hex(policy.charter_sha256, sizeof policy.charter_sha256) : Py_NewRef(Py_None);
-    if (put(dict, "charter_sha256", charter) < 0 || put(dict, "min_level", PyLong_FromLong(policy.min_level)) < 0 ||
-        put(dict, "accept_soft", PyBool_FromLong(policy.accept_soft)) < 0 ||
-        put(dict, "measurements", measurements_of(&policy)) < 0 || put(dict, "soft_roots", roots_of(&policy)) < 0 ||
-        put(dict, "soft_layers", layer_names(policy.soft_layers)) < 0) {
-        Py_CLEAR(dict);
-    }
-    return dict;
+    return status != CELLA_OK ? native_raise(state, status, field, NULL) : native_bytes(cella_bytes_view(&text));
 }
 
 static PyObject *evidence_report_data(PyObject *module, PyObject *arguments)
@@ -257,11 +263,14 @@ static PyObject *evidence_soft_make(PyObject *module, PyObject *arguments, PyObj
 
 PyMethodDef native_evidence_methods[] = {
     { "appraise", METHOD(evidence_appraise), METH_VARARGS | METH_KEYWORDS,
-      "appraise(evidence, type, keys, charter, nonce, policy, now_unix_s)\n--\n\n"
+      "appraise(evidence, type, policy, now_unix_s, *, endorsements=b'', keys=b'', charter=b'', nonce=b'', "
+      "report_data=b'', unbound=False)\n--\n\n"
       "Judge evidence by a policy (JSON bytes) and return the report as a dict.\n\n"
+      "keys (64 bytes, of an executor) or report_data say what it must be bound to; unbound=True leaves that check out,\n"
+      "and the report says so.\n\n"
       "Refused evidence is a report whose status is not 'OK', never an exception: look at it." },
     { "policy", evidence_policy, METH_VARARGS,
-      "policy(json)\n--\n\nRead a policy strictly and return what it means as a dict." },
+      "policy(json)\n--\n\nRead a policy strictly and return it as JSON bytes, with every default filled in." },
     { "report_data", evidence_report_data, METH_VARARGS,
       "report_data(keys, charter, nonce)\n--\n\nThe 64 bytes that bind evidence to keys, charter and nonce." },
     { "soft_evidence", METHOD(evidence_soft_make), METH_VARARGS | METH_KEYWORDS,

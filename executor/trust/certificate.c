@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "trust/certificate.h"
+
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "trust/certificate_openssl.h"
+#include "trust/openssl_error.h"
+#include "trust/public_key.h"
+
+#define PEM_MAX (CELLA_CHAIN_MAX * 3U * CELLA_CERTIFICATE_MAX / 2U)
+
+static void bio_cleanup(BIO **bio)
+{
+    BIO_free(*bio);
+}
+
+static void object_cleanup(ASN1_OBJECT **object)
+{
+    ASN1_OBJECT_free(*object);
+}
+
+/* ---- reading ---- */
+
+void cella_certificates_clear(struct cella_certificates *certificates)
+{
+    for (size_t i = 0; i < certificates->count; i++) {
+        cella_certificate_free(certificates->list[i]);
+    }
+    *certificates = (struct cella_certificates){ 0 };
+}
+
+void cella_certificate_free(struct cella_certificate *certificate)
+{
+    if (certificate != NULL) {
+        X509_free(certificate->openssl);
+        free(certificate);
+    }
+}
+
+cella_status cella_certificate_of_der(struct cella_view der, struct cella_certificate **out)
+{
+    const uint8_t *end = der.data;
+    if (der.size > CELLA_CERTIFICATE_MAX) {
+        return CELLA_TOO_LARGE;
+    }
+    struct cella_certificate *certificate = calloc(1, sizeof(*certificate));
+    if (certificate == NULL) {
+        return CELLA_NO_MEMORY;
+    }
+    certificate->openssl = d2i_X509(NULL, &end, (long) der.size);
+    if (certificate->openssl == NULL || end != der.data + der.size) {
+        cella_certificate_free(certificate);
+        return cella_openssl_failed(CELLA_BAD_FORMAT);
+    }
+    *out = certificate;
+    return CELLA_OK;
+}
+
+static cella_status append_der(struct cella_certificates *certificates, struct cella_view der)
+{
+    if (certificates->count == CELLA_CHAIN_MAX) {
+        return CELLA_TOO_MANY;
+    }
+    CELLA_TRY(cella_certificate_of_der(der, &certificates->list[certificates->count]));
+    certificates->count++;
+    return CELLA_OK;
+}
+
+static bool is_filling(uint8_t c)
+{
+    return c == '\0' || c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+static struct cella_view skip_filling(struct cella_view text)
+{
+    while (text.size > 0 && is_filling(text.data[0])) {
+        text = cella_view_of(text.data + 1, text.size - 1);
+    }
+    return text;
+}
+
+/* The next PEM block of a kind; what stands before it must be filling. CELLA_NOT_FOUND when only filling is left. */
+cella_status cella_pem_next(struct cella_view *text, const char *kind, struct cella_bytes *der)
+{
+    static const char dashes[] = "-----BEGIN ";
+    struct cella_view rest = skip_filling(*text);
+    if (rest.size == 0) {
+        return CELLA_NOT_FOUND;
+    }
+    if (rest.size < sizeof(dashes) - 1 || memcmp(rest.data, dashes, sizeof(dashes) - 1) != 0) {
+        return CELLA_BAD_FORMAT;
+    }
+    CELLA_CLEANUP(bio_cleanup) BIO *bio = BIO_new_mem_buf(rest.data, (int) rest.size);
+    uint8_t *data = NULL;
+    long size = 0;
+    if (bio == NULL || PEM_bytes_read_bio(&data, &size, NULL, kind, bio, NULL, NULL) != 1) {
+        return cella_openssl_failed(CELLA_BAD_FORMAT);
+    }
+    cella_status status = cella_bytes_set(der, cella_view_of(data, (size_t) size));
+    OPENSSL_free(data);
+    size_t left = BIO_pending(bio) < 0 ? 0 : (size_t) BIO_pending(bio);
+    *text = cella_view_of(rest.data + (rest.size - left), left);
+    return status;
+}
+
+cella_status cella_certificates_read(struct cella_certificates *certificates, struct cella_view text)
+{
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes der = { 0 };
+    if (text.size > 0 && text.data[0] == 0x30) {
+        return append_der(certificates, text);
+    }
+    if (text.size > PEM_MAX) {
+        return CELLA_TOO_LARGE;
+    }
+    cella_status status = cella_pem_next(&text, PEM_STRING_X509, &der);
+    if (status == CELLA_NOT_FOUND) {
+        return CELLA_BAD_FORMAT;
+    }
+    while (status == CELLA_OK) {
+        CELLA_TRY(append_der(certificates, cella_bytes_view(&der)));
+        status = cella_pem_next(&text, PEM_STRING_X509, &der);
+    }
+    return status == CELLA_NOT_FOUND ? CELLA_OK : status;
+}
+
+/* ---- one certificate ---- */
+
+cella_status cella_certificate_key(const struct cella_certificate *certificate, struct cella_public_key **out)
+{
+    EVP_PKEY *key = X509_get0_pubkey(certificate->openssl);
+    if (key == NULL || EVP_PKEY_up_ref(key) != 1) {
+        return cella_openssl_failed(CELLA_BAD_KEY);
+    }
+    *out = cella_public_key_take(key);
+    return *out == NULL ? CELLA_NO_MEMORY : CELLA_OK;
+}
+
+cella_status cella_certificate_extension(const struct cella_certificate *certificate, const char *oid,
+                                         struct cella_view *out)
+{
+    CELLA_CLEANUP(object_cleanup) ASN1_OBJECT *object = OBJ_txt2obj(oid, 1);
+    if (object == NULL) {
+        return cella_openssl_failed(CELLA_INTERNAL);
+    }
+    int place = X509_get_ext_by_OBJ(certificate->openssl, object, -1);
+    if (place < 0) {
+        return CELLA_NOT_FOUND;
+    }
+    if (X509_get_ext_by_OBJ(certificate->openssl, object, place) >= 0) {
+        return CELLA_BAD_FORMAT;
+    }
+    const ASN1_OCTET_STRING *content = X509_EXTENSION_get_data(X509_get_ext(certificate->openssl, place));
+    *out = cella_view_of(ASN1_STRING_get0_data(content), (size_t) ASN1_STRING_length(content));
+    return CELLA_OK;
+}
+
+static void common_name(const X509_NAME *name, char out[CELLA_CERTIFICATE_NAME_MAX + 1])
+{
+    int place = X509_NAME_get_index_by_NID(name, NID_commonName, -1);
+    out[0] = '\0';
+    if (place < 0 || X509_NAME_get_index_by_NID(name, NID_commonName, place) >= 0) {
+        return;
+    }
+    const ASN1_STRING *text = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, place));
+    size_t size = (size_t) ASN1_STRING_length(text);
+    const uint8_t *data = ASN1_STRING_get0_data(text);
+    if (size > CELLA_CERTIFICATE_NAME_MAX || memchr(data, 0, size) != NULL) {
+        return;
+    }
+    memcpy(out, data, size);
+    out[size] = '\0';
+}
+
+void cella_certificate_subject(const struct cella_certificate *certificate, char out[CELLA_CERTIFICATE_NAME_MAX + 1])
+{
+    common_name(X509_get_subject_name(certificate->openssl), out);
+}
+
+void cella_certificate_issuer(const struct cella_certificate *certificate, char out[CELLA_CERTIFICATE_NAME_MAX + 1])
+{
+    common_name(X509_get_issuer_name(certificate->openssl), out);
+}
+
+bool cella_certificate_is_pss(const struct cella_certificate *certificate)
+{
+    return X509_get_signature_nid(certificate->openssl) == NID_rsassaPss;
+}
+
+uint64_t cella_certificate_not_after(const struct cella_certificate *certificate)
+{
+    int days = 0;
+    int seconds = 0;
+    CELLA_CLEANUP(cella_time_cleanup) ASN1_TIME *epoch = ASN1_TIME_set(NULL, 0);
+    if (epoch == NULL ||
+        ASN1_TIME_diff(&days, &seconds, epoch, X509_get0_notAfter(certificate->openssl)) != 1 || days < 0) {
+        ERR_clear_error();
+        return 0;
+    }
+    return (uint64_t) days * 86400 + (uint64_t) seconds;
+}

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "trust/measurement.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "trust/jws.h"
+
+#define STATEMENT "cella measurement v1"
+#define MINIMUM "min_"
+#define STATEMENT_MAX 16384U
+
+/* ---- at load ---- */
+
+static cella_status refuse(struct cella_json_error *error, const char *path, const char *key)
+{
+    (void) snprintf(error->field, sizeof(error->field), "%.30s.%.32s", path, key);
+    return CELLA_BAD_POLICY;
+}
+
+static bool is_register(const struct cella_back_end *back_end, const char *name)
+{
+    for (size_t i = 0; back_end->registers[i] != NULL; i++) {
+        if (strcmp(back_end->registers[i], name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static cella_status validate_registers(const struct cella_back_end *back_end, json_t *registers, const char *path,
+                                       struct cella_json_error *error)
+{
+    uint8_t bytes[CELLA_CLAIM_SIZE_MAX];
+    size_t size = 0;
+    const char *name;
+    json_t *value;
+    json_object_foreach (registers, name, value) {
+        bool number = json_is_integer(value) && json_integer_value(value) >= 0;
+        bool text = json_is_string(value) && cella_term_bytes(json_string_value(value), bytes, &size) == CELLA_OK;
+        if (!is_register(back_end, name) || !(number || text)) {
+            return refuse(error, path, name);
+        }
+    }
+    return CELLA_OK;
+}
+
+/* It must name at least all of one list of registers that identifies what runs. */
+static bool identifies(const struct cella_back_end *back_end, const char *value, const json_t *registers)
+{
+    for (size_t i = 0; back_end->identities[i] != NULL; i++) {
+        bool all = true;
+        for (size_t k = 0; back_end->identities[i][k] != NULL; k++) {
+            const char *name = back_end->identities[i][k];
+            bool is_main = back_end->measurement != NULL && strcmp(name, back_end->measurement) == 0;
+            all = all && ((is_main && value != NULL) || json_object_get(registers, name) != NULL);
+        }
+        if (all) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static cella_status validate_content(const struct cella_back_end *back_end, const char *value, json_t *registers,
+                                     const char *path, struct cella_json_error *error)
+{
+    uint8_t bytes[CELLA_CLAIM_SIZE_MAX];
+    size_t size = 0;
+    /* "sha256:" or "sha384:" says what the digits are. */
+    if (value != NULL &&
+        (back_end->measurement == NULL || strchr(value, ':') == NULL ||
+         cella_term_bytes(value, bytes, &size) != CELLA_OK || size != back_end->measurement_size)) {
+        return refuse(error, path, "value");
+    }
+    CELLA_TRY(validate_registers(back_end, registers, path, error));
+    return identifies(back_end, value, registers) ? CELLA_OK : refuse(error, path, "value");
+}
+
+cella_status cella_measurement_validate(const json_t *entry, const char *path, bool statement,
+                                        struct cella_json_error *error)
+{
+    struct cella_json_object object;
+    const char *name = NULL;
+    const char *type = NULL;
+    const char *value = NULL;
+    const char *kind = NULL;
+    json_t *registers = NULL;
+    int64_t not_before = 0;
+    int64_t not_after = INT64_MAX;
+    CELLA_TRY(cella_json_begin(entry, path, error, &object));
+    if (statement) {
+        CELLA_TRY(cella_json_string(&object, "statement", CELLA_NAME_MAX, &kind));
+    }
+    CELLA_TRY(cella_json_string(&object, "name", CELLA_NAME_MAX, &name));
+    CELLA_TRY(cella_json_string(&object, "type", CELLA_NAME_MAX, &type));
+    CELLA_TRY(cella_json_string_optional(&object, "value", 2 * CELLA_CLAIM_SIZE_MAX + 7, &value));
+    CELLA_TRY(cella_json_member_optional(&object, "registers", JSON_OBJECT, &registers));
+    CELLA_TRY(cella_json_integer_optional(&object, "not_before", 0, INT64_MAX, &not_before));
+    CELLA_TRY(cella_json_integer_optional(&object, "not_after", 0, INT64_MAX, &not_after));
+    CELLA_TRY(cella_json_end(&object));
+    const struct cella_back_end *back_end = cella_back_end_of(cella_evidence_type_of(cella_view_of_string(type)));
+    if (name[0] == '\0' || (kind != NULL && strcmp(kind, STATEMENT) != 0)) {
+        return refuse(error, path, name[0] == '\0' ? "name" : "statement");
+    }
+    if (back_end == NULL) {
+        return refuse(error, path, "type");
+    }
+    if (not_after < not_before) {
+        return refuse(error, path, "not_after");
+    }
+    return validate_content(back_end, value, registers, path, error);
+}
+
+/* ---- judging ---- */
+
+static bool equals_bytes(const struct cella_claims *claims, const char *name, const char *text)
+{
+    uint8_t bytes[CELLA_CLAIM_SIZE_MAX];
+    size_t size = 0;
+    const struct cella_claim *claim = cella_claims_find(claims, name, CELLA_CLAIM_BYTES);
+    return claim != NULL && cella_term_bytes(text, bytes, &size) == CELLA_OK && size == claim->size &&
+           memcmp(bytes, claim->bytes, size) == 0;
+}
+
+static bool meets_register(const struct cella_claims *claims, const char *name, const json_t *value)
+{
+    if (json_is_string(value)) {
+        return equals_bytes(claims, name, json_string_value(value));
+    }
+    uint64_t wanted = (uint64_t) json_integer_value(value);
+    bool minimum = strncmp(name, MINIMUM, strlen(MINIMUM)) == 0;
+    const struct cella_claim *claim =
+        cella_claims_find(claims, minimum ? name + strlen(MINIMUM) : name, CELLA_CLAIM_NUMBER);
+    return claim != NULL && (minimum ? claim->number >= wanted : claim->number == wanted);
+}
+
+static bool is_current(const json_t *entry, uint64_t now_unix_s)
+{
+    const json_t *not_before = json_object_get(entry, "not_before");
+    const json_t *not_after = json_object_get(entry, "not_after");
+    return (not_before == NULL || (uint64_t) json_integer_value(not_before) <= now_unix_s) &&
+           (not_after == NULL || now_unix_s <= (uint64_t) json_integer_value(not_after));
+}
+
+static bool meets(const struct cella_back_end *back_end, const struct cella_claims *claims, const json_t *entry)
+{
+    const char *name;
+    json_t *value;
+    json_t *registers = json_object_get(entry, "registers");
+    const char *main_value = json_string_value(json_object_get(entry, "value"));
+    const char *type = json_string_value(json_object_get(entry, "type"));
+    if (strcmp(type, cella_evidence_type_name(back_end->type)) != 0 ||
+        (main_value != NULL && !equals_bytes(claims, back_end->measurement, main_value))) {
+        return false;
+    }
+    json_object_foreach (registers, name, value) {
+        if (!meets_register(claims, name, value)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void take_name(const json_t *entry, char name[CELLA_NAME_MAX + 1])
+{
+    (void) snprintf(name, CELLA_NAME_MAX + 1, "%s", json_string_value(json_object_get(entry, "name")));
+}
+
+static bool find_listed(const struct cella_back_end *back_end, const struct cella_claims *claims,
+                        const struct cella_context *context, char name[CELLA_NAME_MAX + 1])
+{
+    const json_t *list = json_object_get(context->policy->json, "measurement");
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *entry = json_array_get(list, i);
+        if (!meets(back_end, claims, entry)) {
+            continue;
+        }
+        if (is_current(entry, context->now_unix_s)) {
+            take_name(entry, name);
+            cella_text_set(context->detail, "the trust file lists it as \"%s\"", name);
+            return true;
+        }
+        cella_text_set(context->detail, "the trust file lists it, but not for this time");
+    }
+    return false;
+}
+
+/* ---- auditors' statements ---- */
+
+struct tally {
+    const json_t *auditors; /* the policy's section */
+    uint32_t signers;       /* bit per auditor who signed the payload in question */
+    struct cella_bytes payload;
+    json_t *entry;
+};
+
+static void clear_tally(struct tally *tally)
+{
+    cella_bytes_clear(&tally->payload);
+    json_decref(tally->entry);
+    tally->entry = NULL;
+}
+
+/* Which auditor signed; the payload is decoded on the way. */
+static bool find_signer(const json_t *keys, struct cella_view compact, struct cella_bytes *payload, size_t *signer)
+{
+    struct cella_jws jws;
+    if (compact.size > STATEMENT_MAX || cella_jws_split(compact, &jws) != CELLA_OK ||
+        jws.form != CELLA_JWS_PLAIN) {
+        return false;
+    }
+    for (size_t i = 0; i < json_array_size(keys) && i < CELLA_POLICY_AUDITORS_MAX; i++) {
+        uint8_t key[CELLA_ED25519_KEY_SIZE];
+        const char *text = json_string_value(json_array_get(keys, i));
+        if (cella_base64url_decode_exact(cella_view_of_string(text + strlen("ed25519:")), key, sizeof(key)) ==
+                CELLA_OK &&
+            cella_jws_verify(&jws, key, payload) == CELLA_OK) {
+            *signer = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The statement number index: those of the trust file first, then those that came along. */
+static bool statement_at(const struct cella_context *context, size_t index, struct cella_view *out)
+{
+    const json_t *listed = json_object_get(json_object_get(context->policy->json, "auditors"), "statements");
+    if (index < json_array_size(listed)) {
+        *out = cella_view_of_string(json_string_value(json_array_get(listed, index)));
+        return true;
+    }
+    index -= json_array_size(listed);
+    const struct cella_endorsement *one = NULL;
+    do {
+        one = cella_endorsements_next(context->endorsements, CELLA_ENDORSE_STATEMENT, one);
+    } while (one != NULL && index-- > 0);
+    *out = one == NULL ? (struct cella_view){ 0 } : one->content;
+    return one != NULL;
+}
+
+/* Everybody who signed the same bytes as tally->payload. An auditor counts once, however often he signs. */
+static unsigned int count_signers(const struct cella_context *context, struct tally *tally)
+{
+    struct cella_view compact;
+    const json_t *keys = json_object_get(tally->auditors, "keys");
+    for (size_t i = 0; statement_at(context, i, &compact); i++) {
+        CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes payload = { 0 };
+        size_t signer = 0;
+        if (find_signer(keys, compact, &payload, &signer) &&
+            cella_view_equal(cella_bytes_view(&payload), cella_bytes_view(&tally->payload))) {
+            tally->signers |= (uint32_t) 1 << signer;
+        }
+    }
+    return (unsigned int) __builtin_popcount(tally->signers);
+}
+
+static bool statement_holds(const struct cella_back_end *back_end, const struct cella_claims *claims,
+                            const struct cella_context *context, struct tally *tally)
+{
+    struct cella_json_error error;
+    return cella_json_parse(cella_bytes_view(&tally->payload), STATEMENT_MAX, &tally->entry) == CELLA_OK &&
+           cella_measurement_validate(tally->entry, "", true, &error) == CELLA_OK &&
+           is_current(tally->entry, context->now_unix_s) && meets(back_end, claims, tally->entry);
+}
+
+static bool find_stated(const struct cella_back_end *back_end, const struct cella_claims *claims,
+                        const struct cella_context *context, char name[CELLA_NAME_MAX + 1])
+{
+    struct cella_view compact;
+    const json_t *auditors = json_object_get(context->policy->json, "auditors");
+    unsigned int threshold = (unsigned int) json_integer_value(json_object_get(auditors, "threshold"));
+    for (size_t i = 0; auditors != NULL && statement_at(context, i, &compact); i++) {
+        CELLA_CLEANUP(clear_tally) struct tally tally = { .auditors = auditors };
+        size_t signer;
+        if (!find_signer(json_object_get(auditors, "keys"), compact, &tally.payload, &signer) ||
+            !statement_holds(back_end, claims, context, &tally)) {
+            continue;
+        }
+        unsigned int count = count_signers(context, &tally);
+        if (count >= threshold) {
+            take_name(tally.entry, name);
+            cella_text_set(context->detail, "%u auditors of your trust file state it as \"%s\"", count, name);
+            return true;
+        }
+        cella_text_set(context->detail, "%u of your auditors state it, at least %u must", count, threshold);
+    }
+    return false;
+}
+
+cella_status cella_measurement_check(const struct cella_back_end *back_end, const struct cella_claims *claims,
+                                     const struct cella_context *context, char name[CELLA_NAME_MAX + 1])
+{
+    if (find_listed(back_end, claims, context, name) || find_stated(back_end, claims, context, name)) {
+        return CELLA_OK;
+    }
+    const struct cella_claim *main_claim =
+        back_end->measurement == NULL ? NULL : cella_claims_find(claims, back_end->measurement, CELLA_CLAIM_BYTES);
+    if (context->detail->characters[0] == '\0' && main_claim != NULL) {
+        char digits[2 * CELLA_CLAIM_SIZE_MAX + 1];
+        cella_hex_encode(cella_view_of(main_claim->bytes, main_claim->size), digits);
+        cella_text_set(context->detail, "measurement %s is not in the trust file", digits);
+    }
+    return CELLA_MEASUREMENT;
+}

@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "trust/term.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/layers.h"
+
+#define ROOT_PREFIX "ed25519:"
+#define ROOT_SIZE 32
+#define ANY "any"
+
+/* ---- values ---- */
+
+cella_status cella_term_bytes(const char *text, uint8_t out[CELLA_CLAIM_SIZE_MAX], size_t *size)
+{
+    static const struct {
+        const char *prefix;
+        size_t size;
+    } digests[] = { { "sha256:", 32 }, { "sha384:", 48 }, { "sha512:", 64 } };
+    size_t wanted = 0;
+    for (size_t i = 0; i < sizeof(digests) / sizeof(digests[0]); i++) {
+        if (strncmp(text, digests[i].prefix, strlen(digests[i].prefix)) == 0) {
+            text += strlen(digests[i].prefix);
+            wanted = digests[i].size;
+            break;
+        }
+    }
+    size_t length = strlen(text);
+    if (length > 2 * CELLA_CLAIM_SIZE_MAX) {
+        return CELLA_TOO_LARGE;
+    }
+    if (length == 0 || length % 2 != 0 || (wanted != 0 && length != 2 * wanted)) {
+        return CELLA_BAD_FORMAT;
+    }
+    *size = length / 2;
+    return cella_hex_decode(cella_view_of_string(text), out, *size);
+}
+
+static cella_status read_root(const json_t *value, uint8_t out[ROOT_SIZE])
+{
+    const char *text = json_string_value(value);
+    if (text == NULL || strncmp(text, ROOT_PREFIX, strlen(ROOT_PREFIX)) != 0) {
+        return CELLA_BAD_FORMAT;
+    }
+    return cella_base64url_decode_exact(cella_view_of_string(text + strlen(ROOT_PREFIX)), out, ROOT_SIZE);
+}
+
+static cella_status read_mask(const json_t *value, uint64_t *out)
+{
+    uint8_t bytes[8];
+    const char *text = json_string_value(value);
+    if (text == NULL || cella_hex_decode(cella_view_of_string(text), bytes, sizeof(bytes)) != CELLA_OK) {
+        return CELLA_BAD_FORMAT;
+    }
+    *out = 0;
+    for (size_t i = 0; i < sizeof(bytes); i++) {
+        *out = *out << 8 | bytes[i];
+    }
+    return CELLA_OK;
+}
+
+static bool is_good_element(const struct cella_term *term, const json_t *value)
+{
+    uint8_t bytes[CELLA_CLAIM_SIZE_MAX];
+    size_t size = 0;
+    switch (term->kind) {
+    case CELLA_TERM_BYTES:
+    case CELLA_TERM_EXCLUDED:
+        return json_is_string(value) && cella_term_bytes(json_string_value(value), bytes, &size) == CELLA_OK &&
+               (term->size == 0 || size == term->size);
+    case CELLA_TERM_TEXT:
+    case CELLA_TERM_EVERY:
+        return json_is_string(value) && json_string_length(value) > 0 &&
+               json_string_length(value) <= CELLA_CLAIM_SIZE_MAX;
+    case CELLA_TERM_NUMBER:
+        return json_is_integer(value) && json_integer_value(value) >= 0;
+    case CELLA_TERM_LAYERS:
+        return json_is_string(value) && cella_layer_bit(cella_view_of_string(json_string_value(value))) != 0;
+    case CELLA_TERM_ROOTS:
+        return read_root(value, bytes) == CELLA_OK;
+    case CELLA_TERM_FLAG:
+    case CELLA_TERM_MINIMUM:
+    case CELLA_TERM_WITHIN:
+    case CELLA_TERM_FLOORS:
+        return false;
+    }
+    return false;
+}
+
+/* A list never means "anything": it is empty only where that is a demand of its own. A value named twice is a slip. */
+static cella_status validate_list(const struct cella_term *term, const json_t *list, size_t *element)
+{
+    bool may_be_empty = term->kind == CELLA_TERM_EXCLUDED || term->kind == CELLA_TERM_EVERY ||
+                        term->kind == CELLA_TERM_LAYERS;
+    size_t count = json_array_size(list);
+    if (!json_is_array(list) || (count == 0 && !may_be_empty) || count > CELLA_TERM_VALUES_MAX) {
+        return CELLA_BAD_POLICY;
+    }
+    for (size_t i = 0; i < count; i++) {
+        *element = i;
+        if (!is_good_element(term, json_array_get(list, i))) {
+            return CELLA_BAD_POLICY;
+        }
+        for (size_t k = 0; k < i; k++) {
+            if (json_equal(json_array_get(list, i), json_array_get(list, k))) {
+                return CELLA_BAD_POLICY;
+            }
+        }
+    }
+    return CELLA_OK;
+}
+
+static cella_status validate_floors(json_t *floors)
+{
+    const char *selector;
+    const char *name;
+    json_t *entry;
+    json_t *value;
+    if (!json_is_object(floors) || json_object_size(floors) == 0) {
+        return CELLA_BAD_POLICY;
+    }
+    json_object_foreach (floors, selector, entry) {
+        if (!json_is_object(entry) || json_object_size(entry) == 0) {
+            return CELLA_BAD_POLICY;
+        }
+        json_object_foreach (entry, name, value) {
+            if (!json_is_integer(value) || json_integer_value(value) < 0) {
+                return CELLA_BAD_POLICY;
+            }
+        }
+    }
+    return CELLA_OK;
+}
+
+bool cella_term_is_waived(const json_t *value)
+{
+    return json_is_string(value) && strcmp(json_string_value(value), ANY) == 0;
+}
+
+cella_status cella_term_validate(const struct cella_term *term, const json_t *value, size_t *element)
+{
+    uint64_t mask;
+    *element = CELLA_TERM_WHOLE;
+    switch (term->kind) {
+    case CELLA_TERM_FLAG:
+        return json_is_boolean(value) || cella_term_is_waived(value) ? CELLA_OK : CELLA_BAD_POLICY;
+    case CELLA_TERM_MINIMUM:
+        return json_is_integer(value) && json_integer_value(value) >= 0 ? CELLA_OK : CELLA_BAD_POLICY;
+    case CELLA_TERM_WITHIN:
+        return read_mask(value, &mask) == CELLA_OK ? CELLA_OK : CELLA_BAD_POLICY;
+    case CELLA_TERM_FLOORS:
+        return validate_floors((json_t *) (uintptr_t) value);
+    case CELLA_TERM_BYTES:
+    case CELLA_TERM_EXCLUDED:
+    case CELLA_TERM_TEXT:
+    case CELLA_TERM_EVERY:
+    case CELLA_TERM_NUMBER:
+    case CELLA_TERM_LAYERS:
+    case CELLA_TERM_ROOTS:
+        return validate_list(term, value, element);
+    }
+    return CELLA_BAD_POLICY;
+}
+
+/* ---- judging ---- */
+
+static void show_bytes(const struct cella_claim *claim, char out[2 * CELLA_CLAIM_SIZE_MAX + 1])
+{
+    cella_hex_encode(cella_view_of(claim->bytes, claim->size), out);
+}
+
+static bool lists_bytes(const json_t *list, const struct cella_claim *claim)
+{
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        uint8_t bytes[CELLA_CLAIM_SIZE_MAX];
+        size_t size = 0;
+        if (cella_term_bytes(json_string_value(json_array_get(list, i)), bytes, &size) == CELLA_OK &&
+            size == claim->size && memcmp(bytes, claim->bytes, size) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool lists_text(const json_t *list, const struct cella_claim *claim)
+{
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        if (cella_view_is(cella_view_of(claim->bytes, claim->size), json_string_value(json_array_get(list, i)))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static cella_status absent(const struct cella_term *term, struct cella_text *detail)
+{
+    cella_text_set(detail, "the evidence does not say %s", term->claim);
+    return CELLA_TERM;
+}
+
+static cella_status check_bytes(const struct cella_term *term, const json_t *value, const struct cella_claims *claims,
+                                struct cella_text *detail)
+{
+    char digits[2 * CELLA_CLAIM_SIZE_MAX + 1];
+    const struct cella_claim *claim = cella_claims_find(claims, term->claim, CELLA_CLAIM_BYTES);
+    if (claim == NULL) {
+        return absent(term, detail);
+    }
+    show_bytes(claim, digits);
+    bool listed = lists_bytes(value, claim);
+    bool good = term->kind == CELLA_TERM_BYTES ? listed : !listed;
+    cella_text_set(detail, "%s is %.96s, %s", term->claim, digits, listed ? "which the trust file lists" : "not listed");
+    return good ? CELLA_OK : CELLA_TERM;
+}
+
+static cella_status check_text(const struct cella_term *term, const json_t *value, const struct cella_claims *claims,
+                               struct cella_text *detail)
+{
+    const struct cella_claim *claim = cella_claims_next(claims, term->claim, NULL);
+    bool every = term->kind == CELLA_TERM_EVERY;
+    if (claim == NULL && !every) {
+        return absent(term, detail);
+    }
+    cella_text_set(detail, "%s: %s", term->claim, claim == NULL ? "none" : "");
+    for (; claim != NULL; claim = cella_claims_next(claims, term->claim, claim)) {
+        cella_text_add(detail, "%.*s ", (int) claim->size, (const char *) claim->bytes);
+        if (!lists_text(value, claim)) {
+            cella_text_add(detail, "is not accepted");
+            return CELLA_TERM;
+        }
+    }
+    return CELLA_OK;
+}
+
+static cella_status check_number(const struct cella_term *term, const json_t *value,
+                                 const struct cella_claims *claims, struct cella_text *detail)
+{
+    const struct cella_claim *claim = cella_claims_find(claims, term->claim, CELLA_CLAIM_NUMBER);
+    bool good = false;
+    if (claim == NULL) {
+        return absent(term, detail);
+    }
+    cella_text_set(detail, "%s is %" PRIu64, term->claim, claim->number);
+    if (term->kind == CELLA_TERM_MINIMUM) {
+        uint64_t least = (uint64_t) json_integer_value(value);
+        cella_text_add(detail, ", at least %" PRIu64 " is required", least);
+        good = claim->number >= least;
+    } else if (term->kind == CELLA_TERM_WITHIN) {
+        uint64_t mask = 0;
+        good = read_mask(value, &mask) == CELLA_OK && (claim->number & ~mask) == 0;
+        cella_text_set(detail, "%s is %016" PRIx64 ", allowed are %016" PRIx64, term->claim, claim->number, mask);
+    } else {
+        for (size_t i = 0; i < json_array_size(value); i++) {
+            good = good || (uint64_t) json_integer_value(json_array_get(value, i)) == claim->number;
+        }
+        cella_text_add(detail, good ? "" : ", which is not accepted");
+    }
+    return good ? CELLA_OK : CELLA_TERM;
+}
+
+static cella_status check_flag(const struct cella_term *term, const json_t *value, const struct cella_claims *claims,
+                               struct cella_text *detail)
+{
+    const struct cella_claim *claim = cella_claims_find(claims, term->claim, CELLA_CLAIM_FLAG);
+    if (claim == NULL) {
+        return absent(term, detail);
+    }
+    bool good = (claim->number != 0) == json_is_true(value);
+    cella_text_set(detail, "%s is %s%s", term->claim, claim->number != 0 ? "on" : "off",
+                   good ? "" : ", which is not accepted");
+    return good ? CELLA_OK : CELLA_TERM;
+}
+
+static cella_status check_floors(const struct cella_term *term, json_t *value, const struct cella_claims *claims,
+                                 struct cella_text *detail)
+{
+    char selected[CELLA_CLAIM_SIZE_MAX + 1] = "";
+    const char *name;
+    json_t *least;
+    const struct cella_claim *selector = cella_claims_find(claims, term->claim, CELLA_CLAIM_TEXT);
+    if (selector == NULL) {
+        return absent(term, detail);
+    }
+    memcpy(selected, selector->bytes, selector->size);
+    json_t *floors = json_object_get(value, selected);
+    if (floors == NULL) {
+        cella_text_set(detail, "the trust file names no least versions for %s", selected);
+        return CELLA_TERM;
+    }
+    cella_text_set(detail, "%s:", selected);
+    json_object_foreach (floors, name, least) {
+        const struct cella_claim *claim = cella_claims_find(claims, name, CELLA_CLAIM_NUMBER);
+        if (claim == NULL || claim->number < (uint64_t) json_integer_value(least)) {
+            cella_text_add(detail, " %s is %" PRIu64 ", at least %" PRIu64 " is required", name,
+                           claim == NULL ? 0 : claim->number, (uint64_t) json_integer_value(least));
+            return CELLA_TERM;
+        }
+        cella_text_add(detail, " %s %" PRIu64, name, claim->number);
+    }
+    return CELLA_OK;
+}
+
+static cella_status check_layers(const struct cella_term *term, const json_t *value,
+                                 const struct cella_claims *claims, struct cella_text *detail)
+{
+    const struct cella_claim *claim = cella_claims_find(claims, term->claim, CELLA_CLAIM_NUMBER);
+    cella_status status = CELLA_OK;
+    if (claim == NULL) {
+        return absent(term, detail);
+    }
+    cella_text_set(detail, "missing:");
+    for (size_t i = 0; i < json_array_size(value); i++) {
+        const char *name = json_string_value(json_array_get(value, i));
+        if ((claim->number & cella_layer_bit(cella_view_of_string(name))) == 0) {
+            cella_text_add(detail, " %s", name);
+            status = CELLA_LAYERS;
+        }
+    }
+    if (status == CELLA_OK) {
+        cella_text_set(detail, json_array_size(value) == 0 ? "the trust file requires none"
+                                                           : "every required sandbox layer is in force");
+    }
+    return status;
+}
+
+static cella_status check_roots(const struct cella_term *term, const json_t *value, const struct cella_claims *claims,
+                                struct cella_text *detail)
+{
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes name = { 0 };
+    const struct cella_claim *claim = cella_claims_find(claims, term->claim, CELLA_CLAIM_BYTES);
+    if (claim == NULL || claim->size != ROOT_SIZE) {
+        return absent(term, detail);
+    }
+    for (size_t i = 0; i < json_array_size(value); i++) {
+        uint8_t root[ROOT_SIZE];
+        if (read_root(json_array_get(value, i), root) == CELLA_OK && memcmp(root, claim->bytes, ROOT_SIZE) == 0) {
+            cella_text_set(detail, "the root is pinned in the trust file");
+            return CELLA_OK;
+        }
+    }
+    CELLA_TRY(cella_base64url_encode(cella_view_of(claim->bytes, claim->size), &name));
+    cella_text_set(detail, "root ed25519:%.*s is not in the trust file", (int) name.size, (const char *) name.data);
+    return CELLA_ROOT;
+}
+
+cella_status cella_term_check(const struct cella_term *term, const json_t *value, const struct cella_claims *claims,
+                              struct cella_text *detail)
+{
+    switch (term->kind) {
+    case CELLA_TERM_FLAG:
+        return check_flag(term, value, claims, detail);
+    case CELLA_TERM_BYTES:
+    case CELLA_TERM_EXCLUDED:
+        return check_bytes(term, value, claims, detail);
+    case CELLA_TERM_TEXT:
+    case CELLA_TERM_EVERY:
+        return check_text(term, value, claims, detail);
+    case CELLA_TERM_NUMBER:
+    case CELLA_TERM_MINIMUM:
+    case CELLA_TERM_WITHIN:
+        return check_number(term, value, claims, detail);
+    case CELLA_TERM_FLOORS:
+        return check_floors(term, (json_t *) (uintptr_t) value, claims, detail);
+    case CELLA_TERM_LAYERS:
+        return check_layers(term, value, claims, detail);
+    case CELLA_TERM_ROOTS:
+        return check_roots(term, value, claims, detail);
+    }
+    return CELLA_TERM;
+}
