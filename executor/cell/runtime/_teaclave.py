@@ -26,13 +26,19 @@ ENTRY = "entrypoint"
 # What a parsed script calls; not identifiers, so that no name of the script is in their way.
 _CAUGHT = ".caught"
 _WITH_MESSAGE = ".with message"
+_OF_BYTES = ".of bytes"
+# Methods that go by what a character is. A byte above 127 is no letter and no blank, whatever Latin-1 has there.
+_BYTE_METHODS = frozenset({
+    "capitalize", "isalnum", "isalpha", "isdigit", "islower", "isspace", "istitle", "isupper", "lower", "lstrip", "rsplit",
+    "rstrip", "split", "splitlines", "strip", "swapcase", "title", "upper",
+})
 
 
 def parse(source: bytes) -> ast.Module | None:
     """Return a script of Teaclave's form, ready to be compiled, or None when it is not of this form.
 
-    The form: a function ``entrypoint`` at top level with a single parameter. Literals become byte strings, ``x.message``
-    works on every exception, a bare ``except:`` lets the signals that end a task pass.
+    The form: a function ``entrypoint`` at top level with a single parameter. Literals become byte strings, methods of
+    texts judge bytes, ``x.message`` works on every exception, a bare ``except:`` lets the signals that end a task pass.
 
     Raises:
         SyntaxError, ValueError, RecursionError, MemoryError: as compile does; also for the print statement.
@@ -44,8 +50,11 @@ def parse(source: bytes) -> ast.Module | None:
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, bytes):
             node.value = modules.text(node.value)
-        elif isinstance(node, ast.Attribute) and node.attr == "message" and isinstance(node.ctx, ast.Load):
-            node.value = _call(_WITH_MESSAGE, [node.value], node.value)
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
+            if node.attr == "message":
+                node.value = _call(_WITH_MESSAGE, [node.value], node.value)
+            elif node.attr in _BYTE_METHODS:
+                node.value = _call(_OF_BYTES, [node.value], node.value)
         elif isinstance(node, ast.ExceptHandler) and node.type is None:
             node.body.insert(0, ast.copy_location(ast.Expr(_call(_CAUGHT, [], node)), node))
     return tree
@@ -127,7 +136,8 @@ class Surroundings:
     def builtins(self) -> dict[str, Any]:
         """Return the built-in names, for ``__builtins__`` of the script's module."""
         own = {"__import__": self._import, "teaclave_open": self._open, "bytes": str, "print": _print,
-               "getattr": _getattr, "hasattr": _hasattr, _CAUGHT: _caught, _WITH_MESSAGE: _with_message}
+               "getattr": _getattr, "hasattr": _hasattr, _CAUGHT: _caught, _WITH_MESSAGE: _with_message,
+               _OF_BYTES: lambda value: _Bytes(value) if type(value) is str else value}
         return {**vars(builtins), **own}
 
     def _import(self, name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:
@@ -175,6 +185,29 @@ def _getattr(value: Any, name: str, *default: Any) -> Any:
 
 def _hasattr(value: Any, name: str) -> bool:
     return hasattr(_with_message(value) if name == "message" else value, name)
+
+
+class _Bytes:
+    """A text's methods as its bytes have them: only ASCII letters are letters, only ASCII blanks are blanks."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        value = self._value
+
+        def call(*given: Any) -> Any:
+            judges = name == "splitlines" or not given or given[0] is None
+            try:
+                data = value.encode("latin-1") if judges else value
+            except UnicodeEncodeError:  # not a byte string
+                data = value
+            found = getattr(data, name)(*given)
+            return [modules.text(part) for part in found] if type(found) is list else modules.text(found)
+
+        return call
 
 
 def _print(*values: Any, **options: Any) -> None:

@@ -105,7 +105,7 @@ def dot(left: Any, right: Any) -> Any:
         return _give(a * b) if a.ndim or b.ndim else a * b
     if a.ndim > 2 or b.ndim > 2 or a.shape[-1] != b.shape[0]:
         raise ValueError(f"objects of shapes {a.shape} and {b.shape} are not aligned")
-    product = _product(a.reshape(-1, a.shape[-1]), b.reshape(b.shape[0], -1))
+    product = _product(a if a.ndim == 2 else a[numpy.newaxis], b if b.ndim == 2 else b[:, numpy.newaxis])
     shape = a.shape[:-1] + b.shape[1:]
     return _give(product.reshape(shape)) if shape else product[0, 0]
 

@@ -86,17 +86,16 @@ def refuse(tree: ast.Module) -> None:
 
 
 def _is_print(value: ast.expr) -> bool:
-    """Whether an expression begins with ``print`` and is more than its call, or less."""
-    call = False
-    while True:
-        if isinstance(value, ast.Tuple) and value.elts:
-            value, call = value.elts[0], False
-        elif isinstance(value, ast.BinOp):
-            value, call = value.left, False
-        elif isinstance(value, ast.Call) and isinstance(value.func, ast.Name):
-            return value.func.id == "print" and not call
-        else:
-            return isinstance(value, ast.Name) and value.id == "print"
+    """Whether a statement's expression begins with ``print``, and is not just its call."""
+    if isinstance(value, ast.Call):
+        return False
+    while isinstance(value, (ast.BinOp, ast.Tuple)):
+        if isinstance(value, ast.Tuple) and not value.elts:
+            return False
+        value = value.left if isinstance(value, ast.BinOp) else value.elts[0]
+    if isinstance(value, ast.Call):
+        value = value.func
+    return isinstance(value, ast.Name) and value.id == "print"
 
 
 def differences(tree: ast.Module) -> list[str]:
