@@ -7,18 +7,23 @@ import ast
 import builtins
 import doctest
 import importlib
+import io
 import json
+import re
 import sys
+from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from zygote_driver import Limits, ZygoteDriver
 
 import cella
 from cella.local import run_local
-from cella.runtime import _runner, _teaclave, _teaclave_modules, _teaclave_syntax, files
+from cella.runtime import _runner, _teaclave, _teaclave_files, _teaclave_modules, _teaclave_syntax, files
 
+settings.register_profile("busy machine", deadline=None)
+settings.load_profile("busy machine")
 RUNTIME = ("_teaclave", "_teaclave_files", "_teaclave_marshal", "_teaclave_modules", "_teaclave_syntax")
 BYTE_STRINGS = st.text(st.characters(max_codepoint=255), max_size=30)
 
@@ -93,7 +98,8 @@ class TestEntry:
         pairs = [(key.encode("latin-1"), text.encode("latin-1")) for key, text in zip(flat[::2], flat[1::2])]
         assert pairs == sorted((key.encode(), text.encode()) for key, text in arguments.items())
 
-    @pytest.mark.parametrize("arguments", [{"a": "x\0"}, {"a\0": "x"}, {"a": "\ud800"}, {"\udfff": "x"}, {"a": ["\ud800"]}])
+    @pytest.mark.parametrize("arguments", [{"a": "x\0"}, {"a\0": "x"}, {"a": "\ud800"}, {"\udfff": "x"}, {"a": ["\ud800"]},
+                                           {"a": float("inf")}])
     def test_refused_arguments(self, arguments):
         outcome, _ = local(body("return 'x'"), arguments)
         assert outcome.status == "BAD_ARGUMENT" and "argument" in outcome.message
@@ -229,11 +235,29 @@ class TestFiles:
         assert made["o"] == "".join(parts).encode("latin-1")
 
     def test_how_many_may_be_open(self):
-        told, _ = self.run("kept = [teaclave_open('i', 'rb') for _ in range(1023)]\ntry:\n    teaclave_open('i', 'rb')\n"
-                           "except RuntimeError as e:\n    first = e.message\nkept[5].close()\nkept.append(teaclave_open('i', 'rb'))\n"
-                           "del kept[:10], f\nfor _ in range(3000): teaclave_open('i', 'rb')\nreturn first"
-                           .replace(", f", ""))
+        told, _ = self.run("""kept = [teaclave_open('i', 'rb') for _ in range(1023)]
+try:
+    teaclave_open('i', 'rb')
+except RuntimeError as e:
+    told = e.message
+kept[5].close()
+kept.append(teaclave_open('i', 'rb'))
+del kept[:]
+for _ in range(3000):
+    teaclave_open('i', 'rb')
+return told""")
         assert told == "fileio_init: teaclave_ffi_error"
+
+    def test_a_stream_is_read_once(self):
+        class Stream(io.BufferedReader):
+            def seekable(self):
+                return False
+
+        opened = _teaclave_files.Files({"s": Stream(io.BytesIO(b"a\n\xffb"))}, {}).open
+        file = opened("s", "rb")
+        assert [file.readline(), file.read(1), file.readlines()] == ["a\n", "\xff", ["b"]]
+        with pytest.raises(RuntimeError, match="fileio_init"):
+            opened("s", "rb")
 
     def test_an_output_beyond_its_limit(self, zygote):
         report = zygote.run(body("try:\n    with teaclave_open('o', 'wb') as f:\n        f.write('x' * 2000)\nexcept:\n    pass"),
@@ -430,6 +454,11 @@ class TestModules:
         report = zygote.run(f"import {module}\n" + body(f"try:\n    {call}\nexcept Exception as e:\n    return 'caught'"),
                             "entrypoint")
         assert report.result == "caught", report
+
+    def test_the_document_lists_them(self):
+        page = (Path(__file__).resolve().parents[2] / "docs" / "teaclave.md").read_text(encoding="utf-8")
+        rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", page.partition("## 5.")[2].partition("## 6.")[0], re.MULTILINE)
+        assert {name for row in rows for name in re.findall(r"\w+", row)} == {*MODULES, "_numpypy"}
 
     def test_the_client_knows_them(self):
         assert set(MODULES) - {"teaclave"} == set(_teaclave_modules.NAMES)

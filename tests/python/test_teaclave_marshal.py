@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 
 from cella.runtime._teaclave_marshal import dump, dumps, load, loads
 
+settings.register_profile("busy machine", deadline=None)
+settings.load_profile("busy machine")
 # Made with CPython 2.7.18: marshal.dumps(value, version), as characters 0 to 255.
 FROM_PYTHON_2 = [
     (None, 2, "N"), (True, 2, "T"), (False, 2, "F"), (0, 2, "i\0\0\0\0"), (-1, 2, "i\xff\xff\xff\xff"),

@@ -7,7 +7,7 @@ import math
 import struct
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from zygote_driver import ZygoteDriver
 
@@ -15,6 +15,8 @@ pytest.importorskip("numpy", reason="NO NUMPY: _numpypy was not tried")
 
 from cella.runtime import _teaclave_modules  # noqa: E402
 
+settings.register_profile("busy machine", deadline=None)
+settings.load_profile("busy machine")
 package = _teaclave_modules.make("_numpypy")
 np, umath = package.multiarray, package.umath
 

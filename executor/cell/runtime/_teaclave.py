@@ -83,7 +83,7 @@ def flatten(arguments: Mapping[str, Any]) -> list[str]:
     Texts stay as they are, other values become compact JSON text; all as Latin-1 characters of their UTF-8 bytes.
 
     Raises:
-        Refused: BAD_ARGUMENT, a key or value has a NUL byte, or is not Unicode.
+        Refused: BAD_ARGUMENT, a key or value has a NUL byte, or is not Unicode, or not finite.
 
     Example:
         >>> flatten({"b": 0.5, "a": "x", "c": [1, None]})
@@ -91,14 +91,18 @@ def flatten(arguments: Mapping[str, Any]) -> list[str]:
     """
     flat: dict[bytes, bytes] = {}
     for key, value in arguments.items():
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        try:
+            text = value if isinstance(value, str) else _compact(value)
+            flat[key.encode("utf-8")] = text.encode("utf-8")
+        except ValueError as error:  # half of a surrogate pair, or 1e999
+            raise Refused("BAD_ARGUMENT", f"argument {key!r} can not be told as a text: {error}") from None
         if "\0" in text or "\0" in key:
             raise Refused("BAD_ARGUMENT", f"argument {key!r} has a NUL byte")
-        try:
-            flat[key.encode("utf-8")] = text.encode("utf-8")
-        except UnicodeEncodeError:
-            raise Refused("BAD_ARGUMENT", f"argument {key!r} has half of a surrogate pair") from None
     return [modules.text(part) for key in sorted(flat) for part in (key, flat[key])]
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def call(function: Callable[[list[str]], Any], arguments: Mapping[str, Any]) -> str:

@@ -94,12 +94,13 @@ class Files:
         self._outputs = outputs
         self._files: weakref.WeakSet[File] = weakref.WeakSet()
         self._writers: dict[str, File] = {}
+        self._streamed: set[str] = set()
 
     def open(self, name: str, mode: str = "r") -> File:
         """Open an input with ``"rb"``, from its start, or an output with ``"wb"``, anew.
 
         Raises:
-            RuntimeError: unknown name, wrong direction, too many open files, or a text mode.
+            RuntimeError: unknown name, wrong direction, too many open files, a stream for the second time, or a text mode.
             ValueError: any other mode.
         """
         if mode in ("r", "w"):
@@ -116,7 +117,12 @@ class Files:
         source = self._inputs.get(name)
         if source is None:
             raise _failed("init")
-        return File(name, "rb", source=Input(name, source.buffer()))
+        if source.seekable():
+            return File(name, "rb", source=Input(name, source.buffer()))  # with a position of its own
+        if name in self._streamed:
+            raise _failed("init")
+        self._streamed.add(name)
+        return File(name, "rb", source=source)
 
     def _writer(self, name: str) -> File:
         target = self._outputs.get(name)
