@@ -11,6 +11,7 @@ from __future__ import annotations
 import array as _array
 import binascii as _binascii
 import builtins as _builtins
+import functools
 import hashlib
 import importlib
 import io
@@ -27,6 +28,9 @@ from . import _teaclave_marshal
 
 _PLAIN = ("cmath", "_collections", "errno", "_random", "_sre", "_weakref", "gc")
 """Used as they are."""
+
+
+_OF_THE_MODULE = frozenset(vars(types.ModuleType("any"))) | {"__file__", "__cached__", "__builtins__", "__path__"}
 
 
 def octets(value: Any) -> Any:
@@ -49,7 +53,7 @@ def _over_text(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _public(module: types.ModuleType) -> dict[str, Any]:
-    return {name: value for name, value in vars(module).items() if not name.startswith("__")}
+    return {name: value for name, value in vars(module).items() if name not in _OF_THE_MODULE}
 
 
 def _math_names() -> dict[str, Any]:
@@ -78,7 +82,7 @@ def _operator_names() -> dict[str, Any]:
     def div(a: Any, b: Any) -> Any:
         return a // b if isinstance(a, int) and isinstance(b, int) else a / b
 
-    return _public(importlib.import_module("operator")) | {"div": div}
+    return _plain_names("operator") | {"div": div}
 
 
 def _struct_names() -> dict[str, Any]:
@@ -100,7 +104,7 @@ class array(_array.array):  # noqa: N801 - the name that payloads use
 
     def __new__(cls, typecode: str, initial: Any = ()) -> array:
         """Make an array from numbers, or from a byte string."""
-        return super().__new__(cls, typecode, octets(initial))
+        return super().__new__(cls, typecode, octets(initial))  # type: ignore[call-arg]
 
     def tostring(self) -> str:
         """Return the raw bytes."""
@@ -155,7 +159,7 @@ def _codecs_names() -> dict[str, Any]:
 
         return encode
 
-    names = _public(importlib.import_module("_codecs"))
+    names = _plain_names("_codecs")
     for name, value in names.items():
         if name.endswith("_encode"):
             names[name] = encoder(value)
@@ -190,6 +194,10 @@ def _exceptions_names() -> dict[str, Any]:
             if isinstance(value, type) and issubclass(value, BaseException)} | {"StandardError": Exception}
 
 
+def _plain_names(name: str) -> dict[str, Any]:
+    return _public(importlib.import_module(name))
+
+
 NAMES: dict[str, Callable[[], dict[str, Any]]] = {
     "marshal": lambda: _public(_teaclave_marshal),
     "math": _math_names,
@@ -206,7 +214,7 @@ NAMES: dict[str, Callable[[], dict[str, Any]]] = {
     "_pypyjson": _json_names,
     "sys": lambda: _public(_sys) | {"maxint": _sys.maxsize},
     "ffi": lambda: {"ffi": types.SimpleNamespace()},
-    **{name: lambda name=name: _public(importlib.import_module(name)) for name in _PLAIN},
+    **{name: functools.partial(_plain_names, name) for name in _PLAIN},
 }
 """Name -> maker of its contents; ``_numpypy`` and ``teaclave`` are made elsewhere."""
 

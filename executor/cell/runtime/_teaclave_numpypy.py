@@ -24,7 +24,7 @@ class ndarray(numpy.ndarray):  # noqa: N801 - the name that payloads see
     def __repr__(self) -> str:
         return "array([" + ", ".join(map(_number, self.ravel().tolist())) + "])"
 
-    def dot(self, other: Any) -> Any:
+    def dot(self, other: Any) -> Any:  # type: ignore[override]
         """Return the product with a vector or matrix."""
         return dot(self, other)
 
