@@ -325,10 +325,10 @@ def entrypoint(argv):
         assert outcome.result == '"mine"'
 
     def test_lines_are_those_of_the_source(self, zygote):
-        report = zygote.run("# ä\n" + body("try:\n    {}['a']\nexcept:\n    x = 'ü'.strip()\n    raise ValueError(x.\nmessage)\n"),
-                            "entrypoint")
-        assert (report.status, report.exception) == ("SCRIPT_FAILED", "AttributeError")
-        assert report.line in (7, 8) and "'ü'.strip" not in report.message
+        source = "# ä\n" + body("try:\n    {}['a']\nexcept:\n    x = 'ü'.strip()\n    y = (x +\n         x.message)\n")
+        report = zygote.run(source, "entrypoint")
+        assert (report.status, report.exception, report.line) == ("SCRIPT_FAILED", "AttributeError", 8)
+        assert "KeyError: 'a'" in report.traceback and 'line 4, in entrypoint\n    {}[' in report.traceback
 
 
 METHODS = ("capitalize", "isalnum", "isalpha", "isdigit", "islower", "isspace", "istitle", "isupper", "lower", "lstrip",
@@ -509,10 +509,10 @@ class TestSyntax:
         outcome, _ = local(body(statement))
         assert outcome.status == "BAD_SCRIPT" and "Python 2" not in outcome.message and outcome.line == 2
 
-    @pytest.mark.parametrize("statement", ["print('x')", "print(1) or 2", "print", "a = print", "(print)('x')", "x = print, 1"])
+    @pytest.mark.parametrize("statement", ["print('x')", "print(1) or 2", "a = print", "(print)('x')", "x = print, 1"])
     def test_print_that_is_meant(self, statement):
         outcome, _ = local(body(f"{statement}\nreturn 'ok'"))
-        assert outcome.result == '"ok"' if statement != "print" else outcome.status == "BAD_SCRIPT"
+        assert outcome.result == '"ok"'
 
     def test_the_natural_form_may_shift_print(self):
         assert cella.Script.parse("def main():\n    print", "x.py").teaclave is False

@@ -28,9 +28,8 @@ from . import _teaclave_marshal
 
 _PLAIN = ("cmath", "_collections", "errno", "_random", "_sre", "_weakref", "gc")
 """Used as they are."""
-
-
 _OF_THE_MODULE = frozenset(vars(types.ModuleType("any"))) | {"__file__", "__cached__", "__builtins__", "__path__"}
+"""Names that tell of a module itself."""
 
 
 def octets(value: Any) -> Any:
