@@ -122,20 +122,6 @@ static PyObject *peak_bytes(PyObject *module, PyObject *Py_UNUSED(nothing))
     return PyLong_FromLongLong((long long) used.ru_maxrss * 1024);
 }
 
-static PyObject *add_message(PyObject *module, PyObject *getter)
-{
-    (void) module;
-    PyTypeObject *type = (PyTypeObject *) PyExc_BaseException;
-    PyObject *property = PyObject_CallOneArg((PyObject *) &PyProperty_Type, getter);
-    if (property == NULL || PyDict_SetItemString(type->tp_dict, "message", property) != 0) {
-        Py_XDECREF(property);
-        return NULL;
-    }
-    Py_DECREF(property);
-    PyType_Modified(type);
-    Py_RETURN_NONE;
-}
-
 static PyMethodDef methods[] = {
     { "sources", sources, METH_NOARGS, NULL },
     { "log", log_text, METH_O, NULL },
@@ -145,7 +131,6 @@ static PyMethodDef methods[] = {
     { "builtins", cella_native_table, METH_NOARGS, NULL },
     { "call", cella_native_call, METH_VARARGS, NULL },
     { "peak_bytes", peak_bytes, METH_NOARGS, NULL },
-    { "add_message", add_message, METH_O, NULL },
     { NULL, NULL, 0, NULL },
 };
 

@@ -12,7 +12,6 @@
  *   builtins() -> tuple                    the builtin functions' table
  *   call(name, arguments, inputs, outputs) -> tuple   call one (cell/native.h)
  *   peak_bytes() -> int                    most memory the process ever held
- *   add_message(getter)                         give every exception Python 2's attribute message
  */
 
 #include <Python.h>

@@ -18,6 +18,7 @@ from typing import Any
 
 from . import _native
 from .encoding import quantity, write_json
+from .runtime import _teaclave, _teaclave_modules, _teaclave_syntax
 
 SOURCE_MAX = 1 << 20
 LIMITS = ("cpu_s", "wall_s", "memory_bytes", "output_bytes", "result_bytes", "log_bytes", "threads")
@@ -68,8 +69,10 @@ class Script:
         entry: name of the function that is called.
         parameters: of that function.
         takes_any: it has **keywords, or is Teaclave's entrypoint(argv): names are not checked.
+        teaclave: it is of Teaclave's form (docs/teaclave.md).
         imports: (top-level module, line) of each import statement.
         strangers: (name, line) of each cella.name that the package cella does not have in a cell.
+        differences: sentences about what Python 2 did differently, in Teaclave's form.
 
     >>> script = Script.parse("def main(images, threshold=0.5):\\n    return {}", "example.py")
     >>> script.entry, [parameter.name for parameter in script.parameters]
@@ -83,6 +86,8 @@ class Script:
     takes_any: bool
     imports: tuple[tuple[str, int], ...] = field(default=())
     strangers: tuple[tuple[str, int], ...] = field(default=())
+    teaclave: bool = False
+    differences: tuple[str, ...] = field(default=())
 
     @classmethod
     def read(cls, path: str | os.PathLike[str], entry: str | None = None) -> Script:
@@ -119,12 +124,18 @@ class Script:
         try:
             tree = ast.parse(source, file_name)
         except SyntaxError as problem:
-            raise _bad_script(f"{file_name}, line {problem.lineno}: {problem.msg}", problem.lineno) from None
+            said = _teaclave_syntax.explain(problem, source) or problem.msg
+            raise _bad_script(f"{file_name}, line {problem.lineno}: {said}", problem.lineno) from None
         except (ValueError, RecursionError, MemoryError) as problem:
             raise _bad_script(f"{file_name}: {problem}") from None
         stem = Path(file_name).stem
         function = _find_entry(tree, stem, file_name, entry)
-        teaclave = function.name == "entrypoint" and _is_teaclave(function)
+        teaclave = _teaclave.is_entry(function)
+        if teaclave:
+            try:
+                _teaclave_syntax.refuse(tree)
+            except SyntaxError as problem:
+                raise _bad_script(f"{file_name}, line {problem.lineno}: {problem.msg}", problem.lineno) from None
         return cls(
             name=(_NAME.sub("-", stem).strip("-") or "script")[:64],
             source=source,
@@ -133,6 +144,8 @@ class Script:
             takes_any=teaclave or function.args.kwarg is not None,
             imports=tuple(_imports(tree)),
             strangers=tuple(_strangers(tree)),
+            teaclave=teaclave,
+            differences=tuple(_teaclave_syntax.differences(tree)) if teaclave else (),
         )
 
     def warnings(self, profile: str) -> list[str]:
@@ -141,22 +154,27 @@ class Script:
         >>> Script.parse("import numpy\\ndef main(): pass", "x.py").warnings("python")
         ["line 1 imports numpy, which profile 'python' does not have; use profile 'numpy'"]
         """
-        if profile not in PROFILE_MODULES:
-            return []
-        sentences = []
-        for module, line in self.imports:
-            if module in NOT_IN_A_CELL:
-                why = "it has no network, files or processes"
-                sentences.append(f"line {line} imports {module}, which can not work in a cell: {why}")
-            elif module not in sys.stdlib_module_names | CELL_MODULES | PROFILE_MODULES[profile]:
-                having = [name for name, modules in PROFILE_MODULES.items() if module in modules]
-                advice = f"; use profile {having[0]!r}" if having else ""
-                sentences.append(f"line {line} imports {module}, which profile {profile!r} does not have{advice}")
+        sentences = [] if profile not in PROFILE_MODULES else list(self._missing_modules(profile))
         for name, line in self.strangers:
             sentences.append(
                 f"line {line} uses cella.{name}, which is the client's: a script in a cell does not have it"
             )
-        return sentences
+        return [*sentences, *self.differences]
+
+    def _missing_modules(self, profile: str) -> Iterable[str]:
+        having_numpy = {"_numpypy": "numpy"} if self.teaclave else {}
+        known = sys.stdlib_module_names | CELL_MODULES | PROFILE_MODULES[profile]
+        for module, line in self.imports:
+            if self.teaclave and module in _teaclave_modules.NAMES:
+                continue
+            needed = having_numpy.get(module, module)
+            if module in NOT_IN_A_CELL:
+                why = "it has no network, files or processes"
+                yield f"line {line} imports {module}, which can not work in a cell: {why}"
+            elif needed not in known:
+                having = [name for name, modules in PROFILE_MODULES.items() if needed in modules]
+                advice = f"; use profile {having[0]!r}" if having else ""
+                yield f"line {line} imports {module}, which profile {profile!r} does not have{advice}"
 
     def package(
         self,
@@ -302,15 +320,6 @@ def _find_entry(tree: ast.Module, stem: str, file_name: str, entry: str | None) 
     raise _bad_script(
         f"{file_name} has several functions and none is called main, {stem} or entrypoint: "
         f"{', '.join(functions)}; name one with --entry (entry=)"
-    )
-
-
-def _is_teaclave(function: ast.FunctionDef) -> bool:
-    arguments = function.args
-    return (
-        len(arguments.posonlyargs) + len(arguments.args) == 1
-        and not arguments.kwonlyargs
-        and not arguments.defaults
     )
 
 

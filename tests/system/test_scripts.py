@@ -38,7 +38,7 @@ def run(me: cella.Executor, source: str, **options: Any) -> cella.Task:
 
 @PROFILES
 @pytest.mark.parametrize("source, line, text", [
-    ("def main(:\n    pass", 1, "invalid syntax"), ("x = 1\ndef main():\n  print 'x'", 3, "Missing parentheses"),
+    ("def main(:\n    pass", 1, "invalid syntax"), ("x = 1\ndef main():\n  print 'x'", 3, "print as a statement is Python 2 syntax"),
     ("def main():\nreturn 1", 2, "expected an indented block"), ("x = (\n", 1, "was never closed"),
     ("def main():\n\tif 1:\n        pass", 3, ""), ("x = 1\0", None, ""), ("def main(): return '\u2028", 1, "unterminated"),
 ])

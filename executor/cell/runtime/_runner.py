@@ -11,11 +11,9 @@ import types
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from . import _result, _teaclave
+from . import _result, _teaclave, _teaclave_syntax
 from ._failure import SCRIPT, Outcome, Refused, bad_script, line_of, script_failed
 from .files import Input, Output, OutputLimitError
-
-TEACLAVE_ENTRY = "entrypoint"
 
 
 def run(source: bytes, entry: str, arguments: Mapping[str, Any], inputs: Mapping[str, Input | None],
@@ -24,7 +22,7 @@ def run(source: bytes, entry: str, arguments: Mapping[str, Any], inputs: Mapping
 
     Args:
         source: the script, UTF-8.
-        entry: name of the function to call. ``entrypoint`` with one parameter means Teaclave's form.
+        entry: name of the function to call. ``entrypoint`` with a single parameter means Teaclave's form.
         arguments: JSON values by name.
         inputs: by name; ``None`` for an optional input that was not assigned.
         outputs: by name.
@@ -32,17 +30,17 @@ def run(source: bytes, entry: str, arguments: Mapping[str, Any], inputs: Mapping
         memory_error: makes the message for a MemoryError.
     """
     try:
-        module, code = _compile(source)
+        module, code, is_teaclave = _compile(source, entry)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        return bad_script(error)
+        outcome = bad_script(error)
+        return outcome._replace(message=_teaclave_syntax.explain(error, source.decode("latin-1")) or outcome.message)
     try:
-        teaclave = _teaclave.Files(inputs, outputs) if entry == TEACLAVE_ENTRY else None
-        if teaclave is not None:
-            teaclave.install(module)
+        if is_teaclave:
+            module.__dict__["__builtins__"] = _teaclave.Surroundings(inputs, outputs).builtins()
         exec(code, module.__dict__)
         function = _find(module, entry)
-        if teaclave is not None and _is_teaclave(function):
-            value = _teaclave.call(function, arguments, teaclave)
+        if is_teaclave:
+            value = _teaclave.call(function, arguments)
         else:
             value = function(**_bind(function, arguments, inputs, outputs))
         text = _result.encode(value, result_bytes)
@@ -60,14 +58,15 @@ def run(source: bytes, entry: str, arguments: Mapping[str, Any], inputs: Mapping
         return script_failed(error)
 
 
-def _compile(source: bytes) -> tuple[types.ModuleType, types.CodeType]:
-    code = compile(source, SCRIPT, "exec", dont_inherit=True)
+def _compile(source: bytes, entry: str) -> tuple[types.ModuleType, types.CodeType, bool]:
+    tree = _teaclave.parse(source) if entry == _teaclave.ENTRY else None
+    code = compile(source if tree is None else tree, SCRIPT, "exec", dont_inherit=True)
     lines = source.decode("utf-8", "replace").splitlines(keepends=True)
     linecache.cache[SCRIPT] = (len(source), None, lines, SCRIPT)
     module = types.ModuleType("script")
     module.__file__ = SCRIPT
     sys.modules["script"] = module
-    return module, code
+    return module, code, tree is not None
 
 
 def _release(module: types.ModuleType, error: BaseException) -> None:
@@ -85,11 +84,6 @@ def _find(module: types.ModuleType, entry: str) -> Callable[..., Any]:
     listed = ", ".join(there) if there else "none"
     what = "is not a function" if entry in module.__dict__ else "does not exist"
     raise Refused("BAD_SCRIPT", f"the entry point {entry!r} {what} in the script; its functions are: {listed}")
-
-
-def _is_teaclave(function: Callable[..., Any]) -> bool:
-    code = getattr(function, "__code__", None)
-    return code is not None and code.co_argcount == 1 and code.co_kwonlyargcount == 0
 
 
 def _bind(function: Callable[..., Any], arguments: Mapping[str, Any], inputs: Mapping[str, Any],
