@@ -121,6 +121,17 @@ syscall(44, 64, _keep(b"\\x02sent"), 5, 0x40, address, 20)
             with pytest.raises(TimeoutError):
                 outside.accept()
 
+    def test_flags_change_nothing(self, zygote):
+        """A packet arrives once or not at all, whatever is asked for; out of band there is nothing."""
+        report = zygote.run(script("""
+packet = _keep(b"\\x02.")
+for bit in range(32):
+    found.append(syscall(44, 64, packet, 2, 1 << bit | 0x4000, 0, 0))
+"""))
+        sent = [value for value in report.result if value > 0]
+        assert set(report.result) <= {2, -errno.EOPNOTSUPP, -errno.EINVAL, -errno.EAGAIN} and report.result[0] < 0
+        assert report.log == "." * len(sent)
+
     def test_packets_of_any_size(self, zygote):
         found = result(zygote, """
 room = syscall(9, 0, 1 << 24, 3, 34, -1, 0)
@@ -283,6 +294,52 @@ for _ in range(200):
 """), limits=Limits(threads=4, cpu_s=3))
         assert sum(value > 0 for value in report.result) == 4, report
         assert report.result[4:] == [-errno.EAGAIN] * 196
+
+
+    def test_each_has_every_filter(self, zygote):
+        """A filter holds the thread that set it and those that it starts: none may be there before the last one."""
+        waiting = zygote.take()
+        zygote.cells.append(waiting)
+        assert len(self.filters(waiting)) == 1
+        running = zygote.start("import cella, threading, time\ndef main():\n    for _ in range(3):\n"
+                               "        threading.Thread(target=time.sleep, args=(5,), daemon=True).start()\n"
+                               "    cella.progress(0.5)\n    time.sleep(5)")
+        assert zygote_driver.ready([running[0].link], [], 10)[0]
+        found = self.filters(running[0])
+        assert len(found) == 4 and len(set(found)) == 1 and found[0] > 0
+        running[0].kill()
+        zygote.collect(*running)
+
+    @staticmethod
+    def filters(cell):
+        """How many filters each thread of a cell has."""
+        number = next(line.split()[1] for line in open(f"/proc/self/fdinfo/{cell.handle}") if line.startswith("Pid:"))
+        return [int(line.split()[1]) for thread in pathlib.Path(f"/proc/{number}/task").iterdir()
+                for line in (thread / "status").read_text().splitlines() if line.startswith("Seccomp_filters:")]
+
+
+class TestTheInterpretersHooks:
+    """They are for clear words. Without them the kernel says the same in fewer."""
+
+    def test_words_of_the_hook(self, zygote):
+        report = zygote.run("def main(): open('/etc/passwd')")
+        assert report.exception == "PermissionError" and "declared inputs" in report.message
+
+    def test_without_them(self, zygote):
+        """Take the list of hooks out of the runtime's state, wherever it is: a word that points at one hook of ours."""
+        report = zygote.run(script("""
+state, taken = libpython.symbol("_PyRuntime"), 0
+for place in range(state, state + 0x2000, 8):
+    hook = read64(place)
+    if hook and hook % 16 == 0 and syscall(26, hook & ~4095, 4096, 1) == 0 and read64(hook) == 0:
+        entry = read64(hook + 8)
+        if _executable.base < entry < _executable.base + (1 << 20):
+            write64(place, 0)
+            taken += 1
+assert taken == 1, taken
+open("/etc/passwd")
+""").replace("import time\n", "import time, _cell\n_executable = Library(read64(read64(id(_cell.log) + 16) + 8))\n", 1))
+        assert report.exception == "PermissionError" and report.message == "[Errno 13] Permission denied: '/etc/passwd'", report
 
 
 class TestOthers:
