@@ -250,25 +250,26 @@ def main():
 
 def test_floods_do_not_keep_others_waiting(own: LiveExecutor, party: cella.Executor, honest: Callable[[str], None],
                                            around: Surroundings) -> None:
-    """Two cells that say as much as they can; tasks and requests of others go on meanwhile."""
-    floods = [script_task(party, "import cella\n" + corpus.raw() + FLOOD, limits={"cpu_s": 2, "log_bytes": 1000}) for _ in range(2)]
-    for task in floods:
-        until_in_cell(task)
+    """A cell that says as much as it can, in one of the places for running tasks: the other places are served as ever."""
+    if (os.cpu_count() or 1) < 2:
+        pytest.skip("ONE PROCESSOR: an executor runs one task at a time there, floods were not tried")
+    limits = {"cpu_s": 2, "wall_s": 30, "log_bytes": 1000}
+    flood = script_task(party, "import cella\n" + corpus.raw() + FLOOD, limits=limits)
+    until_in_cell(flood)
     longest = 0.0
-    for _ in range(10):
+    for _ in range(5):
         begun = time.monotonic()
         honest("python")
         longest = max(longest, time.monotonic() - begun)
-    assert any(task.refresh().state == "running" for task in floods), "the floods were over too early to show anything"
-    assert longest < 5
-    for task in floods:
-        with pytest.raises(cella.CellaError) as caught:
-            task.wait(timeout=60)
-        if killed_too_early(("LIMIT_CPU",), caught.value.code, str(caught.value)):
-            pytest.xfail(TICKS)
-        assert caught.value.code in ("LIMIT_CPU", "LIMIT_WALL")
-        assert len(caught.value.log or "") <= 1000
+    assert flood.refresh().state == "running", "the flood was over too early to show anything"
+    assert longest < 10
+    with pytest.raises(cella.CellaError) as caught:
+        flood.wait(timeout=60)
+    assert len(caught.value.log or "") <= 1000
     leaves_nothing(own, around, honest, "python")
+    if killed_too_early(("LIMIT_CPU",), caught.value.code, str(caught.value)):
+        pytest.xfail(TICKS)
+    assert caught.value.code in ("LIMIT_CPU", "LIMIT_WALL")
 
 
 @pytest.mark.xfail(strict=True, reason="cpu_s is counted in the kernel's ticks: used up with a quarter of it, or not with eight times of it")
