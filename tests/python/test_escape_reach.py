@@ -301,11 +301,12 @@ for _ in range(200):
         waiting = zygote.take()
         zygote.cells.append(waiting)
         assert len(self.filters(waiting)) == 1
-        running = zygote.start("import cella, threading, time\ndef main():\n    for _ in range(3):\n"
+        running = zygote.start("import threading, time\ndef main():\n    for _ in range(3):\n"
                                "        threading.Thread(target=time.sleep, args=(5,), daemon=True).start()\n"
-                               "    cella.progress(0.5)\n    time.sleep(5)")
-        assert zygote_driver.ready([running[0].link], [], 10)[0]
-        found = self.filters(running[0])
+                               "    time.sleep(5)")
+        until = time.monotonic() + 10
+        while len(found := self.filters(running[0])) < 4 and time.monotonic() < until:
+            time.sleep(0.02)
         assert len(found) == 4 and len(set(found)) == 1 and found[0] > 0
         running[0].kill()
         zygote.collect(*running)
@@ -370,16 +371,19 @@ found.append(sorted({syscall(228, ~who << 3 | 2, room) for who in range(2, 300)}
 place = libc.base + 4096 * 40
 room = buffer(16)
 write64(room, 2, 0)
-cella.progress(0.5)
 found.append(syscall(202, place, {operation}, _struct.unpack("<I", read(place, 4))[0], room, 0, 0xFFFFFFFF))
 """
-    WAKE = "place = libc.base + 4096 * 40\nfound.append(syscall(202, place, {operation}, 1000, 0, 0, 0xFFFFFFFF))"
+    WAKE = """
+place, until = libc.base + 4096 * 40, time.monotonic() + 1.2
+while time.monotonic() < until and not any(found):
+    found.append(syscall(202, place, {operation}, 1000, 0, 0, 0xFFFFFFFF))
+    time.sleep(0.02)
+found = [max(found)]
+"""
 
     def wake_the_other(self, first, second, wait, wake):
         """What the waiter gets, and how many the waker woke."""
-        waiter = first.start("import cella\n" + script(self.WAIT.format(operation=wait)))
-        assert zygote_driver.ready([waiter[0].link], [], 10)[0]
-        time.sleep(0.1)
+        waiter = first.start(script(self.WAIT.format(operation=wait)))
         woken = second.run(script(self.WAKE.format(operation=wake)))
         waited = first.collect(*waiter)
         return (waited.result or [waited.signal])[0], (woken.result or [woken.signal])[0]
