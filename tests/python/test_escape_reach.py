@@ -18,9 +18,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "escapes"))
 import corpus
 
 
-@pytest.fixture(scope="module", params=corpus.PROFILES)
+@pytest.fixture(scope="module", params=corpus.there())
 def zygote(request):
-    with ZygoteDriver(corpus.has(request.param)) as driver:
+    with ZygoteDriver(request.param) as driver:
         yield driver
 
 
@@ -343,6 +343,13 @@ open("/etc/passwd")
         assert report.exception == "PermissionError" and report.message == "[Errno 13] Permission denied: '/etc/passwd'", report
 
 
+@pytest.fixture(scope="module")
+def pair():
+    """Two zygotes of one profile, as two function owners may have them."""
+    with ZygoteDriver("python") as first, ZygoteDriver("python") as second:
+        yield first, second
+
+
 class TestOthers:
     def test_signals_reach_nobody(self, zygote):
         """Every call that signals, at every process a cell could name; a sibling sleeps on, the zygote serves on."""
@@ -399,14 +406,11 @@ found.append(lock.acquire(timeout=5))
 """) == [True]
 
     @pytest.mark.xfail(strict=True, reason="a futex on a page of a shared library is one of all cells: they can talk through it")
-    def test_cells_can_not_wake_each_other(self):
+    def test_cells_can_not_wake_each_other(self, pair):
         """A futex that is not private is known by file and offset, and all cells have the same libraries' files mapped."""
-        with ZygoteDriver("python") as first, ZygoteDriver("python") as second:
-            waited, woken = self.wake_the_other(first, second, 0, 1)
-            assert waited != 0 and woken != 1
-            waited, woken = self.wake_the_other(first, second, 9, 10)
+        for wait, wake in ((0, 1), (9, 10)):
+            waited, woken = self.wake_the_other(*pair, wait, wake)
             assert waited != 0 and woken != 1
 
-    def test_private_futexes_stay_private(self):
-        with ZygoteDriver("python") as first, ZygoteDriver("python") as second:
-            assert self.wake_the_other(first, second, 128, 129) == (-errno.ETIMEDOUT, 0)
+    def test_private_futexes_stay_private(self, pair):
+        assert self.wake_the_other(*pair, 128, 129) == (-errno.ETIMEDOUT, 0)

@@ -109,9 +109,8 @@ def honest(own: LiveExecutor) -> Callable[[str], None]:
 @pytest.fixture(scope="module")
 def around(own: LiveExecutor, honest: Callable[[str], None]) -> Surroundings:
     """The executor and its machine as they were before the first attack."""
-    for profile in corpus.PROFILES:
-        if corpus.built(profile):
-            honest(profile)
+    for profile in corpus.there():
+        honest(profile)
     return Surroundings(own)
 
 
@@ -180,7 +179,7 @@ QUICK = ("bad_closing", "bad_code", "bad_runtime", "bad_output_lie", "bad_output
 def test_fifty_attacks_leave_no_descriptors(own: LiveExecutor, party: cella.Executor, around: Surroundings,
                                             honest: Callable[[str], None]) -> None:
     """Monitor, front and zygotes have as much open as before; one that is kept open would show."""
-    profiles = [profile for profile in corpus.PROFILES if corpus.built(profile)]
+    profiles = corpus.there()
     for profile in profiles:
         honest(profile)
     wait_until(lambda: around.open_files() == (time.sleep(0.3), around.open_files())[1], 20, "the executor has settled")
