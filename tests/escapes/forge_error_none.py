@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Tries: to end with a status that is not a script's: none
+# Tries: to end with a status that is not a script's to give: none
 # Must: CELL_DIED: made no sense
 # Needs: raw
 # Limits: cpu_s=5

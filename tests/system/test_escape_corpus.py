@@ -18,7 +18,13 @@ from live import REPOSITORY, LiveExecutor, descendants, running, script_task, un
 sys.path.insert(0, str(REPOSITORY / "tests" / "escapes"))
 import corpus
 
+FORGED = "statuses that are the monitor's to give are taken from a cell: the whole category TASK, and LIMIT_CPU"
 KNOWN = {
+    "bad_cancelled": FORGED,
+    "bad_exception_class": "an exception whose class has a hostile metaclass breaks the runtime: CELL_DIED instead of SCRIPT_FAILED",
+    "forge_error_cancelled": FORGED,
+    "forge_error_limit_cpu": FORGED,
+    "forge_error_sandbox_violation": FORGED,
     "forge_done_long": "a DONE with words behind it is taken as DONE: the monitor notes it before it has looked at the rest",
     "forge_error_short": "an ERROR whose field is longer than the message is reported as LIMIT_RESULT",
 }
@@ -153,16 +159,19 @@ def leaves_nothing(own: LiveExecutor, around: Surroundings, honest: Callable[[st
     around.unchanged()
 
 
-@pytest.mark.parametrize("name", corpus.attacks("bad_"))
+def with_known(names: list[str]) -> list[Any]:
+    """Parameters of a test: those with a known defect are expected to fail."""
+    marks = {name: [pytest.mark.xfail(strict=True, reason=KNOWN[name])] for name in KNOWN}
+    return [pytest.param(name, marks=marks.get(name, [])) for name in names]
+
+
+@pytest.mark.parametrize("name", with_known(corpus.attacks("bad_")))
 def test_bad_scripts(own: LiveExecutor, party: cella.Executor, around: Surroundings, honest: Callable[[str], None], name: str) -> None:
     judge(*try_it(party, name, "python"))
     leaves_nothing(own, around, honest, "python")
 
 
-@pytest.mark.parametrize("name", [
-    pytest.param(name, marks=[pytest.mark.xfail(strict=True, reason=KNOWN[name])] if name in KNOWN else [])
-    for name in corpus.attacks("forge_")
-])
+@pytest.mark.parametrize("name", with_known(corpus.attacks("forge_")))
 def test_forged_messages(own: LiveExecutor, party: cella.Executor, around: Surroundings, honest: Callable[[str], None],
                          name: str) -> None:
     judge(*try_it(party, name, "python"))
