@@ -59,15 +59,17 @@ class Library:
         while read(base, 4) != b"\x7fELF":
             base -= 4096
         self.base = base
+        bias = 0 if read(base + 16, 2) == b"\2\0" else base  # a program of fixed addresses names them as they are
+        self._bias = bias
         self.segments = []
         tags = {}
         table, count = base + read64(base + 32), _struct.unpack("<H", read(base + 56, 2))[0]
         for place in range(table, table + 56 * count, 56):
             kind, flags, _, address, _, _, size, _ = _struct.unpack("<IIQQQQQQ", read(place, 56))
             if kind == 1:
-                self.segments.append((base + address, size, flags))
+                self.segments.append((bias + address, size, flags))
             elif kind == 2:
-                at = base + address
+                at = bias + address
                 while read64(at):
                     tags[read64(at)] = read64(at + 8)
                     at += 16
@@ -86,7 +88,7 @@ class Library:
                 offset, info, _ = _struct.unpack("<QQq", read(place, 24))
                 if info >> 32 and info & 0xFFFFFFFF in (6, 7):
                     if self._name(_struct.unpack("<I", read(self.tag[6] + 24 * (info >> 32), 4))[0]) == name:
-                        return read64(self.base + offset)
+                        return read64(self._bias + offset)
         raise LookupError(name)
 
     def symbol(self, name):
@@ -100,7 +102,7 @@ class Library:
         offset = self.names.index(name.encode() + b"\0")
         while offset not in self._symbols:  # the end of a longer name, or not one of its own
             offset = self.names.index(name.encode() + b"\0", offset + 1)
-        return self.base + self._symbols[offset]
+        return self._bias + self._symbols[offset]
 
     def code(self, pattern):
         """Address of these bytes among executable ones, or 0."""
