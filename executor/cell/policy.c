@@ -2,6 +2,7 @@
 #include "cell/policy.h"
 
 #include <errno.h>
+#include <linux/futex.h>
 #include <stdbool.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -29,7 +30,7 @@
 
 static const struct cella_filter_rule rules[] = {
     /* Computing on memory and on the descriptors that were handed in. */
-    ALLOW(fstat), ALLOW(lseek), ALLOW(munmap), ALLOW(mremap), ALLOW(madvise), ALLOW(brk), ALLOW(futex),
+    ALLOW(fstat), ALLOW(lseek), ALLOW(munmap), ALLOW(mremap), ALLOW(madvise), ALLOW(brk),
     ALLOW(getrandom), ALLOW(getrusage), ALLOW(clock_gettime), ALLOW(rt_sigreturn), ALLOW(exit),
     ALLOW(exit_group), ALLOW(set_robust_list), ALLOW(rseq), ALLOW(rt_sigprocmask), ALLOW(gettid), ALLOW(getpid),
     ALLOW(sched_yield), ALLOW(sched_getaffinity), ALLOW(clock_nanosleep), ALLOW(poll), ALLOW(getuid),
@@ -49,6 +50,13 @@ static const struct cella_filter_rule rules[] = {
 
     CELLA_FILTER_ALLOW_EQUAL(clone, 0, CLONE_NEW_ANY | CLONE_THREAD_AND_VM, CLONE_THREAD_AND_VM),
     CELLA_FILTER_ERRNO_EQUAL(clone, EPERM, 0, CLONE_THREAD_FLAG, 0),
+
+    /*
+     * Other futexes are known by file and offset: on a page of a library that all cells have mapped, cells could talk.
+     * pthread_join waits on such a one, and looks again after EAGAIN.
+     */
+    CELLA_FILTER_ALLOW_EQUAL(futex, 1, FUTEX_PRIVATE_FLAG, FUTEX_PRIVATE_FLAG),
+    CELLA_FILTER_ERRNO_EQUAL(futex, EAGAIN, 1, FUTEX_PRIVATE_FLAG, 0),
 
     /* Starting an output anew; any other length would make holes. */
     CELLA_FILTER_ALLOW_EQUAL(ftruncate, 1, CELLA_FILTER_MASK_ALL, 0),

@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: Apache-2.0
+# Tries: to say that it is done, with a result, and then to go on
+# Must: DONE
+# Needs: raw
+# Limits: cpu_s=5
+LOG, PROGRESS, RESULT, ERROR, DONE, HERE = (bytes([kind]) for kind in range(2, 8))
+
+
+def say(packet, flags=0x4000):
+    return syscall(44, 64, _keep(packet), len(packet), flags, 0, 0)
+
+
+def main():
+    say(RESULT + b'"forged"')
+    say(DONE)
+    while True:
+        say(LOG + b"more")

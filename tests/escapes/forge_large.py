@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: Apache-2.0
+# Tries: a message that is larger than any
+# Must: CELL_DIED: made no sense
+# Needs: raw
+# Limits: cpu_s=5
+LOG, PROGRESS, RESULT, ERROR, DONE, HERE = (bytes([kind]) for kind in range(2, 8))
+
+
+def say(packet, flags=0x4000):
+    return syscall(44, 64, _keep(packet), len(packet), flags, 0, 0)
+
+
+def main():
+    for size in (32768 + 1, 65536, 150000):
+        say(LOG + bytes(size))
+    while True:
+        pass
