@@ -31,4 +31,5 @@ enum cella_courier_kind {
     CELLA_COURIER_FETCHED = 2,
     CELLA_COURIER_STORE = 3,
     CELLA_COURIER_STORED = 4,
+    CELLA_COURIER_STREAMED = 5,
 };

@@ -52,6 +52,17 @@ static cella_status receive_fetched(struct cella_courier *courier, struct cella_
     return CELLA_OK;
 }
 
+static cella_status receive_streamed(struct cella_courier *courier, struct cella_reader *reader)
+{
+    uint32_t number;
+    uint16_t index;
+    CELLA_TRY(cella_read_u32(reader, &number));
+    CELLA_TRY(cella_read_u16(reader, &index));
+    CELLA_TRY(cella_reader_end(reader));
+    courier->events->streamed(courier->context, cella_status_from_number(number), index);
+    return CELLA_OK;
+}
+
 static cella_status receive_stored(struct cella_courier *courier, struct cella_reader *reader)
 {
     uint32_t number;
@@ -73,6 +84,8 @@ static cella_status receive_message(struct cella_courier *courier, struct cella_
     switch (kind) {
     case CELLA_COURIER_FETCHED:
         return receive_fetched(courier, &reader, packet);
+    case CELLA_COURIER_STREAMED:
+        return receive_streamed(courier, &reader);
     case CELLA_COURIER_STORED:
         return receive_stored(courier, &reader);
     default:
@@ -103,6 +116,17 @@ static cella_status read_message(struct cella_courier *courier)
     cella_status status = receive_message(courier, &packet);
     cella_packet_close(&packet);
     return status;
+}
+
+void cella_courier_poll(struct cella_courier *courier)
+{
+    cella_status status = CELLA_OK;
+    while (status == CELLA_OK && !courier->released) {
+        status = read_message(courier);
+    }
+    if (status != CELLA_OK && status != CELLA_BUSY && !courier->released) {
+        lost(courier);
+    }
 }
 
 static void courier_readable(void *context, uint32_t events)

@@ -230,7 +230,7 @@ static cella_status check_draft(struct cella_monitor *monitor, struct cella_call
     if (json_array_size(draft->participants) != 1) {
         return CELLA_NOT_APPROVED;
     }
-    return cella_task_may_run(monitor, &draft->function->spec);
+    return cella_task_may_run(monitor, call->party, &draft->function->spec);
 }
 
 static cella_status commit_draft(struct cella_monitor *monitor, struct cella_call *call, const struct draft *draft,
