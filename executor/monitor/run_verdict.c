@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define CPU_SLACK_MS 250U
+#define CPU_SLACK_MS 250U /* the kernel counts in ticks and ends a little early */
 #define STATUS_MAX 4096U /* of /proc/<pid>/status: the memory figures stand in its first kilobyte */
 
 /* ---- usage ---- */
@@ -90,25 +90,56 @@ static const char *output_name(const struct cella_run *run, size_t index)
     return "";
 }
 
-/* The cell says that an output reached its limit; which one, the monitor sees by itself: the largest. */
-static void name_output(struct cella_run *run)
+/* Where the cell's message has this name in quotation marks; SIZE_MAX where it has not. */
+static size_t find_quoted(struct cella_view message, const char *name)
 {
-    size_t largest = 0;
+    size_t size = strlen(name);
+    for (size_t i = 0; i + size + 2 <= message.size; i++) {
+        const uint8_t *at = message.data + i;
+        if (at[0] == '\'' && at[size + 1] == '\'' && memcmp(at + 1, name, size) == 0) {
+            return i;
+        }
+    }
+    return SIZE_MAX;
+}
+
+/*
+ * Which output reached its limit: the first that the cell's message quotes, else the largest. What the script may have
+ * put there chooses among declared names at most.
+ */
+static size_t find_output(const struct cella_run *run)
+{
+    size_t found = 0;
+    size_t first = SIZE_MAX;
     off_t most = -1;
     for (size_t i = 0; i < run->output_count; i++) {
         struct stat facts;
-        if (fstat(run->outputs[i], &facts) == 0 && facts.st_size > most) {
-            largest = i;
+        size_t place = find_quoted(cella_secret_view(&run->error_message), output_name(run, i));
+        bool larger = first == SIZE_MAX && fstat(run->outputs[i], &facts) == 0 && facts.st_size > most;
+        if (place < first) {
+            first = place;
+            found = i;
+        } else if (larger) {
             most = facts.st_size;
+            found = i;
         }
     }
+    return found;
+}
+
+static void name_output(struct cella_run *run)
+{
+    size_t index = find_output(run);
     unsigned long long limit = run->task->limits.output_bytes;
-    if (run->task->isolation.padded || most < 0) { /* exact sizes are what the contract keeps to itself */
+    struct stat facts;
+    if (run->task->isolation.padded || fstat(run->outputs[index], &facts) != 0) {
+        /* Exact sizes are what the contract keeps to itself. */
         (void) snprintf(run->detail, sizeof(run->detail), "limit output_bytes %llu; output %s was to have more", limit,
-                        output_name(run, largest));
+                        output_name(run, index));
     } else {
-        (void) snprintf(run->detail, sizeof(run->detail), "limit output_bytes %llu; output %s has %lld and was to have more",
-                        limit, output_name(run, largest), (long long) most);
+        (void) snprintf(run->detail, sizeof(run->detail),
+                        "limit output_bytes %llu; output %s has %lld and was to have more", limit,
+                        output_name(run, index), (long long) facts.st_size);
     }
 }
 
