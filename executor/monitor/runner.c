@@ -11,6 +11,8 @@
 
 /* Runs for each cell that may run: while one computes, the data of the next is moved. */
 #define RUNS_PER_CELL 2U
+/* From the end of the last run to making new cells: by then its answer has reached the client. */
+#define QUIET_MS 1U
 
 struct cella_runner {
     struct cella_monitor *monitor;
@@ -18,6 +20,8 @@ struct cella_runner {
     struct cella_run *runs; /* the oldest first */
     size_t running;
     struct cella_leftovers *leftovers;
+    bool busy; /* runs there were when it was last looked */
+    struct cella_timer quiet;
 };
 
 struct cella_monitor *cella_runner_monitor(struct cella_runner *runner)
@@ -423,10 +427,13 @@ void cella_runner_advance(struct cella_runner *runner)
     if (runner->running > 0) {
         give_out_cells(runner);
     }
-    if (runner->running == 0) {
+    if (runner->running == 0 && !runner->busy && !runner->quiet.active) {
         cella_pool_refill(monitor->pool);
         cella_couriers_refill(monitor->couriers);
+    } else if (runner->running == 0 && runner->busy) {
+        cella_loop_set_timer(monitor->loop, &runner->quiet, QUIET_MS);
     }
+    runner->busy = runner->running > 0;
 }
 
 /* ---- what operations ask for ---- */
@@ -468,6 +475,11 @@ cella_status cella_runner_may_run(const struct cella_runner *runner, const struc
     return whole || monitor->config.allow_missing_layers ? CELLA_OK : CELLA_UNSAFE;
 }
 
+static void quiet_enough(void *context)
+{
+    (void) context; /* the round that follows refills */
+}
+
 bool cella_runner_is_idle(const struct cella_runner *runner)
 {
     return runner->queue.count == 0 && runner->running == 0 && cella_leftovers_none(runner->leftovers);
@@ -482,6 +494,7 @@ cella_status cella_runner_new(struct cella_monitor *monitor, struct cella_runner
         return CELLA_NO_MEMORY;
     }
     runner->monitor = monitor;
+    runner->quiet.expired = quiet_enough;
     *out = runner;
     runner->leftovers = cella_leftovers_new(monitor);
     if (runner->leftovers == NULL) {
@@ -504,5 +517,6 @@ void cella_runner_free(struct cella_runner *runner)
     cella_couriers_free(runner->monitor->couriers);
     cella_pool_free(runner->monitor->pool);
     cella_leftovers_free(runner->leftovers);
+    cella_loop_clear_timer(runner->monitor->loop, &runner->quiet);
     free(runner);
 }
