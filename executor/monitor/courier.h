@@ -40,6 +40,13 @@ CELLA_MUST_USE cella_status cella_courier_send(struct cella_courier *courier, co
                                                const int *descriptors, size_t count);
 /* Deliver what it has said and nobody has read yet. It may be released afterwards. */
 void cella_courier_poll(struct cella_courier *courier);
+/*
+ * Let it go, and forget it; no event follows. It was told to store, and nobody wants that any more: it deletes what it has
+ * stored and leaves. It is killed when it has not within CELLA_COURIER_TIDY_MS. Accepts NULL.
+ */
+void cella_courier_dismiss(struct cella_courier *courier);
+/* Whether one that was dismissed has not left yet. */
+bool cella_couriers_tidy_up(const struct cella_couriers *couriers);
 /* Kill it and forget it; no event follows. Accepts NULL. */
 void cella_courier_release(struct cella_courier *courier);
 

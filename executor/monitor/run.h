@@ -31,7 +31,6 @@ struct cella_run {
     bool exited;                 /* the zygote has reported the cell's end */
     bool done;                   /* the cell has said DONE */
     bool refused;                /* the cell has said ERROR */
-    bool final;                  /* nobody can write to the outputs any more */
     bool silent;                 /* its socket has been read to the end */
     bool broken;                 /* what it said made no sense, or was too much */
     bool cancelled;

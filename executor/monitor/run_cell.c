@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "monitor/run.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/syscall.h>
@@ -133,18 +132,7 @@ static void signal_cell(const struct cella_run *run, int number)
     (void) syscall(SYS_pidfd_send_signal, run->cell.pidfd, number, NULL, 0U);
 }
 
-/* From here on nobody can change an output, dying cell or not. Fails while the cell still has one mapped for writing. */
-static bool seal_outputs(const struct cella_run *run)
-{
-    for (size_t i = 0; i < run->output_count; i++) {
-        if (fcntl(run->outputs[i], F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) != 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* After its last word a cell is measured and killed: whatever it still wants to do, its outputs are final. */
+/* After its last word a cell is measured and killed: once it has ended, its outputs are final. */
 static void judge_message(struct cella_run *run, cella_status status)
 {
     if (status == CELLA_TOO_LARGE) {
@@ -159,7 +147,6 @@ static void judge_message(struct cella_run *run, cella_status status)
     } else if (cella_run_has_spoken(run) && !run->exited) {
         (void) cella_run_measure(run);
         signal_cell(run, SIGKILL);
-        run->final = seal_outputs(run);
     }
 }
 

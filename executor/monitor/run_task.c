@@ -103,7 +103,7 @@ static cella_status make_outputs(struct cella_run *run)
         if (run->task->outputs[i].receivers == 0) {
             continue;
         }
-        int descriptor = memfd_create("output", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+        int descriptor = memfd_create("output", MFD_CLOEXEC);
         if (descriptor < 0) {
             return CELLA_SYSTEM_FAILED;
         }

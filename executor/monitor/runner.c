@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "base/layers.h"
-#include "monitor/leftover.h"
 #include "monitor/queue.h"
 #include "monitor/run.h"
 
@@ -19,7 +18,6 @@ struct cella_runner {
     struct cella_queue queue;
     struct cella_run *runs; /* the oldest first */
     size_t running;
-    struct cella_leftovers *leftovers;
     bool busy; /* runs there were when it was last looked */
     struct cella_timer quiet;
 };
@@ -50,16 +48,6 @@ static void stop_clock(struct cella_run *run)
 
 /* ---- the end of a run ---- */
 
-/* Nobody will get the keys of what was stored for a task that did not finish. */
-static void drop_outputs(struct cella_run *run)
-{
-    for (size_t i = 0; i < run->task->function->spec.output_count; i++) {
-        if (run->task->outputs[i].receivers != 0) {
-            cella_leftovers_add(run->runner->leftovers, run->task->outputs[i].object);
-        }
-    }
-}
-
 static void end_run(struct cella_run *run, cella_status status, struct cella_reader *stored)
 {
     struct cella_runner *runner = run->runner;
@@ -74,7 +62,9 @@ static void end_run(struct cella_run *run, cella_status status, struct cella_rea
         cella_monitor_log(runner->monitor, "task %s could not be ended: no memory", run->task->entry.id);
     }
     if (run->asked_to_store && run->task->state != CELLA_TASK_FINISHED) {
-        drop_outputs(run);
+        /* Nobody will get the keys of what it has stored: it deletes that. */
+        cella_courier_dismiss(run->courier);
+        run->courier = NULL;
     }
     struct cella_run **place = &runner->runs;
     while (*place != run) {
@@ -210,10 +200,14 @@ static void deadline_passed(void *context)
     end_run(run, CELLA_LIMIT_WALL, NULL);
 }
 
-/* The cell will not do anything more that matters: it has ended, or said its last word and can not take it back. */
+/*
+ * The cell will not do anything more that matters: it has ended, or said its last word and can not take it back. A cell
+ * that may still write to outputs has to have ended before they are stored.
+ */
 static bool cell_is_over(const struct cella_run *run)
 {
-    return run->exited || (cella_run_has_spoken(run) && run->measured && (run->refused || run->final));
+    bool writes = run->done && run->output_count > 0;
+    return run->exited || (cella_run_has_spoken(run) && run->measured && !writes);
 }
 
 void cella_run_settle(struct cella_run *run)
@@ -482,7 +476,7 @@ static void quiet_enough(void *context)
 
 bool cella_runner_is_idle(const struct cella_runner *runner)
 {
-    return runner->queue.count == 0 && runner->running == 0 && cella_leftovers_none(runner->leftovers);
+    return runner->queue.count == 0 && runner->running == 0 && !cella_couriers_tidy_up(runner->monitor->couriers);
 }
 
 /* ---- life ---- */
@@ -496,10 +490,6 @@ cella_status cella_runner_new(struct cella_monitor *monitor, struct cella_runner
     runner->monitor = monitor;
     runner->quiet.expired = quiet_enough;
     *out = runner;
-    runner->leftovers = cella_leftovers_new(monitor);
-    if (runner->leftovers == NULL) {
-        return CELLA_NO_MEMORY;
-    }
     CELLA_TRY(cella_pool_new(monitor, cell_exited, runner, &monitor->pool));
     return cella_couriers_new(monitor, &monitor->couriers);
 }
@@ -516,7 +506,6 @@ void cella_runner_free(struct cella_runner *runner)
     }
     cella_couriers_free(runner->monitor->couriers);
     cella_pool_free(runner->monitor->pool);
-    cella_leftovers_free(runner->leftovers);
     cella_loop_clear_timer(runner->monitor->loop, &runner->quiet);
     free(runner);
 }
