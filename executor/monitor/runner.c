@@ -8,8 +8,11 @@
 #include "monitor/queue.h"
 #include "monitor/run.h"
 
-/* Runs for each cell that may run: while one computes, the data of the next is moved. */
-#define RUNS_PER_CELL 2U
+/*
+ * Runs beyond those that have a cell: as many as there may be cells, so that the data of the next are moved while one
+ * computes, but no more than this: each may have a courier, and the host has links for so many (host/links.h).
+ */
+#define RUNS_AHEAD_MAX 8U
 /* From the end of the last run to making new cells: by then its answer has reached the client. */
 #define QUIET_MS 1U
 
@@ -279,7 +282,7 @@ static cella_status give_to_cell(struct cella_run *run)
         cella_status status = begin(run);
         status = status == CELLA_OK ? cella_run_start_cell(monitor, run) : status;
         if (status != CELLA_CLOSED) {
-            return status;
+            return status == CELLA_BUSY ? CELLA_SYSTEM_FAILED : status; /* BUSY is for a pool without a cell */
         }
         cella_pool_discard(monitor->pool, &run->cell);
     }
@@ -413,7 +416,9 @@ static void give_out_cells(struct cella_runner *runner)
 void cella_runner_advance(struct cella_runner *runner)
 {
     struct cella_monitor *monitor = runner->monitor;
-    while (runner->running < RUNS_PER_CELL * monitor->config.concurrency && runner->queue.count > 0) {
+    size_t cells = monitor->config.concurrency;
+    size_t most = cells + (cells < RUNS_AHEAD_MAX ? cells : RUNS_AHEAD_MAX);
+    while (runner->running < most && runner->queue.count > 0) {
         if (!start_task(runner, cella_queue_take(&runner->queue))) {
             break;
         }

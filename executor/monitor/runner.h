@@ -6,8 +6,8 @@
  * while it is on its way; whatever happens to it in between ends in one commit: finished, failed or cancelled. A task
  * that did not finish releases nothing.
  *
- * As many cells work at a time as the configuration says (concurrency). Twice as many runs are on their way, so that data
- * are moved while other tasks compute. Parties take turns twice: when tasks leave the queue (queue.h), and when a cell
+ * As many cells work at a time as the configuration says (concurrency). Up to twice as many runs are on their way, so that
+ * data are moved while other tasks compute. Parties take turns twice: when tasks leave the queue (queue.h), and when a cell
  * is free, which goes to the party with the fewest. The wall clock of a task stands still while others have the cells.
  */
 

@@ -195,7 +195,7 @@ cella_status cella_operation_task_approve(struct cella_monitor *monitor, struct 
         CELLA_CLEANUP(cella_json_cleanup)
         json_t *body = json_pack("{s:s, s:s}", "task", id, "party", call->party->entry.id);
         CELLA_TRY(cella_monitor_commit(monitor, CELLA_EVENT_TASK_APPROVED, body));
-        cella_monitor_log(monitor, "task approved %s by %s", id, call->party->entry.id);
+        cella_monitor_log(monitor, "task approved %s", id);
         cella_monitor_task_changed(monitor, task);
     }
     return cella_task_reply(call, task);

@@ -455,6 +455,20 @@ def test_the_host_learns_orders_of_magnitude(own: LiveExecutor) -> None:
         assert str(exact) not in line
 
 
+def test_the_host_does_not_learn_who_does_what(own: LiveExecutor) -> None:
+    a, b = own.client(), own.client()
+    function = two_inputs(a)
+    task = a.tasks.create(function, inputs={"left": a.party, "right": b.party}, outputs={"out": [a.party]})
+    at_b = as_seen_by(b, task)
+    task.assign({"left": a.data.add(b"a")})
+    at_b.assign({"right": b.data.add(b"b")})
+    approve_all(task, at_b)
+    task.invoke().wait()
+    own.wait_for_log(f"task finished {task.id}")
+    about = [line for line in own.log().splitlines() if a.party in line or b.party in line]
+    assert all(re.search(r"party enrolled \S+$", line) for line in about), about
+
+
 @pytest.mark.parametrize("body, limits, code, detail", [
     ("while True: pass", {"cpu_s": 1}, "LIMIT_CPU", r"limit cpu_s 1; used (0\.[89]|1\.\d) s"),
     ("import time; time.sleep(60)", {"wall_s": 1}, "LIMIT_WALL", r"limit wall_s 1; used 1\.\d s"),
