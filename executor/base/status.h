@@ -99,6 +99,8 @@ enum cella_category {
     /* 5xx: limits */                                                                                                \
     ROW(BUSY,               501, LIMIT,    LimitError,      "queue is full; try again later")                        \
     ROW(TOO_MANY,           502, LIMIT,    LimitError,      "too many objects of this kind")                         \
+    ROW(PARTY_BUSY,         503, LIMIT,    LimitError,      "this party has as many tasks waiting as one party may; "\
+                                                            "wait for some of them to end, or cancel some")          \
     ROW(LIMIT_WALL,         510, LIMIT,    LimitError,      "task ran longer than its wall-clock limit")             \
     ROW(LIMIT_CPU,          511, LIMIT,    LimitError,      "task used more CPU time than its limit")                \
     ROW(LIMIT_MEMORY,       512, LIMIT,    LimitError,      "task used more memory than its limit")                  \

@@ -21,6 +21,7 @@
 #define CELLA_COURIER_MONITOR_FD 3
 #define CELLA_COURIER_LINK_FD 4
 #define CELLA_COURIER_MESSAGE_MAX 32768U
+#define CELLA_COURIER_TIDY_MS 10000U
 
 /* How an input arrives in the cell: the numbers of enum cella_input_form (cell/message.h). */
 #define CELLA_COURIER_MEMORY 1U
@@ -31,4 +32,5 @@ enum cella_courier_kind {
     CELLA_COURIER_FETCHED = 2,
     CELLA_COURIER_STORE = 3,
     CELLA_COURIER_STORED = 4,
+    CELLA_COURIER_STREAMED = 5,
 };

@@ -20,7 +20,9 @@ struct cella_courier {
     int pidfd;
     int socket;
     bool released;
-    bool lost; /* it went away before its task was over */
+    bool lost;     /* it went away before its task was over */
+    bool tidying;  /* it was dismissed */
+    struct cella_timer patience;
     struct cella_watcher watcher;
     struct cella_courier *next;
 };
@@ -52,6 +54,17 @@ static cella_status receive_fetched(struct cella_courier *courier, struct cella_
     return CELLA_OK;
 }
 
+static cella_status receive_streamed(struct cella_courier *courier, struct cella_reader *reader)
+{
+    uint32_t number;
+    uint16_t index;
+    CELLA_TRY(cella_read_u32(reader, &number));
+    CELLA_TRY(cella_read_u16(reader, &index));
+    CELLA_TRY(cella_reader_end(reader));
+    courier->events->streamed(courier->context, cella_status_from_number(number), index);
+    return CELLA_OK;
+}
+
 static cella_status receive_stored(struct cella_courier *courier, struct cella_reader *reader)
 {
     uint32_t number;
@@ -73,6 +86,8 @@ static cella_status receive_message(struct cella_courier *courier, struct cella_
     switch (kind) {
     case CELLA_COURIER_FETCHED:
         return receive_fetched(courier, &reader, packet);
+    case CELLA_COURIER_STREAMED:
+        return receive_streamed(courier, &reader);
     case CELLA_COURIER_STORED:
         return receive_stored(courier, &reader);
     default:
@@ -105,6 +120,17 @@ static cella_status read_message(struct cella_courier *courier)
     return status;
 }
 
+void cella_courier_poll(struct cella_courier *courier)
+{
+    cella_status status = CELLA_OK;
+    while (status == CELLA_OK && !courier->released) {
+        status = read_message(courier);
+    }
+    if (status != CELLA_OK && status != CELLA_BUSY && !courier->released) {
+        lost(courier);
+    }
+}
+
 static void courier_readable(void *context, uint32_t events)
 {
     struct cella_courier *courier = context;
@@ -122,6 +148,25 @@ cella_status cella_courier_send(struct cella_courier *courier, const struct cell
 }
 
 /* ---- life ---- */
+
+/* It is nobody's any more. */
+static void forget(struct cella_courier *courier)
+{
+    courier->released = true;
+    if (courier->couriers->idle == courier) {
+        courier->couriers->idle = NULL;
+    }
+    cella_loop_unwatch(courier->couriers->monitor->loop, &courier->watcher);
+    cella_child_close(&courier->socket);
+}
+
+static void kill_courier(struct cella_courier *courier)
+{
+    if (courier->pidfd >= 0) {
+        (void) syscall(SYS_pidfd_send_signal, courier->pidfd, SIGKILL, NULL, 0U);
+        cella_child_close(&courier->pidfd);
+    }
+}
 
 static cella_status start_courier(struct cella_couriers *couriers, struct cella_courier *courier)
 {
@@ -179,6 +224,14 @@ cella_status cella_couriers_new(struct cella_monitor *monitor, struct cella_cour
     return CELLA_OK;
 }
 
+/* Its process has ended, or ends with the monitor. */
+static void free_courier(struct cella_courier *courier)
+{
+    cella_loop_clear_timer(courier->couriers->monitor->loop, &courier->patience);
+    kill_courier(courier);
+    free(courier);
+}
+
 void cella_couriers_free(struct cella_couriers *couriers)
 {
     if (couriers == NULL) {
@@ -186,9 +239,9 @@ void cella_couriers_free(struct cella_couriers *couriers)
     }
     while (couriers->all != NULL) {
         struct cella_courier *courier = couriers->all;
-        cella_courier_release(courier);
         couriers->all = courier->next;
-        free(courier);
+        cella_courier_release(courier);
+        free_courier(courier);
     }
     free(couriers);
 }
@@ -218,19 +271,38 @@ cella_status cella_couriers_take(struct cella_couriers *couriers, const struct c
     return CELLA_OK;
 }
 
-void cella_courier_release(struct cella_courier *courier)
+static void patience_lost(void *context)
+{
+    kill_courier(context);
+}
+
+void cella_courier_dismiss(struct cella_courier *courier)
 {
     if (courier == NULL || courier->released) {
         return;
     }
-    courier->released = true;
-    if (courier->couriers->idle == courier) {
-        courier->couriers->idle = NULL;
+    forget(courier);
+    courier->tidying = true;
+    courier->patience.expired = patience_lost;
+    courier->patience.context = courier;
+    cella_loop_set_timer(courier->couriers->monitor->loop, &courier->patience, CELLA_COURIER_TIDY_MS);
+}
+
+bool cella_couriers_tidy_up(const struct cella_couriers *couriers)
+{
+    const struct cella_courier *courier = couriers->all;
+    while (courier != NULL && !courier->tidying) {
+        courier = courier->next;
     }
-    cella_loop_unwatch(courier->couriers->monitor->loop, &courier->watcher);
-    (void) syscall(SYS_pidfd_send_signal, courier->pidfd, SIGKILL, NULL, 0U);
-    cella_child_close(&courier->pidfd);
-    cella_child_close(&courier->socket);
+    return courier != NULL;
+}
+
+void cella_courier_release(struct cella_courier *courier)
+{
+    if (courier != NULL && !courier->released) {
+        forget(courier);
+        kill_courier(courier);
+    }
 }
 
 bool cella_couriers_reaped(struct cella_couriers *couriers, pid_t pid, int wait_status)
@@ -259,6 +331,6 @@ bool cella_couriers_reaped(struct cella_couriers *couriers, pid_t pid, int wait_
         place = &(*place)->next;
     }
     *place = courier->next;
-    free(courier);
+    free_courier(courier);
     return true;
 }

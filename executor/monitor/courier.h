@@ -12,9 +12,14 @@
 struct cella_courier;
 
 struct cella_courier_events {
-    /* Inputs are in memory: count descriptors of sealed memfds, which the receiver owns. Or an error with the index. */
+    /*
+     * Inputs are here: count descriptors of sealed memfds and of pipes that streams come from, which the receiver owns.
+     * Or an error with the index of the input to blame.
+     */
     void (*fetched)(void *context, cella_status status, size_t index, const int *descriptors, size_t count);
-    /* Outputs are stored: digests and sizes follow in the reader, one pair per output. Or an error with the index. */
+    /* Every stream was delivered whole and had its registered digest. Or an error with the index of the input. */
+    void (*streamed)(void *context, cella_status status, size_t index);
+    /* Outputs are stored: digest, sealed and plain size follow in the reader for each. Or an error with the index. */
     void (*stored)(void *context, cella_status status, size_t index, struct cella_reader *outputs);
     /* The courier is gone before it answered. */
     void (*died)(void *context);
@@ -33,6 +38,15 @@ void cella_couriers_refill(struct cella_couriers *couriers);
 /* message: as in courier/message.h, kind included; it holds keys. */
 CELLA_MUST_USE cella_status cella_courier_send(struct cella_courier *courier, const struct cella_secret *message,
                                                const int *descriptors, size_t count);
+/* Deliver what it has said and nobody has read yet. It may be released afterwards. */
+void cella_courier_poll(struct cella_courier *courier);
+/*
+ * Let it go, and forget it; no event follows. It was told to store, and nobody wants that any more: it deletes what it has
+ * stored and leaves. It is killed when it has not within CELLA_COURIER_TIDY_MS. Accepts NULL.
+ */
+void cella_courier_dismiss(struct cella_courier *courier);
+/* Whether one that was dismissed has not left yet. */
+bool cella_couriers_tidy_up(const struct cella_couriers *couriers);
 /* Kill it and forget it; no event follows. Accepts NULL. */
 void cella_courier_release(struct cella_courier *courier);
 

@@ -114,7 +114,7 @@ cella_status cella_operation_data_register(struct cella_monitor *monitor, struct
                               "associated_data",
                               cella_json_base64url(cella_bytes_view(&registration.associated_data)));
     CELLA_TRY(cella_monitor_commit(monitor, CELLA_EVENT_DATA_REGISTERED, event));
-    cella_monitor_log(monitor, "data registered %s by %s", id, call->party->entry.id);
+    cella_monitor_log(monitor, "data registered %s", id);
     call->reply = json_pack("{s:s}", "data", id);
     return CELLA_OK;
 }

@@ -51,7 +51,7 @@ static cella_status commit_function(struct cella_monitor *monitor, struct cella_
                               "sha256", cella_json_base64url(digest), "sealed", (int) is_sealed, "package",
                               cella_json_base64url(package), "spec", (const char *) spec_text.data, spec_text.size);
     CELLA_TRY(cella_monitor_commit(monitor, CELLA_EVENT_FUNCTION_REGISTERED, event));
-    cella_monitor_log(monitor, "function registered %s by %s", id, call->party->entry.id);
+    cella_monitor_log(monitor, "function registered %s", id);
     call->reply = json_pack("{s:s, s:o}", "function", id, "sha256", cella_json_hex(digest));
     return CELLA_OK;
 }

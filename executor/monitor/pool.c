@@ -156,6 +156,21 @@ static cella_status receive_ready(struct zygote *zygote, struct cella_reader *re
     return CELLA_OK;
 }
 
+static pid_t pid_of(int pidfd)
+{
+    char path[64];
+    char text[512] = "";
+    (void) snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0) {
+        return -1;
+    }
+    (void) !read(file, text, sizeof(text) - 1);
+    (void) close(file);
+    const char *line = strstr(text, "\nPid:");
+    return line == NULL ? -1 : (pid_t) strtol(line + 5, NULL, 10);
+}
+
 static cella_status receive_cell(struct zygote *zygote, struct cella_reader *reader, struct cella_packet *packet)
 {
     uint64_t number;
@@ -174,6 +189,7 @@ static cella_status receive_cell(struct zygote *zygote, struct cella_reader *rea
         .number = number,
         .socket = packet->descriptors[0],
         .pidfd = packet->descriptors[1],
+        .pid = pid_of(packet->descriptors[1]),
     };
     packet->descriptor_count = 0;
     return CELLA_OK;
@@ -399,8 +415,18 @@ bool cella_pool_profile(const struct cella_pool *pool, size_t index, const char 
     return false;
 }
 
-cella_status cella_pool_take(struct cella_pool *pool, const char *profile, struct cella_warm_cell *out)
+void cella_pool_want(struct cella_pool *pool, const char *profile, const char *owner, uint32_t waiting)
 {
+    (void) profile;
+    (void) owner;
+    (void) waiting;
+    cella_pool_refill(pool);
+}
+
+cella_status cella_pool_take(struct cella_pool *pool, const char *profile, const char *owner,
+                             struct cella_warm_cell *out)
+{
+    (void) owner;
     struct zygote *zygote = find_zygote(pool, profile);
     if (zygote == NULL) {
         return CELLA_NO_PROFILE;

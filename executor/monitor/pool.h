@@ -8,6 +8,8 @@
  * A zygote that dies takes its cells with it; it is started again, slower each time.
  */
 
+#include <sys/types.h>
+
 #include "cell/message.h"
 #include "monitor/monitor.h"
 
@@ -19,6 +21,7 @@ struct cella_warm_cell {
     uint64_t number; /* the zygote's */
     int socket;
     int pidfd;
+    pid_t pid; /* in the monitor's pid namespace */
 };
 
 /* How a cell ended. */
@@ -55,8 +58,10 @@ uint32_t cella_pool_profile_layers(const struct cella_pool *pool, const char *pr
 bool cella_pool_profile(const struct cella_pool *pool, size_t index, const char **name, const char **version);
 
 /* Take a warm cell. CELLA_BUSY when there is none at the moment. */
-CELLA_MUST_USE cella_status cella_pool_take(struct cella_pool *pool, const char *profile,
+CELLA_MUST_USE cella_status cella_pool_take(struct cella_pool *pool, const char *profile, const char *owner,
                                             struct cella_warm_cell *out);
+/* So many runs wait for such a cell now. */
+void cella_pool_want(struct cella_pool *pool, const char *profile, const char *owner, uint32_t waiting);
 
 /*
  * A taken cell turned out to be dead before it got its task: close its descriptors and forget it; nothing is reported

@@ -16,7 +16,6 @@ struct cella_run *cella_run_new(struct cella_runner *runner, struct cella_task_r
     run->task = task;
     run->cell.socket = -1;
     run->cell.pidfd = -1;
-    run->started_ms = cella_loop_now_ms();
     for (size_t i = 0; i < CELLA_TASK_FILES_MAX; i++) {
         run->inputs[i] = -1;
         run->outputs[i] = -1;

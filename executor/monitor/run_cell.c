@@ -3,18 +3,14 @@
 
 #include <signal.h>
 #include <stdio.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "base/packet.h"
-#include "monitor/child.h"
 
 #define CLASS_MAX 120U /* bytes of an exception's class name */
 #define READ_BATCH 64
 #define FIRST_ROOM 4096U
-#define CPU_SLACK_MS 250U
+#define CANCEL_GRACE_MS 2000U
 
 /* ---- what the cell says ---- */
 
@@ -43,11 +39,12 @@ static cella_status append(struct cella_secret *secret, size_t *used, struct cel
     return CELLA_OK;
 }
 
-/* Log text beyond the limit is dropped: a chatty script is not a failed one. */
+/* Log text beyond the limit is dropped, and the log says so: a chatty script is not a failed one. */
 static cella_status receive_log(struct cella_run *run, struct cella_view text)
 {
     size_t room = run->task->limits.log_bytes - run->log_size;
     struct cella_view kept = cella_view_of(text.data, text.size < room ? text.size : room);
+    run->log_cut = run->log_cut || kept.size < text.size;
     return append(&run->log, &run->log_size, kept, run->task->limits.log_bytes);
 }
 
@@ -99,6 +96,8 @@ static cella_status receive_error(struct cella_run *run, struct cella_reader *re
     if (!may_come_from_cell(run->error)) {
         return CELLA_BAD_FORMAT;
     }
+    /* Only the monitor cancels: a script that says it was cancelled has raised an exception like any other. */
+    run->error = run->error == CELLA_CANCELLED ? CELLA_SCRIPT_FAILED : run->error;
     CELLA_TRY(set_class(run, class_name));
     CELLA_TRY(cella_secret_set(&run->error_message, message));
     CELLA_TRY(cella_secret_set(&run->traceback, traceback));
@@ -128,17 +127,26 @@ static cella_status receive_message(struct cella_run *run, struct cella_view mes
     }
 }
 
-/* After its last word a cell is killed: whatever it still wants to do, its outputs are final. */
+static void signal_cell(const struct cella_run *run, int number)
+{
+    (void) syscall(SYS_pidfd_send_signal, run->cell.pidfd, number, NULL, 0U);
+}
+
+/* After its last word a cell is measured and killed: once it has ended, its outputs are final. */
 static void judge_message(struct cella_run *run, cella_status status)
 {
     if (status == CELLA_TOO_LARGE) {
         char detail[CELLA_DETAIL_MAX];
-        (void) snprintf(detail, sizeof(detail), "limit result_bytes %u", run->task->limits.result_bytes);
+        (void) snprintf(detail, sizeof(detail), "limit result_bytes %u; the result has more",
+                        run->task->limits.result_bytes);
+        run->broken = true;
         cella_run_kill_cell(run, CELLA_LIMIT_RESULT, detail);
     } else if (status != CELLA_OK) {
+        run->broken = true;
         cella_run_kill_cell(run, CELLA_CELL_DIED, "its messages made no sense");
-    } else if (run->done || run->refused) {
-        (void) syscall(SYS_pidfd_send_signal, run->cell.pidfd, SIGKILL, NULL, 0U);
+    } else if (cella_run_has_spoken(run) && !run->exited) {
+        (void) cella_run_measure(run);
+        signal_cell(run, SIGKILL);
     }
 }
 
@@ -147,14 +155,14 @@ static void read_messages(struct cella_run *run, int most)
 {
     uint8_t buffer[CELLA_CELL_MESSAGE_MAX];
     int64_t version = run->task->version;
-    for (int i = 0; i < most && !run->done && !run->refused && run->failure == CELLA_OK; i++) {
+    for (int i = 0; i < most && !cella_run_has_spoken(run) && !run->broken; i++) {
         struct cella_packet packet;
         cella_status status = cella_packet_receive(run->cell.socket, buffer, sizeof(buffer), &packet);
         if (status == CELLA_BUSY) {
             break;
         }
         if (status == CELLA_CLOSED || status == CELLA_SYSTEM_FAILED) {
-            run->watcher.context = NULL; /* nothing more will come */
+            run->silent = true;
             break;
         }
         status = status == CELLA_OK ? receive_message(run, packet.message) : CELLA_BAD_FORMAT;
@@ -166,188 +174,70 @@ static void read_messages(struct cella_run *run, int most)
     }
 }
 
+void cella_run_read_rest(struct cella_run *run)
+{
+    if (run->cell.socket >= 0) {
+        read_messages(run, INT32_MAX);
+    }
+}
+
 static void cell_readable(void *context, uint32_t events)
 {
     struct cella_run *run = context;
     (void) events;
     read_messages(run, READ_BATCH);
-    if (run->watcher.context == NULL || run->done || run->refused || run->failure != CELLA_OK) {
+    if (run->silent || run->broken || cella_run_has_spoken(run)) {
         cella_loop_unwatch(cella_runner_monitor(run->runner)->loop, &run->watcher);
+        cella_run_settle(run);
     }
 }
+
+cella_status cella_run_listen(struct cella_monitor *monitor, struct cella_run *run)
+{
+    run->watcher.ready = cell_readable;
+    run->watcher.context = run;
+    return cella_loop_watch(monitor->loop, &run->watcher, run->cell.socket, EPOLLIN);
+}
+
+bool cella_run_has_spoken(const struct cella_run *run)
+{
+    return run->done || run->refused;
+}
+
+bool cella_run_awaits_cell(const struct cella_run *run)
+{
+    return run->stage == CELLA_RUN_CELL && !run->exited && !(cella_run_has_spoken(run) && run->measured);
+}
+
+/* ---- its end ---- */
 
 void cella_run_kill_cell(struct cella_run *run, cella_status reason, const char *detail)
 {
     if (run->cell.pidfd < 0 || run->exited) {
         return;
     }
-    if (run->failure == CELLA_OK && !run->done && !run->refused) {
+    if (run->failure == CELLA_OK && !cella_run_has_spoken(run)) {
         run->failure = reason;
         (void) snprintf(run->detail, sizeof(run->detail), "%s", detail);
     }
-    (void) syscall(SYS_pidfd_send_signal, run->cell.pidfd, SIGKILL, NULL, 0U);
+    signal_cell(run, SIGKILL);
 }
 
-/* ---- starting ---- */
-
-/* A private function's package is opened for this run only, and must still have its hash. */
-static cella_status open_source(const struct cella_monitor *monitor, const struct cella_function *function,
-                                struct cella_secret *out)
+static void grace_passed(void *context)
 {
-    CELLA_CLEANUP(cella_secret_clear) struct cella_secret package = { 0 };
-    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes source = { 0 };
-    uint8_t sha256[CELLA_SHA256_SIZE];
-    if (function->spec.kind == CELLA_TASK_BUILTIN) {
-        return CELLA_OK;
-    }
-    if (function->sealed) {
-        CELLA_TRY(cella_keyring_open(monitor->keyring, "package",
-                                     cella_view_of_string(function->owner->entry.id),
-                                     cella_bytes_view(&function->package), &package));
-    } else {
-        CELLA_TRY(cella_secret_set(&package, cella_bytes_view(&function->package)));
-    }
-    CELLA_TRY(cella_sha256(cella_secret_view(&package), sha256));
-    if (memcmp(sha256, function->sha256, sizeof(sha256)) != 0) {
-        return CELLA_BAD_DIGEST;
-    }
-    CELLA_TRY(cella_spec_source(cella_secret_view(&package), &source));
-    cella_status status = cella_secret_set(out, cella_bytes_view(&source));
-    cella_wipe(source.data, source.size);
-    return status;
+    const struct cella_run *run = context;
+    signal_cell(run, SIGKILL);
 }
 
-static void add_files(const struct cella_task_record *record, struct cella_task *out)
+void cella_run_cancel_cell(struct cella_run *run)
 {
-    const struct cella_spec *spec = &record->function->spec;
-    for (size_t i = 0; i < spec->input_count; i++) {
-        out->inputs[out->input_count++] = (struct cella_cell_input){
-            .name = cella_view_of_string(spec->inputs[i].name),
-            .form = record->inputs[i].data == NULL ? CELLA_INPUT_ABSENT : CELLA_INPUT_MEMORY,
-        };
+    if (run->cancelled) {
+        signal_cell(run, SIGKILL);
+        return;
     }
-    for (size_t i = 0; i < spec->output_count; i++) {
-        if (record->outputs[i].receivers != 0) {
-            out->outputs[out->output_count++] = cella_view_of_string(spec->outputs[i].name);
-        }
-    }
-}
-
-static cella_status write_task(const struct cella_monitor *monitor, const struct cella_run *run,
-                               struct cella_bytes *out)
-{
-    const struct cella_task_record *record = run->task;
-    const struct cella_spec *spec = &record->function->spec;
-    CELLA_CLEANUP(cella_secret_clear) struct cella_secret source = { 0 };
-    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes arguments = { 0 };
-    CELLA_TRY(open_source(monitor, record->function, &source));
-    CELLA_TRY(cella_json_write(record->arguments, &arguments));
-    struct cella_task task = {
-        .kind = spec->kind,
-        .entry = cella_view_of_string(spec->entry),
-        .source = cella_secret_view(&source),
-        .arguments = cella_bytes_view(&arguments),
-        .limits = record->limits,
-    };
-    add_files(record, &task);
-    CELLA_TRY(cella_bytes_reserve(out, source.size + arguments.size + 8192));
-    return cella_task_write(&task, out);
-}
-
-static cella_status make_task_file(const struct cella_monitor *monitor, const struct cella_run *run, int *out)
-{
-    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes text = { 0 };
-    CELLA_TRY(write_task(monitor, run, &text));
-    *out = memfd_create("task", MFD_CLOEXEC);
-    ssize_t written = *out < 0 ? -1 : write(*out, text.data, text.size);
-    bool whole = written >= 0 && (size_t) written == text.size;
-    cella_wipe(text.data, text.size);
-    return whole && lseek(*out, 0, SEEK_SET) == 0 ? CELLA_OK : CELLA_SYSTEM_FAILED;
-}
-
-static cella_status make_outputs(struct cella_run *run)
-{
-    if (run->output_count > 0) {
-        return CELLA_OK; /* an earlier cell was dead before it could touch them */
-    }
-    for (size_t i = 0; i < run->task->function->spec.output_count; i++) {
-        if (run->task->outputs[i].receivers == 0) {
-            continue;
-        }
-        int descriptor = memfd_create("output", MFD_CLOEXEC);
-        if (descriptor < 0) {
-            return CELLA_SYSTEM_FAILED;
-        }
-        run->outputs[run->output_count++] = descriptor;
-    }
-    return CELLA_OK;
-}
-
-cella_status cella_run_start_cell(struct cella_monitor *monitor, struct cella_run *run)
-{
-    int descriptors[1 + 2 * CELLA_TASK_FILES_MAX];
-    size_t count = 1;
-    CELLA_TRY(make_outputs(run));
-    CELLA_CLEANUP(cella_child_close) int task_file = -1;
-    CELLA_TRY(make_task_file(monitor, run, &task_file));
-    descriptors[0] = task_file;
-    for (size_t i = 0; i < run->input_count; i++) {
-        descriptors[count++] = run->inputs[i];
-    }
-    for (size_t i = 0; i < run->output_count; i++) {
-        descriptors[count++] = run->outputs[i];
-    }
-    const uint8_t kind = CELLA_CELL_TASK;
-    cella_status status = cella_packet_send(run->cell.socket, cella_view_of(&kind, 1), descriptors, count);
-    CELLA_TRY(status);
-    /* The plaintext inputs now belong to the cell alone. */
-    for (size_t i = 0; i < run->input_count; i++) {
-        cella_child_close(&run->inputs[i]);
-    }
-    run->watcher.ready = cell_readable;
-    run->watcher.context = run;
-    return cella_loop_watch(monitor->loop, &run->watcher, run->cell.socket, EPOLLIN);
-}
-
-/* ---- the verdict ---- */
-
-static cella_status judge_signal(struct cella_run *run, int signal_number)
-{
-    uint64_t cpu_ms = (run->exit.user_us + run->exit.system_us) / 1000;
-    if (signal_number == SIGSYS) {
-        return CELLA_SANDBOX_VIOLATION;
-    }
-    /* The kernel counts in ticks and ends a little early. */
-    if (signal_number == SIGXCPU ||
-        (signal_number == SIGKILL && cpu_ms + CPU_SLACK_MS >= run->task->limits.cpu_s * 1000ULL)) {
-        (void) snprintf(run->detail, sizeof(run->detail), "limit cpu_s %u; used %.1f s", run->task->limits.cpu_s,
-                        (double) cpu_ms / 1000.0);
-        return CELLA_LIMIT_CPU;
-    }
-    (void) snprintf(run->detail, sizeof(run->detail), "signal %d", signal_number);
-    return CELLA_CELL_DIED;
-}
-
-cella_status cella_run_verdict(struct cella_run *run)
-{
-    if (run->cell.socket >= 0 && run->failure == CELLA_OK) {
-        read_messages(run, INT32_MAX); /* its last words may still be in the socket */
-    }
-    if (run->failure != CELLA_OK) {
-        return run->failure;
-    }
-    if (run->done) {
-        return CELLA_OK;
-    }
-    if (run->refused) {
-        return run->error;
-    }
-    if (run->exit.zygote_died) {
-        return CELLA_ZYGOTE_DIED;
-    }
-    if (WIFSIGNALED(run->exit.wait_status)) {
-        return judge_signal(run, WTERMSIG(run->exit.wait_status));
-    }
-    (void) snprintf(run->detail, sizeof(run->detail), "it left with status %d", WEXITSTATUS(run->exit.wait_status));
-    return CELLA_CELL_DIED;
+    run->cancelled = true;
+    run->grace.expired = grace_passed;
+    run->grace.context = run;
+    cella_loop_set_timer(cella_runner_monitor(run->runner)->loop, &run->grace, CANCEL_GRACE_MS);
+    signal_cell(run, SIGTERM);
 }

@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "trust/sealed_file.h"
+
 /* The message holds keys, so the room for it is taken once and wiped: nothing is left in freed memory. */
 struct message {
     struct cella_bytes bytes;
@@ -31,9 +33,10 @@ static cella_status end_message(struct message *message, struct cella_secret *ou
     return cella_secret_set(out, cella_bytes_view(&message->bytes));
 }
 
-static cella_status write_input(const struct cella_monitor *monitor, const struct cella_data *data,
+static cella_status write_input(const struct cella_monitor *monitor, const struct cella_task_input *input,
                                 struct cella_bytes *out)
 {
+    const struct cella_data *data = input->data;
     CELLA_CLEANUP(cella_secret_clear) struct cella_secret key = { 0 };
     CELLA_TRY(cella_keyring_open_data_key(monitor->keyring, data->owner->entry.id, data->sha256,
                                           cella_bytes_view(&data->sealed_key), &key));
@@ -43,7 +46,7 @@ static cella_status write_input(const struct cella_monitor *monitor, const struc
     CELLA_TRY(cella_bytes_append(out, cella_view_of(data->sha256, sizeof(data->sha256))));
     CELLA_TRY(cella_write_field(out, cella_secret_view(&key)));
     CELLA_TRY(cella_write_field(out, cella_bytes_view(&data->associated_data)));
-    return cella_write_u8(out, CELLA_COURIER_MEMORY);
+    return cella_write_u8(out, input->file->stream ? CELLA_COURIER_STREAM : CELLA_COURIER_MEMORY);
 }
 
 cella_status cella_run_write_fetch(const struct cella_monitor *monitor, const struct cella_run *run,
@@ -54,7 +57,7 @@ cella_status cella_run_write_fetch(const struct cella_monitor *monitor, const st
     CELLA_TRY(begin_message(&message, CELLA_COURIER_FETCH, cella_task_data_count(task)));
     for (size_t i = 0; i < task->function->spec.input_count; i++) {
         if (task->inputs[i].data != NULL) {
-            CELLA_TRY(write_input(monitor, task->inputs[i].data, &message.bytes));
+            CELLA_TRY(write_input(monitor, &task->inputs[i], &message.bytes));
         }
     }
     return end_message(&message, out);
@@ -81,7 +84,7 @@ cella_status cella_run_write_store(struct cella_run *run, struct cella_secret *o
         CELLA_TRY(cella_write_field(&message.bytes, cella_secret_view(key)));
         CELLA_TRY(cella_write_field(&message.bytes, cella_view_of_string(label)));
         CELLA_TRY(cella_write_u64(&message.bytes, task->limits.output_bytes));
-        CELLA_TRY(cella_write_u8(&message.bytes, 0));
+        CELLA_TRY(cella_write_u8(&message.bytes, task->isolation.padded ? 1 : 0));
     }
     return end_message(&message, out);
 }
@@ -93,4 +96,24 @@ uint64_t cella_run_bytes_in(const struct cella_run *run)
         sum += run->task->inputs[i].data != NULL ? run->task->inputs[i].data->size : 0;
     }
     return sum;
+}
+
+bool cella_run_has_streams(const struct cella_run *run)
+{
+    for (size_t i = 0; i < run->task->function->spec.input_count; i++) {
+        if (run->task->inputs[i].data != NULL && run->task->inputs[i].file->stream) {
+            return true;
+        }
+    }
+    return false;
+}
+
+cella_status cella_run_plain_size(const struct cella_data *data, uint64_t *out)
+{
+    struct cella_sealed_layout layout;
+    const struct cella_sealed_parameters *parameters =
+        data->segment_size == CELLA_SEALED_SEGMENT_4KB ? &cella_sealed_4kb : &cella_sealed_1mb;
+    CELLA_TRY(cella_sealed_layout_of_sealed(parameters, data->size, &layout));
+    *out = layout.plain_size;
+    return CELLA_OK;
 }

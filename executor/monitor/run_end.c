@@ -3,6 +3,8 @@
 
 #include <stdio.h>
 
+#include "base/padding.h"
+
 /* ---- messages: the script's own texts, for those whom the contract names ---- */
 
 /* Bytes of the well-formed UTF-8 character at the start of text, or 0. */
@@ -52,15 +54,40 @@ static cella_status write_member(const char *name, struct cella_view text, struc
     return write_string(text, out);
 }
 
+/* The log, and in it that something is missing. */
+static cella_status write_log(const struct cella_run *run, struct cella_bytes *out)
+{
+    char note[96];
+    CELLA_TRY(write_member(",\"log\":", cella_view_of(run->log.data, run->log_size), out));
+    if (!run->log_cut) {
+        return CELLA_OK;
+    }
+    (void) snprintf(note, sizeof(note), "\\n[limit log_bytes %u: what follows was dropped]\\n\"",
+                    run->task->limits.log_bytes);
+    out->size--; /* the quotation mark at its end */
+    return cella_bytes_append(out, cella_view_of_string(note));
+}
+
+/* Spaces after a JSON text, up to the size class. */
+static cella_status pad(struct cella_bytes *text)
+{
+    size_t size = text->size;
+    size_t padded = (size_t) cella_padded_size(size);
+    CELLA_TRY(cella_bytes_resize(text, padded));
+    memset(text->data + size, ' ', padded - size);
+    return CELLA_OK;
+}
+
 static cella_status write_messages(const struct cella_run *run, struct cella_bytes *out)
 {
-    struct cella_view log = cella_view_of(run->log.data, run->log_size);
     /* Room for the worst case at once, so that growing leaves no copies behind. */
-    CELLA_TRY(cella_bytes_reserve(out, 6 * (log.size + run->error_message.size + run->traceback.size) + 128));
+    size_t most = 6 * (run->log_size + run->error_message.size + run->traceback.size) + 256;
+    CELLA_TRY(cella_bytes_reserve(out, (size_t) cella_padded_size(most)));
     CELLA_TRY(write_member("{\"error_message\":", cella_secret_view(&run->error_message), out));
     CELLA_TRY(write_member(",\"traceback\":", cella_secret_view(&run->traceback), out));
-    CELLA_TRY(write_member(",\"log\":", log, out));
-    return cella_write_u8(out, '}');
+    CELLA_TRY(write_log(run, out));
+    CELLA_TRY(cella_write_u8(out, '}'));
+    return run->task->isolation.padded ? pad(out) : CELLA_OK;
 }
 
 /* ---- sealing ---- */
@@ -74,11 +101,21 @@ static cella_status seal_to(const struct cella_party *party, const char *purpose
     return json_object_set_new(out, party->entry.id, text) == 0 ? CELLA_OK : CELLA_NO_MEMORY;
 }
 
+static void wipe_bytes(struct cella_bytes *bytes)
+{
+    if (bytes->data != NULL) {
+        cella_wipe(bytes->data, bytes->capacity);
+    }
+    cella_bytes_clear(bytes);
+}
+
 static cella_status seal_messages(const struct cella_run *run, json_t *out)
 {
     const struct cella_task_record *task = run->task;
-    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes text = { 0 };
-    if (run->log_size == 0 && run->error_message.size == 0 && run->traceback.size == 0) {
+    CELLA_CLEANUP(wipe_bytes) struct cella_bytes text = { 0 };
+    /* Where sizes are hidden, so is whether there was anything to say. */
+    bool silent = run->log_size == 0 && run->error_message.size == 0 && run->traceback.size == 0 && !run->log_cut;
+    if (silent && !task->isolation.padded) {
         return CELLA_OK;
     }
     cella_status status = write_messages(run, &text);
@@ -88,83 +125,117 @@ static cella_status seal_messages(const struct cella_run *run, json_t *out)
                              cella_bytes_view(&text), out);
         }
     }
-    if (text.data != NULL) {
-        cella_wipe(text.data, text.capacity);
-    }
     return status;
 }
 
 static cella_status seal_result(const struct cella_run *run, json_t *out)
 {
     const struct cella_task_record *task = run->task;
+    CELLA_CLEANUP(wipe_bytes) struct cella_bytes text = { 0 };
+    struct cella_view plain = cella_view_of(run->result.data, run->result_size);
+    if (task->isolation.padded) {
+        CELLA_TRY(cella_bytes_reserve(&text, (size_t) cella_padded_size(plain.size)));
+        CELLA_TRY(cella_bytes_append(&text, plain));
+        CELLA_TRY(pad(&text));
+        plain = cella_bytes_view(&text);
+    }
     for (size_t i = 0; i < task->participant_count; i++) {
         if (task->participants[i].reads_result) {
             CELLA_TRY(seal_to(task->participants[i].party, "result", cella_view_of_string(task->entry.id),
-                              cella_view_of(run->result.data, run->result_size), out));
+                              plain, out));
         }
+    }
+    return CELLA_OK;
+}
+
+/* One output as the courier stored it. */
+struct stored_output {
+    uint8_t sha256[CELLA_SHA256_SIZE];
+    uint64_t size;       /* of the sealed file */
+    uint64_t plain_size; /* without padding */
+};
+
+/* What a receiver gets sealed: the key, and behind it the true size when the file was padded. */
+static cella_status write_key(const struct cella_run *run, const struct cella_secret *key, uint64_t plain_size,
+                              struct cella_secret *out)
+{
+    if (!run->task->isolation.padded) {
+        return cella_secret_set(out, cella_secret_view(key));
+    }
+    CELLA_TRY(cella_secret_resize(out, key->size + sizeof(plain_size)));
+    memcpy(out->data, key->data, key->size);
+    for (size_t i = 0; i < sizeof(plain_size); i++) {
+        out->data[key->size + i] = (uint8_t) (plain_size >> (56 - 8 * i));
     }
     return CELLA_OK;
 }
 
 static cella_status seal_output(const struct cella_run *run, const struct cella_task_output *output,
-                                const struct cella_secret *key, const uint8_t sha256[CELLA_SHA256_SIZE],
-                                uint64_t size, json_t *outputs)
+                                const struct cella_secret *key, const struct stored_output *stored, json_t *outputs)
 {
     const struct cella_task_record *task = run->task;
+    const struct cella_view sha256 = cella_view_of(stored->sha256, CELLA_SHA256_SIZE);
+    CELLA_CLEANUP(cella_secret_clear) struct cella_secret plain = { 0 };
     char digest[2 * CELLA_SHA256_SIZE + 1];
     char context[256];
-    cella_hex_encode(cella_view_of(sha256, CELLA_SHA256_SIZE), digest);
+    cella_hex_encode(sha256, digest);
     (void) snprintf(context, sizeof(context), "%s/%s/%s", task->entry.id, output->file->name, digest);
     json_t *keys = json_object();
-    json_t *one = json_pack("{s:s, s:o, s:I, s:o}", "object", output->object, "sha256",
-                            cella_json_base64url(cella_view_of(sha256, CELLA_SHA256_SIZE)), "size",
-                            (json_int_t) size, "keys", keys);
+    json_t *one = json_pack("{s:s, s:o, s:I, s:o}", "object", output->object, "sha256", cella_json_base64url(sha256),
+                            "size", (json_int_t) stored->size, "keys", keys);
     if (json_object_set_new(outputs, output->file->name, one) != 0) {
         return CELLA_NO_MEMORY;
     }
+    CELLA_TRY(write_key(run, key, stored->plain_size, &plain));
     for (size_t i = 0; i < task->participant_count; i++) {
         if ((output->receivers >> i & 1) != 0) {
             CELLA_TRY(seal_to(task->participants[i].party, "output key", cella_view_of_string(context),
-                              cella_secret_view(key), keys));
+                              cella_secret_view(&plain), keys));
         }
     }
     return CELLA_OK;
 }
 
-/* Digest and size per output, as the courier stored them. */
-static cella_status seal_outputs(const struct cella_run *run, struct cella_reader *stored, json_t *outputs,
+static cella_status read_stored(struct cella_reader *reader, struct stored_output *out)
+{
+    CELLA_TRY(cella_read_fixed(reader, out->sha256, sizeof(out->sha256)));
+    CELLA_TRY(cella_read_u64(reader, &out->size));
+    return cella_read_u64(reader, &out->plain_size);
+}
+
+static cella_status seal_outputs(const struct cella_run *run, struct cella_reader *reader, json_t *outputs,
                                  uint64_t *bytes_out)
 {
     const struct cella_task_record *task = run->task;
     size_t place = 0;
     *bytes_out = 0;
     for (size_t i = 0; i < task->function->spec.output_count; i++) {
-        uint8_t sha256[CELLA_SHA256_SIZE];
-        uint64_t size;
-        uint64_t plain_size;
+        struct stored_output stored;
         if (task->outputs[i].receivers == 0) {
             continue;
         }
-        if (stored == NULL) {
+        if (reader == NULL) {
             return CELLA_INTERNAL;
         }
-        CELLA_TRY(cella_read_fixed(stored, sha256, sizeof(sha256)));
-        CELLA_TRY(cella_read_u64(stored, &size));
-        CELLA_TRY(cella_read_u64(stored, &plain_size));
-        CELLA_TRY(seal_output(run, &task->outputs[i], &run->output_keys[place++], sha256, size, outputs));
-        *bytes_out += size;
+        CELLA_TRY(read_stored(reader, &stored));
+        CELLA_TRY(seal_output(run, &task->outputs[i], &run->output_keys[place++], &stored, outputs));
+        *bytes_out += stored.size;
     }
-    return stored == NULL ? CELLA_OK : cella_reader_end(stored);
+    return reader == NULL ? CELLA_OK : cella_reader_end(reader);
 }
 
 /* ---- commit ---- */
 
+uint64_t cella_run_wall_ms(const struct cella_run *run)
+{
+    return run->spent_ms + (run->going_since_ms == 0 ? 0 : cella_loop_now_ms() - run->going_since_ms);
+}
+
 static json_t *usage_json(const struct cella_run *run, uint64_t bytes_out)
 {
-    return json_pack("{s:I, s:I, s:I, s:I, s:I}", "cpu_us", (json_int_t) (run->exit.user_us + run->exit.system_us),
-                     "wall_us", (json_int_t) ((cella_loop_now_ms() - run->started_ms) * 1000), "peak_kib",
-                     (json_int_t) run->exit.peak_kib, "bytes_in", (json_int_t) cella_run_bytes_in(run), "bytes_out",
-                     (json_int_t) bytes_out);
+    return json_pack("{s:I, s:I, s:I, s:I, s:I}", "cpu_us", (json_int_t) run->cpu_us, "wall_us",
+                     (json_int_t) (cella_run_wall_ms(run) * 1000), "peak_kib", (json_int_t) run->peak_kib, "bytes_in",
+                     (json_int_t) cella_run_bytes_in(run), "bytes_out", (json_int_t) bytes_out);
 }
 
 static cella_status commit_finished(struct cella_monitor *monitor, const struct cella_run *run,
@@ -207,6 +278,24 @@ static cella_status commit_failed(struct cella_monitor *monitor, const struct ce
     return cella_monitor_commit(monitor, CELLA_EVENT_TASK_FAILED, body);
 }
 
+/* The operator learns what a machine's owner needs, and no more than the order of magnitude of it. */
+static void log_end(struct cella_monitor *monitor, const struct cella_run *run)
+{
+    const struct cella_task_record *task = run->task;
+    uint64_t cpu_s = 1;
+    uint64_t memory_mib = 64;
+    while (cpu_s < run->cpu_us / 1000000 + 1) {
+        cpu_s *= 10;
+    }
+    while (memory_mib < run->peak_kib / 1024 + 1) {
+        memory_mib *= 4;
+    }
+    cella_monitor_log(monitor, "task %s %s%s%s; CPU within %llu s, memory within %llu MiB",
+                      cella_task_state_name(task->state), task->entry.id, task->error == CELLA_OK ? "" : " ",
+                      task->error == CELLA_OK ? "" : cella_status_name(task->error), (unsigned long long) cpu_s,
+                      (unsigned long long) memory_mib);
+}
+
 cella_status cella_run_commit_end(struct cella_monitor *monitor, struct cella_run *run, cella_status status,
                                   struct cella_reader *stored)
 {
@@ -219,8 +308,7 @@ cella_status cella_run_commit_end(struct cella_monitor *monitor, struct cella_ru
         committed = commit_failed(monitor, run, status == CELLA_OK ? CELLA_INTERNAL : status);
     }
     cella_bytes_clear(&task->progress_text);
-    cella_monitor_log(monitor, "task %s %s %s", cella_task_state_name(task->state), task->entry.id,
-                      task->error == CELLA_OK ? "" : cella_status_name(task->error));
+    log_end(monitor, run);
     cella_monitor_task_changed(monitor, task);
     return committed;
 }

@@ -5,25 +5,35 @@
  * The runner: takes approved tasks from the queue through courier, cell and courier to their end. A task holds one run
  * while it is on its way; whatever happens to it in between ends in one commit: finished, failed or cancelled. A task
  * that did not finish releases nothing.
+ *
+ * As many cells work at a time as the configuration says (concurrency). Up to twice as many runs are on their way, so that
+ * data are moved while other tasks compute. Parties take turns twice: when tasks leave the queue (queue.h), and when a cell
+ * is free, which goes to the party with the fewest. The wall clock of a task stands still while others have the cells.
  */
 
 #include "monitor/monitor.h"
 
 struct cella_runner;
 
-#define CELLA_QUEUE_MAX 256U
-
 /* Takes over monitor->pool and monitor->couriers. */
 CELLA_MUST_USE cella_status cella_runner_new(struct cella_monitor *monitor, struct cella_runner **out);
 void cella_runner_free(struct cella_runner *runner);
 
-/* Could a function like this run now? CELLA_BUSY (queue full), CELLA_NO_PROFILE, CELLA_UNSAFE */
-CELLA_MUST_USE cella_status cella_runner_may_run(const struct cella_runner *runner, const struct cella_spec *spec);
+/*
+ * Could a task of this creator run a function like this now?
+ * CELLA_BUSY  the queue is full; CELLA_PARTY_BUSY  the creator's share of it is; CELLA_NO_PROFILE; CELLA_UNSAFE
+ */
+CELLA_MUST_USE cella_status cella_runner_may_run(const struct cella_runner *runner, const struct cella_party *creator,
+                                                 const struct cella_spec *spec);
 
-/* Put a task whose state is queued at the end of the queue. */
+/* Put a task whose state is queued at the end of its creator's lane; cella_runner_may_run was just asked. */
 void cella_runner_enqueue(struct cella_runner *runner, struct cella_task_record *task);
 
-/* Cancel a task in any state that is not over. A running one ends when its cell is dead. */
+/*
+ * Cancel a task in any state that is not over. One whose script runs is asked to end (SIGTERM to its cell): it ends when
+ * the cell has, and is killed after two seconds, or at once when it is cancelled again. Whatever the script says in
+ * between, the task is cancelled. In every other state it is over at once. What was stored for it is deleted.
+ */
 CELLA_MUST_USE cella_status cella_runner_cancel(struct cella_runner *runner, struct cella_task_record *task);
 
 /* Nothing queued, nothing running. */

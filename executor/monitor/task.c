@@ -28,12 +28,13 @@ cella_status cella_task_check_data(struct cella_monitor *monitor, struct cella_c
     return data->stored ? CELLA_OK : blame_input(call, input, CELLA_BAD_STATE);
 }
 
-cella_status cella_task_may_run(const struct cella_monitor *monitor, const struct cella_spec *spec)
+cella_status cella_task_may_run(const struct cella_monitor *monitor, const struct cella_party *creator,
+                                const struct cella_spec *spec)
 {
     if (monitor->draining) {
         return CELLA_DRAINING;
     }
-    return cella_runner_may_run(monitor->runner, spec);
+    return cella_runner_may_run(monitor->runner, creator, spec);
 }
 
 cella_status cella_task_commit_data(struct cella_monitor *monitor, struct cella_task_record *task, json_t *data)
@@ -194,7 +195,7 @@ cella_status cella_operation_task_approve(struct cella_monitor *monitor, struct 
         CELLA_CLEANUP(cella_json_cleanup)
         json_t *body = json_pack("{s:s, s:s}", "task", id, "party", call->party->entry.id);
         CELLA_TRY(cella_monitor_commit(monitor, CELLA_EVENT_TASK_APPROVED, body));
-        cella_monitor_log(monitor, "task approved %s by %s", id, call->party->entry.id);
+        cella_monitor_log(monitor, "task approved %s", id);
         cella_monitor_task_changed(monitor, task);
     }
     return cella_task_reply(call, task);
@@ -217,7 +218,7 @@ cella_status cella_operation_task_invoke(struct cella_monitor *monitor, struct c
     if (task->state != CELLA_TASK_APPROVED) {
         return CELLA_BAD_STATE;
     }
-    CELLA_TRY(cella_task_may_run(monitor, &task->function->spec));
+    CELLA_TRY(cella_task_may_run(monitor, task->creator, &task->function->spec));
     CELLA_TRY(cella_task_commit_queued(monitor, task));
     cella_monitor_task_changed(monitor, task);
     return cella_task_reply(call, task);

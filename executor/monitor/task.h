@@ -15,8 +15,9 @@
 CELLA_MUST_USE cella_status cella_task_check_data(struct cella_monitor *monitor, struct cella_call *call,
                                                   const char *input, const char *data, const json_t *owners);
 
-/* Could this function run now? CELLA_DRAINING, CELLA_BUSY, CELLA_NO_PROFILE, CELLA_UNSAFE */
-CELLA_MUST_USE cella_status cella_task_may_run(const struct cella_monitor *monitor, const struct cella_spec *spec);
+/* Could a task of this creator run this function now? CELLA_DRAINING, and the errors of cella_runner_may_run */
+CELLA_MUST_USE cella_status cella_task_may_run(const struct cella_monitor *monitor, const struct cella_party *creator,
+                                               const struct cella_spec *spec);
 
 /* Assign data {name: id}; when nothing is missing any more, write the contract. */
 CELLA_MUST_USE cella_status cella_task_commit_data(struct cella_monitor *monitor, struct cella_task_record *task,

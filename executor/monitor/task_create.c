@@ -230,7 +230,7 @@ static cella_status check_draft(struct cella_monitor *monitor, struct cella_call
     if (json_array_size(draft->participants) != 1) {
         return CELLA_NOT_APPROVED;
     }
-    return cella_task_may_run(monitor, &draft->function->spec);
+    return cella_task_may_run(monitor, call->party, &draft->function->spec);
 }
 
 static cella_status commit_draft(struct cella_monitor *monitor, struct cella_call *call, const struct draft *draft,
@@ -265,7 +265,7 @@ cella_status cella_operation_task_create(struct cella_monitor *monitor, struct c
     CELLA_TRY(check_draft(monitor, call, &draft, invoke));
     CELLA_TRY(commit_draft(monitor, call, &draft, id));
     struct cella_task_record *task = cella_state_task(&monitor->state, id);
-    cella_monitor_log(monitor, "task created %s by %s", id, call->party->entry.id);
+    cella_monitor_log(monitor, "task created %s", id);
     if (json_object_size(draft.data) > 0 || cella_task_is_assigned(task)) {
         CELLA_TRY(cella_task_commit_data(monitor, task, draft.data));
     }

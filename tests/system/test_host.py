@@ -143,7 +143,8 @@ def test_an_idle_courier_dies(own: LiveExecutor) -> None:
     me = own.client()
     for _ in range(3):
         for courier in own.role("courier"):
-            courier.kill()
+            with contextlib.suppress(ProcessLookupError):  # that of the task before may just be leaving
+                courier.kill()
         task = script_task(me, "def main(x): return len(x)", inputs={"x": b"abc"})
         task.wait(check=False)
         error = task.error()

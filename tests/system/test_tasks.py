@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -17,7 +19,7 @@ from cella.functions import builtin_package
 from cella.sealing import Sealed
 from live import (
     SLEEP, Hand, LiveExecutor, at_once, echo, files, package_of, refused, script_task, sealed_bytes, sleeper, throw_away,
-    until_running, wait_until,
+    until_in_cell, until_running, wait_until,
 )
 
 Parties = Callable[[int], list[cella.Executor]]
@@ -417,6 +419,75 @@ def test_usage_is_reported(me: cella.Executor) -> None:
     assert 50000 < usage["bytes_in"] < 60000 and 100000 < usage["bytes_out"] < 110000
 
 
+BURNS = (
+    "import time\n"
+    "def main(out=None):\n"
+    "    until = time.process_time() + 0.3\n"
+    "    while time.process_time() < until: pass\n"
+    "    kept = bytearray(b'x') * 60_000_000\n"
+    "    del kept\n"
+    "    out and out.write(b'x')\n"
+    "    %s\n"
+)
+
+
+@pytest.mark.parametrize("end", ["return 1", "raise ValueError('x')", "import os; os._exit(0)", "import ctypes"])
+@pytest.mark.parametrize("outputs", [[], ["out"]])
+def test_usage_is_the_kernels_however_a_task_ends(me: cella.Executor, end: str, outputs: list[str]) -> None:
+    """Nothing that a script says is in it: it is read from its process, or from the process's end."""
+    task = script_task(me, BURNS % end, outputs=outputs).wait(check=False)
+    usage = task.usage
+    assert 290_000 < usage["cpu_us"] < 3_000_000 and usage["wall_us"] > 250_000, (task.state, usage)
+    assert 58_000 < usage["peak_kib"] < 400_000, (task.state, usage)
+
+
+def test_usage_does_not_count_what_the_cell_did_before(me: cella.Executor) -> None:
+    usages = [script_task(me, "def main(): return 1").wait().usage["cpu_us"] for _ in range(5)]
+    assert min(usages) < 15_000, usages
+
+
+def test_the_host_learns_orders_of_magnitude(own: LiveExecutor) -> None:
+    me = own.client()
+    task = script_task(me, BURNS % "return 1").wait()
+    line = own.wait_for_log(f"task finished {task.id}[^\n]*")
+    assert line.endswith("; CPU within 1 s, memory within 256 MiB") or line.endswith("; CPU within 10 s, memory within 256 MiB")
+    for exact in (task.usage["cpu_us"], task.usage["wall_us"], task.usage["peak_kib"]):
+        assert str(exact) not in line
+
+
+def test_the_host_does_not_learn_who_does_what(own: LiveExecutor) -> None:
+    a, b = own.client(), own.client()
+    function = two_inputs(a)
+    task = a.tasks.create(function, inputs={"left": a.party, "right": b.party}, outputs={"out": [a.party]})
+    at_b = as_seen_by(b, task)
+    task.assign({"left": a.data.add(b"a")})
+    at_b.assign({"right": b.data.add(b"b")})
+    approve_all(task, at_b)
+    task.invoke().wait()
+    own.wait_for_log(f"task finished {task.id}")
+    about = [line for line in own.log().splitlines() if a.party in line or b.party in line]
+    assert all(re.search(r"party enrolled \S+$", line) for line in about), about
+
+
+@pytest.mark.parametrize("body, limits, code, detail", [
+    ("while True: pass", {"cpu_s": 1}, "LIMIT_CPU", r"limit cpu_s 1; used (0\.[89]|1\.\d) s"),
+    ("import time; time.sleep(60)", {"wall_s": 1}, "LIMIT_WALL", r"limit wall_s 1; used 1\.\d s"),
+    ("x = bytearray(400_000_000)", {"memory_bytes": 300_000_000}, "LIMIT_MEMORY",
+     r"limit memory_bytes 300000000; at most \d+ KiB were resident"),
+    ("b.write(bytes(5000))", {"output_bytes": 4000}, "LIMIT_OUTPUT", r"limit output_bytes 4000; output b has \d+ and was to have more"),
+    ("return 'x' * 5000", {"result_bytes": 1000}, "LIMIT_RESULT", r"limit result_bytes 1000; the result has more"),
+    ("import threading, time\n    for _ in range(9): threading.Thread(target=time.sleep, args=(5,), daemon=True).start()",
+     {"threads": 2}, "SCRIPT_FAILED", r"limit threads 2"),
+])
+def test_every_breach_names_limit_value_and_use(
+    me: cella.Executor, body: str, limits: dict[str, int], code: str, detail: str
+) -> None:
+    source = f"def main(a, b):\n    a.write(b'1')\n    {body}\n"
+    task = script_task(me, source, outputs=["a", "b"], limits=limits).wait(check=False)
+    assert task.facts["error"]["code"] == code
+    assert re.fullmatch(detail, task.facts["error"].get("detail", "")), task.facts["error"]
+
+
 FAILS = "import cella\ndef main():\n    cella.log('logged words')\n    raise ValueError('secret words')\n"
 
 
@@ -455,7 +526,8 @@ def test_a_log_of_success_is_there_too(me: cella.Executor) -> None:
 
 def test_a_log_is_cut_at_its_limit(me: cella.Executor) -> None:
     task = script_task(me, "def main():\n    for i in range(5000): print('x' * 100)", limits={"log_bytes": 1000}).wait()
-    assert 900 < len(task.messages()["log"]) <= 1000
+    log, _, note = task.messages()["log"].partition("\n[")
+    assert 900 < len(log) <= 1000 and note == "limit log_bytes 1000: what follows was dropped]\n"
 
 
 def test_progress_is_seen_and_its_text_is_a_message(own: LiveExecutor) -> None:
@@ -550,7 +622,7 @@ def test_cancel_what_was_approved(me: cella.Executor) -> None:
 
 def test_cancel_what_is_queued_or_runs(own: LiveExecutor) -> None:
     me = own.client()
-    tasks = [script_task(me, SLEEP) for _ in range(70)]  # more than can run at a time
+    tasks = [script_task(me, SLEEP) for _ in range(60)]  # more than can run at a time
     wait_until(lambda: tasks[0].refresh().state == "running", 20, "the first runs")
     queued = tasks[-1]
     assert queued.refresh().state == "queued"
@@ -559,7 +631,7 @@ def test_cancel_what_is_queued_or_runs(own: LiveExecutor) -> None:
     cells = {process.pid for process in own.below()}
     cancelled(ran)
     assert ran.error() is not None
-    for task in tasks[1:-1]:
+    for task in reversed(tasks[1:-1]):
         task.cancel()
     wait_until(lambda: all(task.refresh().done for task in tasks), 30, "all are over")
     assert cells  # the processes of cancelled tasks are gone: what is left is warm cells
@@ -576,6 +648,90 @@ def test_cancel_what_is_over(me: cella.Executor) -> None:
     with refused("BAD_STATE"):
         failed.cancel()
     assert done.refresh().state == "finished" and failed.refresh().state == "failed"
+
+
+def test_cancelling_asks_first(me: cella.Executor) -> None:
+    """What a cancelled script had logged is there, whatever else became of it."""
+    source = "import cella, time\ndef main():\n    cella.log('logged words')\n    cella.progress(0.5)\n    time.sleep(600)\n"
+    task = until_in_cell(script_task(me, source))
+    cancelled(task)
+    assert "logged words" in task.messages()["log"]
+
+
+IGNORES = (
+    "import cella, time\n"
+    "def main():\n"
+    "    cella.progress(0.5)\n"
+    "    until = time.monotonic() + 600\n"
+    "    while time.monotonic() < until:\n"
+    "        try:\n"
+    "            time.sleep(0.01)\n"
+    "        except BaseException:\n"
+    "            cella.log('not yet')\n"
+)
+
+
+def test_who_ignores_a_cancellation_is_killed(me: cella.Executor) -> None:
+    task = until_in_cell(script_task(me, IGNORES))
+    begun = time.monotonic()
+    task.cancel()
+    assert task.refresh().state == "running"
+    with refused("CANCELLED"):
+        task.wait()
+    assert 1.5 < time.monotonic() - begun < 6 and task.usage["wall_us"] > 1_500_000
+
+
+def test_a_second_cancellation_does_not_ask_again(me: cella.Executor) -> None:
+    task = until_in_cell(script_task(me, IGNORES))
+    begun = time.monotonic()
+    task.cancel()
+    task.cancel()
+    with refused("CANCELLED"):
+        task.wait()
+    assert time.monotonic() - begun < 1.5
+
+
+def test_a_script_does_not_cancel_itself(me: cella.Executor) -> None:
+    """Only its creator does: whoever raises that exception has failed."""
+    task = script_task(me, "def main():\n    class Cancelled(BaseException): pass\n    raise Cancelled('by myself')\n")
+    with refused("SCRIPT_FAILED"):
+        task.wait()
+    assert task.state == "failed"
+
+
+def test_nothing_of_a_cancelled_task_stays_in_the_store(own: LiveExecutor) -> None:
+    """Cancelled while its outputs are being stored: what was stored is deleted."""
+    me = own.client()
+    source = "def main(a, b):\n    a.write(b'first')\n    for _ in range(96): b.write(bytes(1 << 20))\n"
+    function = me.functions.register(package_of(source, outputs=files("a", "b")))
+    hits = 0
+    for _ in range(20):
+        known = set(own.objects())
+        task = me.tasks.create(function, outputs={"a": None, "b": None}, invoke=True)
+        wait_until(lambda: set(own.objects()) - known or task.refresh().done, 30, "something is stored")
+        with contextlib.suppress(cella.StateError):
+            task.cancel()
+        task.wait(check=False)
+        if task.state == "cancelled":
+            hits += 1
+            wait_until(lambda: set(own.objects()) <= known, 10, "what was stored is deleted")
+        if hits == 2:
+            break
+    assert hits, "no cancellation came while outputs were being stored"
+
+
+def test_a_drained_executor_leaves_no_outputs_of_cancelled_tasks(own: LiveExecutor) -> None:
+    me = own.client()
+    source = "def main(a, b):\n    a.write(b'first')\n    for _ in range(96): b.write(bytes(1 << 20))\n"
+    known = set(own.objects())
+    task = script_task(me, source, outputs=["a", "b"])
+    wait_until(lambda: set(own.objects()) - known or task.refresh().done, 30, "something is stored")
+    with contextlib.suppress(cella.StateError):
+        task.cancel()
+    task.wait(check=False)
+    own.terminate()
+    assert own.wait() == 0
+    assert task.state == "finished" or set(own.objects()) <= known
 
 
 def test_cancelling_while_it_begins(me: cella.Executor) -> None:
@@ -713,23 +869,80 @@ def test_tasks_of_two_profiles_do_not_end_each_other(own: LiveExecutor) -> None:
 
 
 def test_the_queue_has_an_end(own: LiveExecutor) -> None:
-    me = own.client()
-    function = me.functions.register(package_of(SLEEP))
-    begun = []
-    with refused("BUSY") as caught:
-        for _ in range(600):
-            begun.append(me.tasks.create(function, invoke=True))
-    assert caught.value.category == "LIMIT" and 256 <= len(begun) <= 256 + 64
-    before = len(me.tasks.list())
-    assert before == len(begun)  # the refused one left nothing behind
-    later = me.tasks.create(function)
+    """A quarter of it is the most that one party gets; four parties fill it for the fifth."""
+    begun: list[cella.Task] = []
+    everybody = [own.client() for _ in range(5)]
+    for me in everybody[:4]:
+        function = me.functions.register(package_of(SLEEP))
+        with refused("PARTY_BUSY", "BUSY") as caught:
+            for _ in range(100):
+                begun.append(me.tasks.create(function, invoke=True))
+        assert caught.value.category == "LIMIT"
+        mine = [task for task in begun if task.executor is me]
+        assert 64 <= len(mine) <= 64 + 2 * 64
+        assert len(me.tasks.list()) == len(mine)  # the refused one left nothing behind
+    last = everybody[4]
+    assert 256 <= len(begun) <= 256 + 2 * 64
+    with refused("BUSY"):
+        script_task(last, SLEEP)
+    later = last.tasks.create(last.functions.register(package_of(SLEEP)))
     with refused("BUSY"):
         later.invoke()
     assert later.refresh().state == "approved"
-    for task in begun:
+    for task in reversed(begun):
         task.cancel()
     later.invoke().cancel()
-    assert echo(me, "again") == "again"
+    assert echo(last, "again") == "again"
+
+
+# ---- turns ----
+
+
+NAP = "import time\ndef main(seconds):\n    time.sleep(seconds)\n"
+
+
+@pytest.mark.parametrize("with_data", [False, True])
+@pytest.mark.parametrize("concurrency", [1, 2])
+def test_a_burst_of_one_party_does_not_delay_another(
+    start: Callable[..., LiveExecutor], concurrency: int, with_data: bool
+) -> None:
+    own = start({"concurrency": concurrency, "pool": 4})
+    a, b = own.client(), own.client()
+    source = NAP.replace("(seconds)", "(x, seconds)", 1) if with_data else NAP
+    functions = [
+        one.functions.register(package_of(source, inputs=files("x") if with_data else [], arguments=[{"name": "seconds"}]))
+        for one in (a, b)
+    ]
+    inputs = [{"x": one.data.add(b"x")} if with_data else {} for one in (a, b)]
+    burst = [a.tasks.create(functions[0], arguments={"seconds": 0.2}, inputs=inputs[0], invoke=True) for _ in range(24)]
+    single = b.tasks.create(functions[1], arguments={"seconds": 0.01}, inputs=inputs[1], invoke=True)
+    single.wait(timeout=60)
+    before = sum(task.refresh().done for task in burst)
+    assert before <= 3 * concurrency + 2, f"{before} of the burst were over first"
+    for task in reversed(burst):
+        with contextlib.suppress(cella.StateError):
+            task.cancel()
+
+
+def test_the_clock_stands_still_while_others_have_the_cells(start: Callable[..., LiveExecutor]) -> None:
+    """A task with a short limit is not failed for having to wait behind long ones, fetched or not."""
+    own = start({"concurrency": 1, "pool": 2})
+    a, b = own.client(), own.client()
+    running = sleeper(a, 3)
+    source = "def main(x):\n    return x.read().decode()\n"
+    waiting = script_task(b, source, inputs={"x": b"fetched"}, limits={"wall_s": 1}).wait(timeout=30)
+    assert waiting.result() == "fetched" and waiting.usage["wall_us"] < 1_000_000
+    assert running.wait(timeout=30).result() == "slept"
+
+
+def test_data_are_fetched_while_others_compute(start: Callable[..., LiveExecutor]) -> None:
+    own = start({"concurrency": 1, "pool": 2})
+    a, b = own.client(), own.client()
+    kept = sleeper(a)
+    fetching = script_task(b, "def main(x):\n    return len(x.read())\n", inputs={"x": bytes(1_000_000)})
+    until_running(fetching)
+    kept.cancel()
+    assert fetching.wait(timeout=30).result() == 1_000_000
 
 
 def test_the_host_can_not_be_asked_for_more(hand: Hand) -> None:
