@@ -32,10 +32,11 @@ def runner(runtime):
 
 def test_it_needs_nothing_native(runtime):
     assert "_cell" not in sys.modules
-    assert set(runtime.__all__) == {"Input", "Output", "OutputLimitError", "builtins", "log", "progress"}
+    assert set(runtime.__all__) == {"Input", "Output", "OutputLimitError", "builtins", "function", "log",
+                                    "progress"}
 
 
-@pytest.mark.parametrize("name", ["files", "reporting", "builtins", "_result", "_failure", "_runner", "_teaclave"])
+@pytest.mark.parametrize("name", ["files", "reporting", "builtins", "_declaring", "_result", "_failure", "_runner", "_teaclave"])
 def test_examples(runtime, name):
     results = doctest.testmod(importlib.import_module(f"cella_runtime.{name}"))
     assert results.failed == 0
