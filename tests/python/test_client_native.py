@@ -106,7 +106,7 @@ def test_part_of_a_secret() -> None:
     secret = Secret.from_bytes(bytes(range(40)))
     assert secret.part(0, 32).export() == bytes(range(32)) and secret.part(32, 8).export() == bytes(range(32, 40))
     for start, size in ((0, 41), (33, 8), (40, 1), (41, 1), (-1, 2), (0, 0), (0, -1), (1 << 62, 1 << 62)):
-        with pytest.raises(cella.FormatError):
+        with pytest.raises(_native.FormatError):
             secret.part(start, size)
 
 
