@@ -172,7 +172,10 @@ def _who_gets(terms: dict[str, Any], me: str | None) -> list[str]:
     ]
     if owner in readers and owner != terms["creator"]:
         lines.append(f"    {_people([owner], me)} owns the function, which can write there whatever it reads.")
-    lines.append("  Class and line of an exception, fraction of progress, sizes and usage: to every participant.")
+    lines += [
+        "  Class and line of an exception, fraction of progress, sizes and usage, in which a function can hide a few bytes:",
+        "    to every participant",
+    ]
     return lines
 
 
