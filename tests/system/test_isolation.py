@@ -14,7 +14,12 @@ from live import LiveExecutor, package_of, refused, script_task
 Parties = Callable[[int], list[cella.Executor]]
 ORDINARY = {"clock": "fine", "zygote": "shared", "sizes": "exact"}
 STRICT = {"clock": "coarse", "zygote": "owner", "sizes": "padded"}
-COPY = "def main(table, out):\n    for block in iter(lambda: table.read(1 << 20), b''):\n        out.write(block)\n    return out.size\n"
+COPY = """def main(table, out):
+    with out:
+        while block := table.read(1 << 20):
+            out.write(block)
+    return out.size
+"""
 
 
 def terms_of(task: cella.Task) -> Any:
@@ -27,7 +32,7 @@ def terms_of(task: cella.Task) -> Any:
 ))
 def test_the_stricter_wins(me: cella.Executor, of_function: dict[str, str] | None, of_task: dict[str, str] | None) -> None:
     declared = {} if of_function is None else {"isolation": of_function}
-    task = script_task(me, "def main(): return 1", isolation=of_task, invoke=False, **declared)
+    task = me.tasks.create(me.functions.register(package_of("def main(): return 1", **declared)), isolation=of_task)
     wishes = (of_function or {}, of_task or {})
     expected = {name: strict if strict in [wish.get(name) for wish in wishes] else ORDINARY[name] for name, strict in STRICT.items()}
     assert terms_of(task)["isolation"] == expected
@@ -109,10 +114,11 @@ def streamed(executor: cella.Executor, source: str, content: bytes, *, inputs: A
 
 def test_a_stream_is_read_forward(me: cella.Executor) -> None:
     content = b"".join(b"%d,%d\n" % (index, index * index) for index in range(200_000))
-    source = "def main(table):\n    return [sum(1 for line in table), table.read()  == b'']"
+    source = "def main(table):\n    return [table.seekable(), sum(1 for line in table), table.read() == b'']"
     task = streamed(me, source, content)
     assert terms_of(task)["inputs"]["table"]["stream"] is True
-    assert task.wait().result() == [200_000, True]
+    assert "read once, forward" in task.contract().explain()
+    assert task.wait().result() == [False, 200_000, True]
 
 
 def test_a_stream_that_is_larger_than_the_memory_limit(me: cella.Executor) -> None:
