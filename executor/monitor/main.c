@@ -231,7 +231,8 @@ static void fit_limits(struct cella_monitor *monitor)
 {
     uint64_t asked = monitor->charter.limits.memory_bytes;
     if (cella_setup_fit_memory(&monitor->charter, cella_setup_machine_memory())) {
-        cella_monitor_log(monitor, "limits.memory_bytes is %llu, which is what this machine has, not %llu as the charter",
+        cella_monitor_log(monitor,
+                          "limits.memory_bytes is %llu, which is what this machine has, not %llu as the charter",
                           (unsigned long long) monitor->charter.limits.memory_bytes, (unsigned long long) asked);
     }
 }

@@ -15,8 +15,8 @@
 #define CELLA_MONITOR_CONFIG_FD 7
 
 /*
- * {"pool", "allow_missing_layers", "profiles", "programs"}. CELLA_BAD_FIELD and those of trust/json.h; error names the
- * member.
+ * {"pool", "allow_missing_layers", "profiles", "programs"}. CELLA_BAD_FIELD and those of trust/json.h; error names
+ * the member.
  */
 CELLA_MUST_USE cella_status cella_setup_config(struct cella_view json, struct cella_json_error *error,
                                                struct cella_config *out);
@@ -29,8 +29,8 @@ CELLA_MUST_USE cella_status cella_setup_charter(struct cella_view json, struct c
                                                 struct cella_charter *out);
 
 /*
- * Nobody is promised more memory than there is: lower the charter's memory_bytes to machine_bytes, rounded down to MiB.
- * True if it was more.
+ * Nobody is promised more memory than there is: lower the charter's memory_bytes to machine_bytes, rounded down to
+ * MiB. True if it was more.
  */
 bool cella_setup_fit_memory(struct cella_charter *charter, uint64_t machine_bytes);
 
@@ -40,7 +40,8 @@ uint64_t cella_setup_machine_memory(void);
 /*
  * Read configuration and charter from their descriptors into the monitor and close them.
  *
- * what: names what is wrong: "the host's configuration" or "charter.json"; error its member, empty if there is none.
+ * what: names what is wrong: "the host's configuration" or "charter.json"; error its member, empty if there is
+ * none.
  */
 CELLA_MUST_USE cella_status cella_setup_read(struct cella_monitor *monitor, const char **what,
                                              struct cella_json_error *error);

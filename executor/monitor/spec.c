@@ -345,7 +345,8 @@ static cella_status read_limits(const json_t *given, const struct cella_task_lim
     CELLA_TRY(cella_json_begin(given, "limits", error, &object));
     CELLA_TRY(cella_json_integer_optional(&object, "cpu_s", 1, most->cpu_s, &cpu_s));
     CELLA_TRY(cella_json_integer_optional(&object, "wall_s", 1, most->wall_s, &wall_s));
-    CELLA_TRY(cella_json_integer_optional(&object, "memory_bytes", 1 << 20, (int64_t) most->memory_bytes, &memory_bytes));
+    CELLA_TRY(
+        cella_json_integer_optional(&object, "memory_bytes", 1 << 20, (int64_t) most->memory_bytes, &memory_bytes));
     CELLA_TRY(cella_json_integer_optional(&object, "output_bytes", 1, (int64_t) most->output_bytes, &output_bytes));
     CELLA_TRY(cella_json_integer_optional(&object, "result_bytes", 1, most->result_bytes, &result_bytes));
     CELLA_TRY(cella_json_integer_optional(&object, "log_bytes", 1, most->log_bytes, &log_bytes));
@@ -400,7 +401,8 @@ static cella_status read_isolation(struct cella_json_object *object, const char 
     return strcmp(word, ordinary) == 0 ? CELLA_OK : blame(object->error, object->path, key, CELLA_BAD_FIELD);
 }
 
-cella_status cella_spec_isolate(const json_t *asked, struct cella_json_error *error, struct cella_isolation *isolation)
+cella_status cella_spec_isolate(const json_t *asked, struct cella_json_error *error,
+                                struct cella_isolation *isolation)
 {
     struct cella_json_object object;
     struct cella_isolation stricter = *isolation;

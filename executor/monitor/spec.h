@@ -74,7 +74,8 @@ extern const struct cella_task_limits cella_limits_most;
  * package:  JSON, at most CELLA_PACKAGE_MAX bytes. Untrusted.
  * most:     the executor's limits, above which the package may not ask. Trusted.
  * out:      cleared by the caller with cella_spec_clear; empty unless CELLA_OK
- * CELLA_BAD_JSON, CELLA_TOO_LARGE, CELLA_MISSING_FIELD, CELLA_BAD_FIELD, CELLA_UNKNOWN_FIELD (error->field names it)
+ * CELLA_BAD_JSON, CELLA_TOO_LARGE, CELLA_MISSING_FIELD, CELLA_BAD_FIELD, CELLA_UNKNOWN_FIELD (error->field names
+ * it)
  */
 CELLA_MUST_USE cella_status cella_spec_parse(struct cella_view package, const struct cella_task_limits *most,
                                              struct cella_json_error *error, struct cella_spec *out);
@@ -99,16 +100,14 @@ CELLA_MUST_USE cella_status cella_spec_arguments(const struct cella_spec *spec, 
                                                  struct cella_json_error *error, json_t **out);
 
 /*
- * Lower limits: each member of lower (object or NULL) must be between its least value (1; memory_bytes 1 MiB; threads 0)
- * and the present one.
- * CELLA_BAD_FIELD, CELLA_UNKNOWN_FIELD; then limits are unchanged
+ * Lower limits: each member of lower (object or NULL) must be between its least value (1; memory_bytes 1 MiB;
+ * threads 0) and the present one. CELLA_BAD_FIELD, CELLA_UNKNOWN_FIELD; then limits are unchanged
  */
 CELLA_MUST_USE cella_status cella_spec_lower_limits(const json_t *lower, struct cella_json_error *error,
                                                     struct cella_task_limits *limits);
 /*
- * The executor's limits by its charter: cella_limits_default, and in their place each member of chosen (object or NULL),
- * between its least value and that of cella_limits_most.
- * CELLA_BAD_FIELD, CELLA_UNKNOWN_FIELD
+ * The executor's limits by its charter: cella_limits_default, and in their place each member of chosen (object or
+ * NULL), between its least value and that of cella_limits_most. CELLA_BAD_FIELD, CELLA_UNKNOWN_FIELD
  */
 CELLA_MUST_USE cella_status cella_spec_choose_limits(const json_t *chosen, struct cella_json_error *error,
                                                      struct cella_task_limits *out);
@@ -116,9 +115,9 @@ CELLA_MUST_USE cella_status cella_spec_choose_limits(const json_t *chosen, struc
 json_t *cella_spec_limits_json(const struct cella_task_limits *limits);
 
 /*
- * Make isolation as strict as asked says: {"clock"?: "fine" | "coarse", "zygote"?: "shared" | "owner", "sizes"?: "exact" |
- * "padded"}, or NULL. What is strict already stays so: of several who ask, the strictest wins, member by member.
- * CELLA_BAD_FIELD, CELLA_UNKNOWN_FIELD; then isolation is unchanged
+ * Make isolation as strict as asked says: {"clock"?: "fine" | "coarse", "zygote"?: "shared" | "owner", "sizes"?:
+ * "exact" | "padded"}, or NULL. What is strict already stays so: of several who ask, the strictest wins, member by
+ * member. CELLA_BAD_FIELD, CELLA_UNKNOWN_FIELD; then isolation is unchanged
  */
 CELLA_MUST_USE cella_status cella_spec_isolate(const json_t *asked, struct cella_json_error *error,
                                                struct cella_isolation *isolation);

@@ -260,10 +260,11 @@ static cella_status commit_draft(struct cella_monitor *monitor, struct cella_cal
     CELLA_TRY(cella_json_write(draft->arguments, &arguments));
     CELLA_CLEANUP(cella_json_cleanup)
     json_t *event =
-        json_pack("{s:s, s:s, s:s, s:O, s:O, s:O, s:O, s:O, s:O, s:O, s:O, s:I}", "task", id, "creator", call->party->entry.id,
-                  "function", draft->function->entry.id, "participants", draft->participants, "inputs", draft->inputs,
-                  "outputs", draft->outputs, "result", draft->result, "messages", draft->messages, "arguments",
-                  draft->arguments, "limits", draft->limits, "isolation", draft->isolation, "arguments_bytes", (json_int_t) arguments.size);
+        json_pack("{s:s, s:s, s:s, s:O, s:O, s:O, s:O, s:O, s:O, s:O, s:O, s:I}", "task", id, "creator",
+                  call->party->entry.id, "function", draft->function->entry.id, "participants", draft->participants,
+                  "inputs", draft->inputs, "outputs", draft->outputs, "result", draft->result, "messages",
+                  draft->messages, "arguments", draft->arguments, "limits", draft->limits, "isolation",
+                  draft->isolation, "arguments_bytes", (json_int_t) arguments.size);
     return cella_monitor_commit(monitor, CELLA_EVENT_TASK_CREATED, event);
 }
 

@@ -30,7 +30,7 @@ MEMBERS = {
 ISOLATION = {
     "clock": {
         "fine": "its clock runs at full resolution",
-        "coarse": "it has no clock finer than the kernel's tick, and a single thread, which could count in place of one",
+        "coarse": "it has no clock finer than the kernel's tick, and a single thread: another could count in its place",
     },
     "zygote": {
         "shared": "its process is forked from one that serves all owners of functions",
@@ -38,10 +38,10 @@ ISOLATION = {
     },
     "sizes": {
         "exact": "sizes of outputs, result and messages are as they are",
-        "padded": "sizes of outputs, result and messages are padded to classes, which hide all but their magnitude",
+        "padded": "sizes of outputs, result and messages are padded to classes: all but their magnitude is hidden",
     },
 }
-"""Member of isolation -> word -> what it means. A word that is not here can not be explained, so it is not accepted."""
+"""Member of isolation -> word -> what it means. What is not here can not be explained, so it is not accepted."""
 
 
 @dataclass(frozen=True)
@@ -168,13 +168,14 @@ def _who_gets(terms: dict[str, Any], me: str | None) -> list[str]:
     lines = [f"  {name}: to {_people(item['receivers'], me)}" for name, item in sorted(terms["outputs"].items())]
     lines += [
         f"  result (a JSON value): to {_people(terms['result']['receivers'], me)}",
-        f"  error texts, traceback, log, words of progress, all of which can contain data: to {_people(readers, me)}",
+        "  error texts, traceback, log, words of progress, all of which can contain data: "
+        f"to {_people(readers, me)}",
     ]
     if owner in readers and owner != terms["creator"]:
         lines.append(f"    {_people([owner], me)} owns the function, which can write there whatever it reads.")
     lines += [
-        "  Class and line of an exception, fraction of progress, sizes and usage, in which a function can hide a few bytes:",
-        "    to every participant",
+        "  class and line of an exception, fraction of progress, sizes and usage, in which a function can hide a few",
+        "    bytes: to every participant",
     ]
     return lines
 

@@ -413,7 +413,7 @@ def test_a_contract_says_how_it_is_isolated_and_who_reads_the_texts(fake: FakeEx
     plain = explained()
     assert "clock runs at full resolution" in plain and "all owners of functions" in plain and "as they are" in plain
     assert "1 thread besides the main one" in plain and "read once, forward" in plain
-    assert "all of which can contain data: to nobody Class and line" in plain
+    assert "all of which can contain data: to nobody class and line" in plain
     strict = explained(isolation={"clock": "coarse", "zygote": "owner", "sizes": "padded"})
     assert "no clock finer" in strict and "this function's owner only" in strict and "padded to classes" in strict
     assert "a single thread, wall 120 s" in strict and "besides" not in strict

@@ -55,7 +55,8 @@ static void wrong_packages_are_refused(void **state)
         { "[]", CELLA_BAD_JSON, "" },
         { "{\"version\":2,\"name\":\"a\",\"executor\":\"python\",\"public\":true,\"entry\":\"a\",\"source\":\"\"}",
           CELLA_BAD_FIELD, "package.version" },
-        { "{\"version\":1,\"name\":\"a b\",\"executor\":\"python\",\"public\":true,\"entry\":\"a\",\"source\":\"\"}",
+        { "{\"version\":1,\"name\":\"a "
+          "b\",\"executor\":\"python\",\"public\":true,\"entry\":\"a\",\"source\":\"\"}",
           CELLA_BAD_FIELD, "package.name" },
         { "{\"version\":1,\"name\":\"a\",\"executor\":\"wasm\",\"public\":true,\"entry\":\"a\",\"source\":\"\"}",
           CELLA_BAD_FIELD, "package.executor" },
@@ -245,8 +246,8 @@ static void the_strictest_isolation_wins(void **state)
     assert_true(isolation.coarse_clock && isolation.padded);
     assert_false(isolation.own_zygote);
     CELLA_CLEANUP(cella_json_cleanup) json_t *json = cella_spec_isolation_json(&isolation);
-    CELLA_CLEANUP(cella_json_cleanup) json_t *expected =
-        json_loads("{\"clock\":\"coarse\",\"zygote\":\"shared\",\"sizes\":\"padded\"}", 0, NULL);
+    CELLA_CLEANUP(cella_json_cleanup)
+    json_t *expected = json_loads("{\"clock\":\"coarse\",\"zygote\":\"shared\",\"sizes\":\"padded\"}", 0, NULL);
     assert_true(json_equal(json, expected));
     /* What is refused changes nothing, not even by its good members. */
     assert_int_equal(isolate("{\"zygote\":\"owner\",\"sizes\":\"big\"}", &error, &isolation), CELLA_BAD_FIELD);

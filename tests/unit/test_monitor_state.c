@@ -90,10 +90,10 @@ static void terms_of_a_task(void **unused)
     struct cella_state state = { 0 };
     (void) unused;
     furnish(&state);
-    json_t *body = json_pack("{s:s, s:s, s:s, s:[s], s:{}, s:{}, s:[s], s:[], s:{}, s:{s:i, s:i}, s:{s:s, s:s}}", "task",
-                             "t", "creator", "a", "function", "f", "participants", "a", "inputs", "outputs", "result",
-                             "a", "messages", "arguments", "limits", "wall_s", 100000, "threads", 0, "isolation",
-                             "clock", "coarse", "zygote", "owner");
+    json_t *body = json_pack("{s:s, s:s, s:s, s:[s], s:{}, s:{}, s:[s], s:[], s:{}, s:{s:i, s:i}, s:{s:s, s:s}}",
+                             "task", "t", "creator", "a", "function", "f", "participants", "a", "inputs", "outputs",
+                             "result", "a", "messages", "arguments", "limits", "wall_s", 100000, "threads", 0,
+                             "isolation", "clock", "coarse", "zygote", "owner");
     apply(&state, CELLA_EVENT_TASK_CREATED, body);
     const struct cella_task_record *task = cella_state_task(&state, "t");
     assert_int_equal(task->limits.wall_s, 100000);
@@ -101,9 +101,9 @@ static void terms_of_a_task(void **unused)
     assert_true(task->isolation.coarse_clock && task->isolation.own_zygote);
     assert_false(task->isolation.padded);
     CELLA_CLEANUP(cella_json_cleanup)
-    json_t *wrong = json_pack("{s:s, s:s, s:s, s:[s], s:{}, s:{}, s:[], s:[], s:{}, s:{s:s}}", "task", "t2", "creator",
-                              "a", "function", "f", "participants", "a", "inputs", "outputs", "result", "messages",
-                              "arguments", "isolation", "clock", "none");
+    json_t *wrong = json_pack("{s:s, s:s, s:s, s:[s], s:{}, s:{}, s:[], s:[], s:{}, s:{s:s}}", "task", "t2",
+                              "creator", "a", "function", "f", "participants", "a", "inputs", "outputs", "result",
+                              "messages", "arguments", "isolation", "clock", "none");
     assert_int_not_equal(cella_state_apply(&state, CELLA_EVENT_TASK_CREATED, wrong), CELLA_OK);
     assert_null(cella_state_task(&state, "t2"));
     cella_state_clear(&state);
@@ -247,10 +247,14 @@ static void the_charter(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_task_of_two),          cmocka_unit_test(one_participant_approves_by_assigning),
-        cmocka_unit_test(events_that_do_not_fit), cmocka_unit_test(many_records_are_found),
-        cmocka_unit_test(sequence_numbers),       cmocka_unit_test(the_hosts_configuration),
-        cmocka_unit_test(the_charter),            cmocka_unit_test(terms_of_a_task),
+        cmocka_unit_test(a_task_of_two),
+        cmocka_unit_test(one_participant_approves_by_assigning),
+        cmocka_unit_test(events_that_do_not_fit),
+        cmocka_unit_test(many_records_are_found),
+        cmocka_unit_test(sequence_numbers),
+        cmocka_unit_test(the_hosts_configuration),
+        cmocka_unit_test(the_charter),
+        cmocka_unit_test(terms_of_a_task),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

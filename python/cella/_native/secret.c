@@ -114,7 +114,8 @@ static PyMethodDef secret_methods[] = {
     { "export", secret_export, METH_NOARGS,
       "export()\n--\n\nThe bytes, for writing a key file or reading an opened message. Nothing wipes the copy." },
     { "part", secret_part, METH_VARARGS,
-      "part(start, size)\n--\n\nSecret with size bytes from start on. FormatError BAD_SIZE: they are not all there." },
+      "part(start, size)\n--\n\nSecret with size bytes from start on. FormatError BAD_SIZE: they are not all "
+      "there." },
     { "__reduce__", secret_refuse_pickle, METH_NOARGS, NULL },
     { NULL, NULL, 0, NULL },
 };

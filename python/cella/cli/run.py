@@ -116,7 +116,7 @@ def run(
     sources, targets = pairs(inputs, "--input"), pairs(outputs, "--output")
     given = json_values(arguments, script)
     _check_files(sources, targets)
-    terms = {"limits": pairs(limits, "--limit"), "isolation": isolation_of(isolation), "streams": streams}
+    terms: dict[str, Any] = {"limits": pairs(limits, "--limit"), "isolation": isolation_of(isolation), "streams": streams}
     _check_script(script, sources, targets, given, terms)
     for sentence in script.warnings(profile or "python"):
         show.note(f"warning: {sentence}")
