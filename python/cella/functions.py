@@ -251,14 +251,18 @@ def function(
         ScriptError: BAD_SCRIPT, the source can not be found, or it uses something that can not be sent.
     """
 
-    from .local import is_running
-
     def wrap(target: Callable[..., Any]) -> Any:
-        if is_running():
+        if _is_run_as_script(target):
             return target
         return LocalFunction(target, inputs, outputs, profile, limits, streams, isolation)
 
     return wrap if original is None else wrap(original)
+
+
+def _is_run_as_script(target: Callable[..., Any]) -> bool:
+    """Whether a function stands in a text that the runtime executes: such a module was not imported from anywhere."""
+    names = getattr(target, "__globals__", {})
+    return names.get("__name__") == "script" and names.get("__spec__") is None
 
 
 def source_of(original: Callable[..., Any]) -> str:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import builtins
-import contextvars
 import io
 import json
 from collections.abc import Mapping, Sequence
@@ -17,12 +16,6 @@ from .script import Script
 
 LOCAL_OUTPUT_BYTES = 1 << 31
 LOCAL_RESULT_BYTES = 1 << 20
-_running: contextvars.ContextVar[bool] = contextvars.ContextVar("running", default=False)
-
-
-def is_running() -> bool:
-    """Whether a script runs locally here and now: then the package's names mean what they mean in a cell."""
-    return _running.get()
 
 
 class LocalOutput:
@@ -102,11 +95,7 @@ def run_local(
         with open_source(source, name) as file:
             sources[name] = files.Input(name, file.read())
     targets = {name: files.Output(name, LOCAL_OUTPUT_BYTES) for name in outputs}
-    before = _running.set(True)
-    try:
-        outcome = _runner.run(script.source.encode("utf-8"), script.entry, given, sources, targets, LOCAL_RESULT_BYTES)
-    finally:
-        _running.reset(before)
+    outcome = _runner.run(script.source.encode("utf-8"), script.entry, given, sources, targets, LOCAL_RESULT_BYTES)
     if outcome.status != "OK":
         raise _failure(script, outcome)
     made = {name: LocalOutput(name, target.getvalue()) for name, target in targets.items()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -249,12 +250,21 @@ def test_what_the_decorator_declares_is_in_the_package() -> None:
 def test_a_script_that_uses_the_decorator_runs_locally_as_in_a_cell(decorator: str) -> None:
     script = parse(f"import cella\nhelper = len\n{decorator}\ndef main(a):\n    return [helper(a.read()), __name__]")
     assert run_local(script, {"a": b"abc"}, [], {}).result() == [3, "script"]
-    decorated = cella.function(lambda_free)
-    assert isinstance(decorated, cella.LocalFunction)  # outside of a run it is the client's again
+    assert isinstance(cella.function(stands_here), cella.LocalFunction)  # outside of a run it is the client's again
 
 
-def lambda_free() -> int:
+def stands_here() -> int:
     return 1
+
+
+def test_a_module_of_ones_own_may_be_called_script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "script.py").write_text("import cella\n@cella.function\ndef main():\n    return 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "script", raising=False)
+    import script  # type: ignore[import]
+
+    assert isinstance(script.main, cella.LocalFunction) and script.main.local().result() == 1
+    monkeypatch.delitem(sys.modules, "script")
 
 
 def test_decorated_functions_are_still_functions() -> None:
