@@ -67,7 +67,7 @@ cella_status cella_operation_function_register(struct cella_monitor *monitor, st
     CELLA_TRY(open_package(monitor, call, &plain, &sealed, &opened));
     bool is_sealed = sealed.size > 0;
     struct cella_view package = is_sealed ? cella_secret_view(&opened) : cella_bytes_view(&plain);
-    CELLA_TRY(cella_spec_parse(package, &call->error, &spec));
+    CELLA_TRY(cella_spec_parse(package, &monitor->charter.limits, &call->error, &spec));
     if (spec.is_public == is_sealed) {
         /* A private function's source would have been readable by the front, or a public one's is not by anybody. */
         memcpy(call->error.field, "public", sizeof("public"));

@@ -35,6 +35,6 @@ cella_status cella_operation_executor_info(struct cella_monitor *monitor, struct
     call->reply = json_pack("{s:s, s:s, s:o, s:o, s:o, s:s}", "version", CELLA_VERSION, "executor",
                             cella_keyring_executor(monitor->keyring), "profiles", profiles_json(monitor), "layers",
                             cella_info_layers(cella_pool_layers(monitor->pool)), "limits",
-                            cella_spec_limits_json(&cella_limits_default), "measurement", measurement);
+                            cella_spec_limits_json(&monitor->charter.limits), "measurement", measurement);
     return CELLA_OK;
 }

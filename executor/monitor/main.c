@@ -226,18 +226,30 @@ static cella_status make_identity(struct cella_monitor *monitor)
     return cella_monitor_evidence(monitor, (struct cella_view){ 0 }, &monitor->evidence);
 }
 
-/* step: names what failed, for the operator. */
-static cella_status run(struct cella_monitor *monitor, struct reaper *reaper, const char **step)
+/* Less than the charter says is still true to it: its limits are the most that may be asked for. */
+static void fit_limits(struct cella_monitor *monitor)
+{
+    uint64_t asked = monitor->charter.limits.memory_bytes;
+    if (cella_setup_fit_memory(&monitor->charter, cella_setup_machine_memory())) {
+        cella_monitor_log(monitor,
+                          "limits.memory_bytes is %llu, which is what this machine has, not %llu as the charter",
+                          (unsigned long long) monitor->charter.limits.memory_bytes, (unsigned long long) asked);
+    }
+}
+
+/* step: names what failed, for the operator; error the member of it that is wrong. */
+static cella_status run(struct cella_monitor *monitor, struct reaper *reaper, const char **step,
+                        struct cella_json_error *error)
 {
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes list = { 0 };
-    *step = "the host's configuration or charter";
-    CELLA_TRY(cella_setup_read(monitor));
+    CELLA_TRY(cella_setup_read(monitor, step, error));
     monitor->loop = cella_loop_new();
     if (monitor->loop == NULL) {
         return CELLA_NO_MEMORY;
     }
     *step = "the link";
     CELLA_TRY(start_link(monitor));
+    fit_limits(monitor);
     CELLA_TRY(watch_children(reaper));
     /* Zygotes first: nothing that is secret exists yet, so nothing can be inherited by a cell. */
     *step = "starting the zygotes";
@@ -305,6 +317,7 @@ int main(int argc, char **argv)
 {
     struct cella_monitor monitor = { 0 };
     struct reaper reaper = { .monitor = &monitor };
+    struct cella_json_error error = { 0 };
     const char *step = "";
     if (argc == 2 && strcmp(argv[1], "--measure") == 0) {
         return measure() == CELLA_OK ? 0 : 1;
@@ -315,10 +328,10 @@ int main(int argc, char **argv)
         return 2;
     }
     cella_status status = protect_process();
-    status = status == CELLA_OK ? run(&monitor, &reaper, &step) : status;
+    status = status == CELLA_OK ? run(&monitor, &reaper, &step, &error) : status;
     if (status != CELLA_OK) {
-        (void) fprintf(stderr, "cella-monitor: %s: %s (%s)\n", step, cella_status_text(status),
-                       cella_status_name(status));
+        (void) fprintf(stderr, "cella-monitor: %s: %s%s%s (%s)\n", step, error.field,
+                       error.field[0] == '\0' ? "" : ": ", cella_status_text(status), cella_status_name(status));
     }
     stop(&monitor);
     return status == CELLA_OK ? 0 : 1;

@@ -32,6 +32,7 @@ struct cella_config {
 struct cella_charter {
     struct cella_bytes text;
     bool open_enrolment;
+    struct cella_task_limits limits; /* of a task unless lowered, and the most that may be asked for */
 };
 
 struct cella_monitor {

@@ -1,25 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "monitor/setup.h"
 
+#include <stdio.h>
 #include <unistd.h>
 
 #include "trust/evidence.h"
 
 #define CONFIG_MAX 16384U
 #define POOL_MAX 64
+#define MIB ((uint64_t) 1 << 20)
 
-static cella_status read_profiles(const json_t *list, struct cella_config *out)
+static cella_status blame(struct cella_json_error *error, const char *member)
+{
+    (void) snprintf(error->field, sizeof(error->field), "%s", member);
+    return CELLA_BAD_FIELD;
+}
+
+static cella_status read_profiles(const json_t *list, struct cella_json_error *error, struct cella_config *out)
 {
     size_t most = sizeof(out->profiles) / sizeof(out->profiles[0]);
     if (json_array_size(list) == 0 || json_array_size(list) > most) {
-        return CELLA_BAD_FIELD;
+        return blame(error, "profiles");
     }
     for (size_t i = 0; i < json_array_size(list); i++) {
         const char *name = json_string_value(json_array_get(list, i));
         size_t size = name == NULL ? 0 : strlen(name);
         if (size == 0 || size >= sizeof(out->profiles[0]) ||
             strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-_") != size) {
-            return CELLA_BAD_FIELD;
+            return blame(error, "profiles");
         }
         memcpy(out->profiles[i], name, size + 1);
         out->profile_count++;
@@ -27,10 +35,9 @@ static cella_status read_profiles(const json_t *list, struct cella_config *out)
     return CELLA_OK;
 }
 
-cella_status cella_setup_config(struct cella_view text, struct cella_config *out)
+cella_status cella_setup_config(struct cella_view text, struct cella_json_error *error, struct cella_config *out)
 {
     CELLA_CLEANUP(cella_json_cleanup) json_t *json = NULL;
-    struct cella_json_error error = { 0 };
     struct cella_json_object object;
     int64_t pool = 4;
     int64_t concurrency = sysconf(_SC_NPROCESSORS_ONLN);
@@ -38,7 +45,7 @@ cella_status cella_setup_config(struct cella_view text, struct cella_config *out
     json_t *profiles;
     struct cella_config config = { 0 };
     CELLA_TRY(cella_json_parse(text, CONFIG_MAX, &json));
-    CELLA_TRY(cella_json_begin(json, "", &error, &object));
+    CELLA_TRY(cella_json_begin(json, "", error, &object));
     CELLA_TRY(cella_json_integer_optional(&object, "pool", 1, POOL_MAX, &pool));
     CELLA_TRY(cella_json_integer_optional(&object, "concurrency", 1, POOL_MAX, &concurrency));
     CELLA_TRY(cella_json_boolean_optional(&object, "allow_missing_layers", &config.allow_missing_layers));
@@ -48,30 +55,48 @@ cella_status cella_setup_config(struct cella_view text, struct cella_config *out
     memcpy(config.programs, programs, strlen(programs) + 1);
     config.pool = (uint32_t) pool;
     config.concurrency = (uint32_t) concurrency;
-    CELLA_TRY(read_profiles(profiles, &config));
+    CELLA_TRY(read_profiles(profiles, error, &config));
     *out = config;
     return CELLA_OK;
 }
 
-cella_status cella_setup_charter(struct cella_view text, struct cella_charter *out)
+cella_status cella_setup_charter(struct cella_view text, struct cella_json_error *error, struct cella_charter *out)
 {
     CELLA_CLEANUP(cella_json_cleanup) json_t *json = NULL;
-    struct cella_json_error error = { 0 };
     struct cella_json_object object;
+    struct cella_task_limits limits;
     int64_t version;
     const char *enrol;
+    json_t *chosen = NULL;
     CELLA_TRY(cella_json_parse(text, CELLA_CHARTER_MAX, &json));
-    CELLA_TRY(cella_json_begin(json, "", &error, &object));
+    CELLA_TRY(cella_json_begin(json, "", error, &object));
     CELLA_TRY(cella_json_integer(&object, "version", 1, 1, &version));
     CELLA_TRY(cella_json_string(&object, "enrol", 16, &enrol));
+    CELLA_TRY(cella_json_member_optional(&object, "limits", JSON_OBJECT, &chosen));
     CELLA_TRY(cella_json_end(&object));
     bool open = strcmp(enrol, "open") == 0;
     if (!open && strcmp(enrol, "closed") != 0) {
-        return CELLA_BAD_FIELD;
+        return blame(error, "enrol");
     }
+    CELLA_TRY(cella_spec_choose_limits(chosen, error, &limits));
     CELLA_TRY(cella_bytes_set(&out->text, text));
     out->open_enrolment = open;
+    out->limits = limits;
     return CELLA_OK;
+}
+
+bool cella_setup_fit_memory(struct cella_charter *charter, uint64_t machine_bytes)
+{
+    if (charter->limits.memory_bytes <= machine_bytes) {
+        return false;
+    }
+    charter->limits.memory_bytes = machine_bytes - machine_bytes % MIB;
+    return true;
+}
+
+uint64_t cella_setup_machine_memory(void)
+{
+    return (uint64_t) sysconf(_SC_PHYS_PAGES) * (uint64_t) sysconf(_SC_PAGESIZE);
 }
 
 /* At most max bytes of a descriptor, from its start. */
@@ -94,12 +119,14 @@ static cella_status read_all(int descriptor, size_t max, struct cella_bytes *out
     }
 }
 
-cella_status cella_setup_read(struct cella_monitor *monitor)
+cella_status cella_setup_read(struct cella_monitor *monitor, const char **what, struct cella_json_error *error)
 {
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes config = { 0 };
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes charter = { 0 };
+    *what = "the host's configuration";
     CELLA_TRY(read_all(CELLA_MONITOR_CONFIG_FD, CONFIG_MAX, &config));
+    CELLA_TRY(cella_setup_config(cella_bytes_view(&config), error, &monitor->config));
+    *what = "charter.json";
     CELLA_TRY(read_all(CELLA_MONITOR_CHARTER_FD, CELLA_CHARTER_MAX, &charter));
-    CELLA_TRY(cella_setup_config(cella_bytes_view(&config), &monitor->config));
-    return cella_setup_charter(cella_bytes_view(&charter), &monitor->charter);
+    return cella_setup_charter(cella_bytes_view(&charter), error, &monitor->charter);
 }

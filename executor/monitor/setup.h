@@ -14,11 +14,34 @@
 #define CELLA_MONITOR_CHARTER_FD 6
 #define CELLA_MONITOR_CONFIG_FD 7
 
-/* {"pool", "allow_missing_layers", "profiles", "programs"}. CELLA_BAD_FIELD and those of trust/json.h */
-CELLA_MUST_USE cella_status cella_setup_config(struct cella_view json, struct cella_config *out);
+/*
+ * {"pool", "allow_missing_layers", "profiles", "programs"}. CELLA_BAD_FIELD and those of trust/json.h; error names
+ * the member.
+ */
+CELLA_MUST_USE cella_status cella_setup_config(struct cella_view json, struct cella_json_error *error,
+                                               struct cella_config *out);
 
-/* {"version": 1, "enrol": "open" | "closed"}; the text is kept byte for byte. */
-CELLA_MUST_USE cella_status cella_setup_charter(struct cella_view json, struct cella_charter *out);
+/*
+ * {"version": 1, "enrol": "open" | "closed", "limits"?: {any of the seven}}; the text is kept byte for byte.
+ * CELLA_BAD_FIELD and those of trust/json.h; error names the member.
+ */
+CELLA_MUST_USE cella_status cella_setup_charter(struct cella_view json, struct cella_json_error *error,
+                                                struct cella_charter *out);
 
-/* Read the three descriptors into the monitor and close them. */
-CELLA_MUST_USE cella_status cella_setup_read(struct cella_monitor *monitor);
+/*
+ * Nobody is promised more memory than there is: lower the charter's memory_bytes to machine_bytes, rounded down to
+ * MiB. True if it was more.
+ */
+bool cella_setup_fit_memory(struct cella_charter *charter, uint64_t machine_bytes);
+
+/* Bytes of memory of this machine. */
+uint64_t cella_setup_machine_memory(void);
+
+/*
+ * Read configuration and charter from their descriptors into the monitor and close them.
+ *
+ * what: names what is wrong: "the host's configuration" or "charter.json"; error its member, empty if there is
+ * none.
+ */
+CELLA_MUST_USE cella_status cella_setup_read(struct cella_monitor *monitor, const char **what,
+                                             struct cella_json_error *error);

@@ -14,6 +14,18 @@ const struct cella_task_limits cella_limits_default = {
     .threads = 8,
 };
 
+#define MONTH_S (30U * 24 * 3600)
+
+const struct cella_task_limits cella_limits_most = {
+    .cpu_s = MONTH_S,
+    .wall_s = MONTH_S,
+    .memory_bytes = (uint64_t) 1 << 44,
+    .output_bytes = (uint64_t) 1 << 44,
+    .result_bytes = 2 << 20,
+    .log_bytes = 1 << 18,
+    .threads = 1024,
+};
+
 bool cella_spec_is_identifier(const char *text)
 {
     size_t size = strlen(text);
@@ -38,7 +50,7 @@ static cella_status blame(struct cella_json_error *error, const char *path, cons
     return status;
 }
 
-static cella_status parse_file(const json_t *json, const char *path, struct cella_json_error *error,
+static cella_status parse_file(const json_t *json, const char *path, bool is_input, struct cella_json_error *error,
                                struct cella_spec_file *out)
 {
     struct cella_json_object object;
@@ -46,20 +58,24 @@ static cella_status parse_file(const json_t *json, const char *path, struct cell
     CELLA_TRY(cella_json_begin(json, path, error, &object));
     CELLA_TRY(cella_json_string(&object, "name", CELLA_FILE_NAME_MAX, &out->name));
     CELLA_TRY(cella_json_boolean_optional(&object, "optional", &out->optional));
+    if (is_input) {
+        CELLA_TRY(cella_json_boolean_optional(&object, "stream", &out->stream));
+    }
     CELLA_TRY(cella_json_string_optional(&object, "description", CELLA_SPEC_TEXT_MAX, &description));
     CELLA_TRY(cella_json_end(&object));
     return cella_spec_is_identifier(out->name) ? CELLA_OK : blame(error, path, "name", CELLA_BAD_FIELD);
 }
 
-static cella_status parse_files(const json_t *array, const char *path, struct cella_json_error *error,
+static cella_status parse_files(const json_t *array, bool is_input, struct cella_json_error *error,
                                 struct cella_spec_file *out, size_t *count)
 {
+    const char *path = is_input ? "inputs" : "outputs";
     size_t size = json_array_size(array);
     if (size > CELLA_TASK_FILES_MAX) {
         return blame(error, path, "size", CELLA_TOO_LARGE);
     }
     for (size_t i = 0; i < size; i++) {
-        CELLA_TRY(parse_file(json_array_get(array, i), path, error, &out[i]));
+        CELLA_TRY(parse_file(json_array_get(array, i), path, is_input, error, &out[i]));
         for (size_t k = 0; k < i; k++) {
             if (strcmp(out[k].name, out[i].name) == 0) {
                 return blame(error, path, out[i].name, CELLA_BAD_FIELD);
@@ -159,8 +175,19 @@ static cella_status parse_kind(const char *executor, bool has_source, bool compl
     return blame(error, "package", "executor", CELLA_BAD_FIELD);
 }
 
-static cella_status parse_members(json_t *json, bool complete, struct cella_json_error *error,
-                                  struct cella_spec *out)
+/* A builtin reads its inputs as memory. */
+static cella_status check_streams(const struct cella_spec *spec, struct cella_json_error *error)
+{
+    for (size_t i = 0; i < spec->input_count; i++) {
+        if (spec->inputs[i].stream && spec->kind == CELLA_TASK_BUILTIN) {
+            return blame(error, "inputs", "stream", CELLA_BAD_FIELD);
+        }
+    }
+    return CELLA_OK;
+}
+
+static cella_status parse_members(json_t *json, bool complete, const struct cella_task_limits *most,
+                                  struct cella_json_error *error, struct cella_spec *out)
 {
     struct cella_json_object object;
     int64_t version;
@@ -170,6 +197,7 @@ static cella_status parse_members(json_t *json, bool complete, struct cella_json
     json_t *outputs = NULL;
     json_t *arguments = NULL;
     json_t *limits = NULL;
+    json_t *isolation = NULL;
     out->profile = "python";
     CELLA_TRY(cella_json_begin(json, "package", error, &object));
     CELLA_TRY(cella_json_integer(&object, "version", 1, 1, &version));
@@ -183,6 +211,7 @@ static cella_status parse_members(json_t *json, bool complete, struct cella_json
     CELLA_TRY(cella_json_member_optional(&object, "outputs", JSON_ARRAY, &outputs));
     CELLA_TRY(cella_json_member_optional(&object, "arguments", JSON_ARRAY, &arguments));
     CELLA_TRY(cella_json_member_optional(&object, "limits", JSON_OBJECT, &limits));
+    CELLA_TRY(cella_json_member_optional(&object, "isolation", JSON_OBJECT, &isolation));
     CELLA_TRY(cella_json_end(&object));
     out->limits = limits;
     if (!is_name(out->name)) {
@@ -195,19 +224,21 @@ static cella_status parse_members(json_t *json, bool complete, struct cella_json
     if (!is_name(out->entry) || !is_name(out->profile)) {
         return blame(error, "package", is_name(out->entry) ? "profile" : "entry", CELLA_BAD_FIELD);
     }
-    CELLA_TRY(parse_files(inputs, "inputs", error, out->inputs, &out->input_count));
-    CELLA_TRY(parse_files(outputs, "outputs", error, out->outputs, &out->output_count));
+    CELLA_TRY(parse_files(inputs, true, error, out->inputs, &out->input_count));
+    CELLA_TRY(check_streams(out, error));
+    CELLA_TRY(parse_files(outputs, false, error, out->outputs, &out->output_count));
     CELLA_TRY(parse_arguments(arguments, error, out));
-    struct cella_task_limits lowered = cella_limits_default;
+    CELLA_TRY(cella_spec_isolate(isolation, error, &out->isolation));
+    struct cella_task_limits lowered = *most;
     return cella_spec_lower_limits(limits, error, &lowered);
 }
 
-static cella_status parse_spec(struct cella_view package, bool complete, struct cella_json_error *error,
-                               struct cella_spec *out)
+static cella_status parse_spec(struct cella_view package, bool complete, const struct cella_task_limits *most,
+                               struct cella_json_error *error, struct cella_spec *out)
 {
     struct cella_spec spec = { 0 };
     CELLA_TRY(cella_json_parse(package, CELLA_PACKAGE_MAX, &spec.json));
-    cella_status status = parse_members(spec.json, complete, error, &spec);
+    cella_status status = parse_members(spec.json, complete, most, error, &spec);
     if (status != CELLA_OK) {
         cella_spec_clear(&spec);
         return status;
@@ -217,15 +248,16 @@ static cella_status parse_spec(struct cella_view package, bool complete, struct 
     return CELLA_OK;
 }
 
-cella_status cella_spec_parse(struct cella_view package, struct cella_json_error *error, struct cella_spec *out)
+cella_status cella_spec_parse(struct cella_view package, const struct cella_task_limits *most,
+                              struct cella_json_error *error, struct cella_spec *out)
 {
-    return parse_spec(package, true, error, out);
+    return parse_spec(package, true, most, error, out);
 }
 
 cella_status cella_spec_read(struct cella_view text, struct cella_spec *out)
 {
     struct cella_json_error ignored = { 0 };
-    return parse_spec(text, false, &ignored, out);
+    return parse_spec(text, false, &cella_limits_most, &ignored, out);
 }
 
 void cella_spec_clear(struct cella_spec *spec)
@@ -242,7 +274,7 @@ cella_status cella_spec_source(struct cella_view package, struct cella_bytes *ou
     return cella_bytes_append(out, cella_view_of(json_string_value(source), json_string_length(source)));
 }
 
-/* ---- arguments and limits of a task ---- */
+/* ---- arguments, limits and isolation of a task ---- */
 
 static const struct cella_spec_argument *find_argument(const struct cella_spec *spec, const char *name)
 {
@@ -295,12 +327,10 @@ cella_status cella_spec_arguments(const struct cella_spec *spec, const json_t *g
     return CELLA_OK;
 }
 
-cella_status cella_spec_lower_limits(const json_t *lower, struct cella_json_error *error,
-                                     struct cella_task_limits *limits)
+/* Each member that is given, between its least value and that of most. */
+static cella_status read_limits(const json_t *given, const struct cella_task_limits *most,
+                                struct cella_json_error *error, struct cella_task_limits *limits)
 {
-    if (lower == NULL) {
-        return CELLA_OK;
-    }
     struct cella_json_object object;
     int64_t cpu_s = limits->cpu_s;
     int64_t wall_s = limits->wall_s;
@@ -309,14 +339,18 @@ cella_status cella_spec_lower_limits(const json_t *lower, struct cella_json_erro
     int64_t result_bytes = limits->result_bytes;
     int64_t log_bytes = limits->log_bytes;
     int64_t threads = limits->threads;
-    CELLA_TRY(cella_json_begin(lower, "limits", error, &object));
-    CELLA_TRY(cella_json_integer_optional(&object, "cpu_s", 1, cpu_s, &cpu_s));
-    CELLA_TRY(cella_json_integer_optional(&object, "wall_s", 1, wall_s, &wall_s));
-    CELLA_TRY(cella_json_integer_optional(&object, "memory_bytes", 1 << 20, memory_bytes, &memory_bytes));
-    CELLA_TRY(cella_json_integer_optional(&object, "output_bytes", 1, output_bytes, &output_bytes));
-    CELLA_TRY(cella_json_integer_optional(&object, "result_bytes", 1, result_bytes, &result_bytes));
-    CELLA_TRY(cella_json_integer_optional(&object, "log_bytes", 1, log_bytes, &log_bytes));
-    CELLA_TRY(cella_json_integer_optional(&object, "threads", 1, threads, &threads));
+    if (given == NULL) {
+        return CELLA_OK;
+    }
+    CELLA_TRY(cella_json_begin(given, "limits", error, &object));
+    CELLA_TRY(cella_json_integer_optional(&object, "cpu_s", 1, most->cpu_s, &cpu_s));
+    CELLA_TRY(cella_json_integer_optional(&object, "wall_s", 1, most->wall_s, &wall_s));
+    CELLA_TRY(
+        cella_json_integer_optional(&object, "memory_bytes", 1 << 20, (int64_t) most->memory_bytes, &memory_bytes));
+    CELLA_TRY(cella_json_integer_optional(&object, "output_bytes", 1, (int64_t) most->output_bytes, &output_bytes));
+    CELLA_TRY(cella_json_integer_optional(&object, "result_bytes", 1, most->result_bytes, &result_bytes));
+    CELLA_TRY(cella_json_integer_optional(&object, "log_bytes", 1, most->log_bytes, &log_bytes));
+    CELLA_TRY(cella_json_integer_optional(&object, "threads", 0, most->threads, &threads));
     CELLA_TRY(cella_json_end(&object));
     *limits = (struct cella_task_limits){
         .cpu_s = (uint32_t) cpu_s,
@@ -330,10 +364,62 @@ cella_status cella_spec_lower_limits(const json_t *lower, struct cella_json_erro
     return CELLA_OK;
 }
 
+cella_status cella_spec_lower_limits(const json_t *lower, struct cella_json_error *error,
+                                     struct cella_task_limits *limits)
+{
+    const struct cella_task_limits most = *limits;
+    return read_limits(lower, &most, error, limits);
+}
+
+cella_status cella_spec_choose_limits(const json_t *chosen, struct cella_json_error *error,
+                                      struct cella_task_limits *out)
+{
+    struct cella_task_limits limits = cella_limits_default;
+    CELLA_TRY(read_limits(chosen, &cella_limits_most, error, &limits));
+    *out = limits;
+    return CELLA_OK;
+}
+
 json_t *cella_spec_limits_json(const struct cella_task_limits *limits)
 {
     return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "cpu_s", (json_int_t) limits->cpu_s, "wall_s",
                      (json_int_t) limits->wall_s, "memory_bytes", (json_int_t) limits->memory_bytes, "output_bytes",
                      (json_int_t) limits->output_bytes, "result_bytes", (json_int_t) limits->result_bytes,
                      "log_bytes", (json_int_t) limits->log_bytes, "threads", (json_int_t) limits->threads);
+}
+
+/* One member of isolation: its ordinary word changes nothing. */
+static cella_status read_isolation(struct cella_json_object *object, const char *key, const char *ordinary,
+                                   const char *strict, bool *out)
+{
+    const char *word = ordinary;
+    CELLA_TRY(cella_json_string_optional(object, key, 16, &word));
+    if (strcmp(word, strict) == 0) {
+        *out = true;
+        return CELLA_OK;
+    }
+    return strcmp(word, ordinary) == 0 ? CELLA_OK : blame(object->error, object->path, key, CELLA_BAD_FIELD);
+}
+
+cella_status cella_spec_isolate(const json_t *asked, struct cella_json_error *error,
+                                struct cella_isolation *isolation)
+{
+    struct cella_json_object object;
+    struct cella_isolation stricter = *isolation;
+    if (asked == NULL) {
+        return CELLA_OK;
+    }
+    CELLA_TRY(cella_json_begin(asked, "isolation", error, &object));
+    CELLA_TRY(read_isolation(&object, "clock", "fine", "coarse", &stricter.coarse_clock));
+    CELLA_TRY(read_isolation(&object, "zygote", "shared", "owner", &stricter.own_zygote));
+    CELLA_TRY(read_isolation(&object, "sizes", "exact", "padded", &stricter.padded));
+    CELLA_TRY(cella_json_end(&object));
+    *isolation = stricter;
+    return CELLA_OK;
+}
+
+json_t *cella_spec_isolation_json(const struct cella_isolation *isolation)
+{
+    return json_pack("{s:s, s:s, s:s}", "clock", isolation->coarse_clock ? "coarse" : "fine", "zygote",
+                     isolation->own_zygote ? "owner" : "shared", "sizes", isolation->padded ? "padded" : "exact");
 }

@@ -56,22 +56,31 @@ struct cella_spec {
     struct cella_spec_argument arguments[CELLA_SPEC_ARGUMENTS_MAX];
     size_t argument_count;
     const json_t *limits; /* object or NULL */
+    struct cella_isolation isolation;
 };
 
-/* Limits of an executor unless lowered, and the most that may be asked for. */
+/* Limits of an executor whose charter does not say otherwise. */
 extern const struct cella_task_limits cella_limits_default;
+
+/*
+ * The most that a charter may allow. Result and log are bounded by one answer's size (CELLA_ANSWER_MESSAGE_MAX), in
+ * which both travel sealed, escaped and in base64; the others by what a machine could have.
+ */
+extern const struct cella_task_limits cella_limits_most;
 
 /*
  * Read a package.
  *
  * package:  JSON, at most CELLA_PACKAGE_MAX bytes. Untrusted.
+ * most:     the executor's limits, above which the package may not ask. Trusted.
  * out:      cleared by the caller with cella_spec_clear; empty unless CELLA_OK
- * CELLA_BAD_JSON, CELLA_TOO_LARGE, CELLA_MISSING_FIELD, CELLA_BAD_FIELD, CELLA_UNKNOWN_FIELD (error->field names it)
+ * CELLA_BAD_JSON, CELLA_TOO_LARGE, CELLA_MISSING_FIELD, CELLA_BAD_FIELD, CELLA_UNKNOWN_FIELD (error->field names
+ * it)
  */
-CELLA_MUST_USE cella_status cella_spec_parse(struct cella_view package, struct cella_json_error *error,
-                                             struct cella_spec *out);
+CELLA_MUST_USE cella_status cella_spec_parse(struct cella_view package, const struct cella_task_limits *most,
+                                             struct cella_json_error *error, struct cella_spec *out);
 
-/* The same for a spec that has no source any more, as the state keeps it. */
+/* The same for a spec that has no source any more, as the state keeps it: its limits were judged when it came. */
 CELLA_MUST_USE cella_status cella_spec_read(struct cella_view text, struct cella_spec *out);
 
 void cella_spec_clear(struct cella_spec *spec);
@@ -91,10 +100,26 @@ CELLA_MUST_USE cella_status cella_spec_arguments(const struct cella_spec *spec, 
                                                  struct cella_json_error *error, json_t **out);
 
 /*
- * Lower limits: each member of lower (object or NULL) must be between 1 and the present value.
- * CELLA_BAD_FIELD, CELLA_UNKNOWN_FIELD
+ * Lower limits: each member of lower (object or NULL) must be between its least value (1; memory_bytes 1 MiB;
+ * threads 0) and the present one. CELLA_BAD_FIELD, CELLA_UNKNOWN_FIELD; then limits are unchanged
  */
 CELLA_MUST_USE cella_status cella_spec_lower_limits(const json_t *lower, struct cella_json_error *error,
                                                     struct cella_task_limits *limits);
+/*
+ * The executor's limits by its charter: cella_limits_default, and in their place each member of chosen (object or
+ * NULL), between its least value and that of cella_limits_most. CELLA_BAD_FIELD, CELLA_UNKNOWN_FIELD
+ */
+CELLA_MUST_USE cella_status cella_spec_choose_limits(const json_t *chosen, struct cella_json_error *error,
+                                                     struct cella_task_limits *out);
 /* The seven limits as JSON. NULL without memory. */
 json_t *cella_spec_limits_json(const struct cella_task_limits *limits);
+
+/*
+ * Make isolation as strict as asked says: {"clock"?: "fine" | "coarse", "zygote"?: "shared" | "owner", "sizes"?:
+ * "exact" | "padded"}, or NULL. What is strict already stays so: of several who ask, the strictest wins, member by
+ * member. CELLA_BAD_FIELD, CELLA_UNKNOWN_FIELD; then isolation is unchanged
+ */
+CELLA_MUST_USE cella_status cella_spec_isolate(const json_t *asked, struct cella_json_error *error,
+                                               struct cella_isolation *isolation);
+/* All three members as JSON. NULL without memory. */
+json_t *cella_spec_isolation_json(const struct cella_isolation *isolation);

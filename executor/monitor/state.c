@@ -277,7 +277,7 @@ static cella_status fill_files(const struct cella_state *state, const json_t *bo
 }
 
 /* {task, creator, function, participants [], inputs {name: []}, outputs {name: []}, result [], messages [],
- *  arguments {}, limits {}} */
+ *  arguments {}, limits {}, isolation {}} */
 static cella_status fill_task(const struct cella_state *state, const json_t *body, struct cella_task_record *task)
 {
     struct cella_json_error ignored = { 0 };
@@ -287,8 +287,9 @@ static cella_status fill_task(const struct cella_state *state, const json_t *bod
     if (task->creator == NULL || task->function == NULL) {
         return CELLA_INTERNAL;
     }
-    task->limits = cella_limits_default;
+    task->limits = cella_limits_most; /* the event names all of them: the charter may be another one by now */
     CELLA_TRY(cella_spec_lower_limits(json_object_get(body, "limits"), &ignored, &task->limits));
+    CELLA_TRY(cella_spec_isolate(json_object_get(body, "isolation"), &ignored, &task->isolation));
     task->arguments = json_incref(json_object_get(body, "arguments"));
     CELLA_TRY(fill_participants(state, body, task));
     CELLA_TRY(fill_files(state, body, task));

@@ -13,6 +13,7 @@ struct draft {
     json_t *messages;
     json_t *arguments;
     json_t *limits;
+    json_t *isolation;
     json_t *data; /* name -> data id */
 };
 
@@ -25,6 +26,7 @@ static void clear_draft(struct draft *draft)
     json_decref(draft->messages);
     json_decref(draft->arguments);
     json_decref(draft->limits);
+    json_decref(draft->isolation);
     json_decref(draft->data);
 }
 
@@ -154,13 +156,39 @@ static cella_status read_receivers(struct cella_monitor *monitor, struct cella_c
     return read_parties(monitor, call, draft, list, path, out);
 }
 
-static cella_status read_limits(struct cella_call *call, struct draft *draft, const json_t *given)
+/* Who gets the result and the script's own texts. Called last: who takes part is known then. */
+static cella_status read_words(struct cella_monitor *monitor, struct cella_call *call, struct draft *draft,
+                               const json_t *result, const json_t *messages)
 {
-    struct cella_task_limits limits = cella_limits_default;
-    CELLA_TRY(cella_spec_lower_limits(draft->function->spec.limits, &call->error, &limits));
-    CELLA_TRY(cella_spec_lower_limits(given, &call->error, &limits));
+    if (result == NULL) {
+        CELLA_TRY(read_parties(monitor, call, draft, NULL, "result", &draft->result));
+    } else {
+        CELLA_TRY(read_receivers(monitor, call, draft, result, "args.result", &draft->result));
+    }
+    if (messages != NULL) {
+        return read_receivers(monitor, call, draft, messages, "args.messages", &draft->messages);
+    }
+    /* Texts can contain anybody's data, so nobody gets them whom the data's owners have not approved by name. */
+    draft->messages = json_array_size(draft->participants) == 1 ? json_incref(draft->participants) : json_array();
+    return draft->messages == NULL ? CELLA_NO_MEMORY : CELLA_OK;
+}
+
+/* Executor, function and task, each at most as generous as the one before. */
+static cella_status read_terms(const struct cella_monitor *monitor, struct cella_call *call, struct draft *draft,
+                               const json_t *given_limits, const json_t *given_isolation)
+{
+    const struct cella_spec *spec = &draft->function->spec;
+    struct cella_task_limits limits = monitor->charter.limits;
+    struct cella_isolation isolation = spec->isolation;
+    CELLA_TRY(cella_spec_lower_limits(spec->limits, &call->error, &limits));
+    CELLA_TRY(cella_spec_lower_limits(given_limits, &call->error, &limits));
+    CELLA_TRY(cella_spec_isolate(given_isolation, &call->error, &isolation));
+    if (isolation.coarse_clock) {
+        limits.threads = 0; /* a thread that counts is a fine clock */
+    }
     draft->limits = cella_spec_limits_json(&limits);
-    return draft->limits == NULL ? CELLA_NO_MEMORY : CELLA_OK;
+    draft->isolation = cella_spec_isolation_json(&isolation);
+    return draft->limits == NULL || draft->isolation == NULL ? CELLA_NO_MEMORY : CELLA_OK;
 }
 
 static cella_status read_draft(struct cella_monitor *monitor, struct cella_call *call, struct draft *draft,
@@ -174,6 +202,7 @@ static cella_status read_draft(struct cella_monitor *monitor, struct cella_call 
     json_t *result = NULL;
     json_t *messages = NULL;
     json_t *limits = NULL;
+    json_t *isolation = NULL;
     CELLA_TRY(cella_json_begin(call->args, "args", &call->error, &object));
     CELLA_TRY(cella_json_string(&object, "function", CELLA_ID_SIZE - 1, &function));
     CELLA_TRY(cella_json_member_optional(&object, "arguments", JSON_OBJECT, &arguments));
@@ -182,6 +211,7 @@ static cella_status read_draft(struct cella_monitor *monitor, struct cella_call 
     CELLA_TRY(cella_json_member_optional(&object, "result", JSON_OBJECT, &result));
     CELLA_TRY(cella_json_member_optional(&object, "messages", JSON_OBJECT, &messages));
     CELLA_TRY(cella_json_member_optional(&object, "limits", JSON_OBJECT, &limits));
+    CELLA_TRY(cella_json_member_optional(&object, "isolation", JSON_OBJECT, &isolation));
     CELLA_TRY(cella_json_boolean_optional(&object, "invoke", invoke));
     CELLA_TRY(cella_json_end(&object));
     draft->function = cella_state_function(&monitor->state, function);
@@ -194,19 +224,8 @@ static cella_status read_draft(struct cella_monitor *monitor, struct cella_call 
     }
     CELLA_TRY(read_files(monitor, call, draft, inputs, true));
     CELLA_TRY(read_files(monitor, call, draft, outputs, false));
-    if (result == NULL) {
-        CELLA_TRY(read_parties(monitor, call, draft, NULL, "result", &draft->result));
-    } else {
-        CELLA_TRY(read_receivers(monitor, call, draft, result, "args.result", &draft->result));
-    }
-    if (messages != NULL) {
-        CELLA_TRY(read_receivers(monitor, call, draft, messages, "args.messages", &draft->messages));
-    } else if (json_array_size(draft->participants) == 1) {
-        draft->messages = json_incref(draft->participants);
-    } else {
-        draft->messages = json_array();
-    }
-    CELLA_TRY(read_limits(call, draft, limits));
+    CELLA_TRY(read_words(monitor, call, draft, result, messages));
+    CELLA_TRY(read_terms(monitor, call, draft, limits, isolation));
     return cella_spec_arguments(&draft->function->spec, arguments, &call->error, &draft->arguments);
 }
 
@@ -241,10 +260,11 @@ static cella_status commit_draft(struct cella_monitor *monitor, struct cella_cal
     CELLA_TRY(cella_json_write(draft->arguments, &arguments));
     CELLA_CLEANUP(cella_json_cleanup)
     json_t *event =
-        json_pack("{s:s, s:s, s:s, s:O, s:O, s:O, s:O, s:O, s:O, s:O, s:I}", "task", id, "creator", call->party->entry.id,
-                  "function", draft->function->entry.id, "participants", draft->participants, "inputs", draft->inputs,
-                  "outputs", draft->outputs, "result", draft->result, "messages", draft->messages, "arguments",
-                  draft->arguments, "limits", draft->limits, "arguments_bytes", (json_int_t) arguments.size);
+        json_pack("{s:s, s:s, s:s, s:O, s:O, s:O, s:O, s:O, s:O, s:O, s:O, s:I}", "task", id, "creator",
+                  call->party->entry.id, "function", draft->function->entry.id, "participants", draft->participants,
+                  "inputs", draft->inputs, "outputs", draft->outputs, "result", draft->result, "messages",
+                  draft->messages, "arguments", draft->arguments, "limits", draft->limits, "isolation",
+                  draft->isolation, "arguments_bytes", (json_int_t) arguments.size);
     return cella_monitor_commit(monitor, CELLA_EVENT_TASK_CREATED, event);
 }
 

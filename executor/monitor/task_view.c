@@ -40,6 +40,9 @@ static json_t *inputs_json(const struct cella_task_record *task)
             continue;
         }
         json_t *one = json_pack("{s:o}", "owners", parties_json(task, input->owners));
+        if (input->file->stream) {
+            (void) json_object_set_new(one, "stream", json_true());
+        }
         if (input->data != NULL) {
             (void) json_object_set_new(one, "data", json_string(input->data->entry.id));
             (void) json_object_set_new(one, "sha256", digest_json(input->data->sha256));
@@ -120,13 +123,13 @@ static void add_end(const struct cella_task_record *task, const struct cella_par
 
 json_t *cella_task_view(const struct cella_task_record *task, const struct cella_participant *reader)
 {
-    json_t *view = json_pack(
-        "{s:s, s:I, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "task", task->entry.id, "version",
-        (json_int_t) task->version, "state", cella_task_state_name(task->state), "creator", task->creator->entry.id,
-        "function", task->function->entry.id, "function_sha256", digest_json(task->function->sha256),
-        "participants", parties_json(task, mask_of(task, EVERYBODY)), "approved",
-        parties_json(task, mask_of(task, APPROVED)), "inputs", inputs_json(task), "outputs",
-        outputs_json(task, reader));
+    json_t *view =
+        json_pack("{s:s, s:I, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "task", task->entry.id, "version",
+                  (json_int_t) task->version, "state", cella_task_state_name(task->state), "creator",
+                  task->creator->entry.id, "function", task->function->entry.id, "function_sha256",
+                  digest_json(task->function->sha256), "participants", parties_json(task, mask_of(task, EVERYBODY)),
+                  "approved", parties_json(task, mask_of(task, APPROVED)), "inputs", inputs_json(task), "outputs",
+                  outputs_json(task, reader), "isolation", cella_spec_isolation_json(&task->isolation));
     if (view != NULL) {
         add_progress(task, reader, view);
         add_end(task, reader, view);
@@ -143,15 +146,16 @@ cella_status cella_contract_write(const struct cella_monitor *monitor, const str
     CELLA_CLEANUP(cella_json_cleanup)
     json_t *contract = json_pack(
         "{s:i, s:s, s:s, s:[s], s:s, s:{s:s, s:s, s:s, s:o, s:b, s:s, s:s, s:s}, s:O, s:o, s:o, s:{s:o}, s:{s:o}, "
-        "s:o, s:o}",
+        "s:o, s:o, s:o}",
         "version", 1, "task", task->entry.id, "executor", cella_keyring_executor(monitor->keyring), "measurements",
         measurement, "creator", task->creator->entry.id, "function", "function", function->entry.id, "name",
         function->spec.name, "owner", function->owner->entry.id, "sha256", digest_json(function->sha256), "public",
-        (int) function->spec.is_public, "executor",
-        function->spec.kind == CELLA_TASK_PYTHON ? "python" : "builtin", "profile", function->spec.profile, "entry",
-        function->spec.entry, "arguments", task->arguments, "inputs", inputs_json(task), "outputs",
-        outputs_json(task, NULL), "result", "receivers", parties_json(task, mask_of(task, RESULT_READERS)),
-        "messages", "receivers", parties_json(task, mask_of(task, MESSAGE_READERS)), "limits",
-        cella_spec_limits_json(&task->limits), "participants", parties_json(task, mask_of(task, EVERYBODY)));
+        (int) function->spec.is_public, "executor", function->spec.kind == CELLA_TASK_PYTHON ? "python" : "builtin",
+        "profile", function->spec.profile, "entry", function->spec.entry, "arguments", task->arguments, "inputs",
+        inputs_json(task), "outputs", outputs_json(task, NULL), "result", "receivers",
+        parties_json(task, mask_of(task, RESULT_READERS)), "messages", "receivers",
+        parties_json(task, mask_of(task, MESSAGE_READERS)), "limits", cella_spec_limits_json(&task->limits),
+        "isolation", cella_spec_isolation_json(&task->isolation), "participants",
+        parties_json(task, mask_of(task, EVERYBODY)));
     return contract == NULL ? CELLA_NO_MEMORY : cella_json_write(contract, out);
 }

@@ -24,8 +24,24 @@ MEMBERS = {
     "result",
     "messages",
     "limits",
+    "isolation",
     "participants",
 }
+ISOLATION = {
+    "clock": {
+        "fine": "its clock runs at full resolution",
+        "coarse": "it has no clock finer than the kernel's tick, and a single thread: another could count in its place",
+    },
+    "zygote": {
+        "shared": "its process is forked from one that serves all owners of functions",
+        "owner": "its process is forked from one that serves this function's owner only",
+    },
+    "sizes": {
+        "exact": "sizes of outputs, result and messages are as they are",
+        "padded": "sizes of outputs, result and messages are padded to classes: all but their magnitude is hidden",
+    },
+}
+"""Member of isolation -> word -> what it means. What is not here can not be explained, so it is not accepted."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +108,30 @@ def _people(parties: list[str], me: str | None) -> str:
 
 
 def _lines(terms: dict[str, Any], me: str | None, sha256: str) -> list[str]:
+    return [
+        f"Task {terms['task']}, created by {_people([terms['creator']], me)}.",
+        "",
+        "What runs",
+        *_what_runs(terms, me),
+        "",
+        "Who gives what",
+        *(_inputs(terms["inputs"], me) or ["  Nobody gives data."]),
+        "",
+        "Who gets what",
+        *_who_gets(terms, me),
+        "",
+        "Where, how, and at most how much",
+        f"  Executor {terms['executor']}",
+        *(f"  running {measurement}" for measurement in terms["measurements"]),
+        *_isolation(terms["isolation"]),
+        "  " + ", ".join(_limit(name, value) for name, value in sorted(terms["limits"].items())),
+        "",
+        f"It runs when all have approved: {_people(terms['participants'], me)}.",
+        f"Contract SHA-256 {sha256}",
+    ]
+
+
+def _what_runs(terms: dict[str, Any], me: str | None) -> list[str]:
     function = terms["function"]
     where = (
         "built into the executor" if function["executor"] == "builtin" else f"Python, profile {function['profile']}"
@@ -101,43 +141,55 @@ def _lines(terms: dict[str, Any], me: str | None, sha256: str) -> list[str]:
         if function["public"]
         else "private: only its owner and the executor know its source"
     )
-    lines = [
-        f"Task {terms['task']}, created by {_people([terms['creator']], me)}.",
-        "",
-        "What runs",
+    return [
         f"  {_quoted(function['name'])} ({where}), entry {_quoted(function['entry'])}, "
         f"owned by {_people([function['owner']], me)}.",
         f"  It is {kind}.",
         f"  SHA-256 {function['sha256']}",
+        *(f"  argument {name} = {_quoted(value)}" for name, value in sorted(terms["arguments"].items())),
     ]
-    for name, value in sorted(terms["arguments"].items()):
-        lines.append(f"  argument {name} = {_quoted(value)}")
-    lines += ["", "Who gives what"]
-    for name, item in sorted(terms["inputs"].items()):
+
+
+def _inputs(inputs: dict[str, Any], me: str | None) -> list[str]:
+    lines = []
+    for name, item in sorted(inputs.items()):
         lines.append(
             f"  {name}: from {_people(item['owners'], me)}, {human_size(item['size'])} sealed, {item['data']}"
         )
         lines.append(f"    SHA-256 {item['sha256']}")
-    if not terms["inputs"]:
-        lines.append("  Nobody gives data.")
-    lines += ["", "Who gets what"]
-    for name, item in sorted(terms["outputs"].items()):
-        lines.append(f"  {name}: to {_people(item['receivers'], me)}")
-    lines.append(f"  result (a JSON value): to {_people(terms['result']['receivers'], me)}")
-    lines.append(f"  error texts and log, which may contain data: to {_people(terms['messages']['receivers'], me)}")
-    lines.append("  Exception class and line of a failure: to every participant.")
-    lines += ["", "Where, and at most how much", f"  Executor {terms['executor']}"]
-    lines += [f"  running {measurement}" for measurement in terms["measurements"]]
-    lines.append("  " + ", ".join(_limit(name, value) for name, value in sorted(terms["limits"].items())))
+        if item.get("stream"):
+            lines.append("    read once, forward, while it is being decrypted; nothing is released before all of it")
+            lines.append("    was found to be what was registered")
+    return lines
+
+
+def _who_gets(terms: dict[str, Any], me: str | None) -> list[str]:
+    owner, readers = terms["function"]["owner"], terms["messages"]["receivers"]
+    lines = [f"  {name}: to {_people(item['receivers'], me)}" for name, item in sorted(terms["outputs"].items())]
     lines += [
-        "",
-        f"It runs when all have approved: {_people(terms['participants'], me)}.",
-        f"Contract SHA-256 {sha256}",
+        f"  result (a JSON value): to {_people(terms['result']['receivers'], me)}",
+        "  error texts, traceback, log, words of progress, all of which can contain data: "
+        f"to {_people(readers, me)}",
+    ]
+    if owner in readers and owner != terms["creator"]:
+        lines.append(f"    {_people([owner], me)} owns the function, which can write there whatever it reads.")
+    lines += [
+        "  class and line of an exception, fraction of progress, sizes and usage, in which a function can hide a few",
+        "    bytes: to every participant",
     ]
     return lines
 
 
+def _isolation(isolation: dict[str, str]) -> list[str]:
+    if set(isolation) != set(ISOLATION):
+        raise ValueError("isolation")
+    return [f"  {name}: {ISOLATION[name][isolation[name]]}" for name in ISOLATION]
+
+
 def _limit(name: str, value: int) -> str:
+    if name == "threads":
+        others = "1 thread" if value == 1 else f"{value} threads"
+        return f"{others} besides the main one" if value else "a single thread"
     words, _, unit = name.rpartition("_")
     if unit == "bytes":
         return f"{words} {human_size(value)}"

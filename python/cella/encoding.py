@@ -151,6 +151,15 @@ def human_size(size: float) -> str:
     return f"{size:.1f} TiB"
 
 
+def one_line(text: str) -> str:
+    """Text from others in one line, without control characters: it can not pass for lines of this program.
+
+    >>> one_line("half\\nfinished\\x1b[2K")
+    'half finished\\\\x1b[2K'
+    """
+    return visible(" ".join(text.split()))
+
+
 def visible(text: str) -> str:
     """Text from others without control characters, which could fool a terminal.
 

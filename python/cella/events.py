@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TextIO
 
-from .encoding import human_size
+from .encoding import human_size, one_line
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,28 @@ def describe(event: Event) -> str:
     if event.stage == "state":
         return event.name
     if event.stage == "run":
-        return f"running: {event.done / 10:.0f} %" + (f", {event.text}" if event.text else "")
+        return f"running: {event.done / 10:.0f} %" + (f", {one_line(event.text)}" if event.text else "")
     if event.total:
         return f"{event.stage} {event.name}: {human_size(event.done)} of {human_size(event.total)}"
     return f"{event.stage} {event.name}".rstrip()
+
+
+def describe_usage(usage: Mapping[str, int]) -> str:
+    """What a task used, in one line.
+
+    >>> describe_usage({"cpu_us": 1234567, "wall_us": 2500000, "peak_kib": 35840, "bytes_in": 1048632, "bytes_out": 0})
+    'CPU 1.235 s, 2.500 s from start to end, peak memory 35.0 MiB, 1.0 MiB in, 0 B out (sealed)'
+    """
+    parts = []
+    if "cpu_us" in usage:
+        parts.append(f"CPU {usage['cpu_us'] / 1e6:.3f} s")
+    if "wall_us" in usage:
+        parts.append(f"{usage['wall_us'] / 1e6:.3f} s from start to end")
+    if "peak_kib" in usage:
+        parts.append(f"peak memory {human_size(usage['peak_kib'] * 1024)}")
+    if "bytes_in" in usage and "bytes_out" in usage:
+        parts.append(f"{human_size(usage['bytes_in'])} in, {human_size(usage['bytes_out'])} out (sealed)")
+    return ", ".join(parts)
 
 
 def lines(stream: TextIO | None = None, interval_s: float = 5.0) -> Reporter:

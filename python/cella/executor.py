@@ -400,6 +400,8 @@ class Executor:
         limits: Mapping[str, int | str] | None = None,
         receivers: Receivers | None = None,
         progress: Reporter | bool | None = None,
+        streams: Sequence[str] = (),
+        isolation: Mapping[str, str] | None = None,
     ) -> Task:
         """Run a script on one's own data: check, encrypt, upload, register and queue.
 
@@ -415,6 +417,10 @@ class Executor:
             limits: cpu_s, wall_s, memory_bytes, output_bytes, result_bytes, log_bytes, threads; "64M" is fine.
             receivers: party ids who get outputs and result; None for the caller.
             progress: True for lines on stderr, or a function that gets events.Event.
+            streams: those of the inputs that the script reads once, forward, while they are being decrypted: for
+                what is larger than the memory limit.
+            isolation: what is asked beyond the ordinary box, for example {"sizes": "padded"}; see
+                script.parse_isolation.
 
         Returns:
             The task, queued. Call wait() on it.
@@ -426,7 +432,18 @@ class Executor:
         from .run import run
 
         return run(
-            self, function, inputs or {}, outputs, arguments or {}, entry, profile, limits, receivers, progress
+            self,
+            function,
+            inputs or {},
+            outputs,
+            arguments or {},
+            entry,
+            profile,
+            limits,
+            receivers,
+            progress,
+            streams,
+            isolation,
         )
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from . import _native
 from .encoding import to_base64url, write_json
-from .script import Script, parse_limits
+from .script import Script, parse_isolation, parse_limits
 
 if TYPE_CHECKING:
     from .executor import Executor
@@ -104,6 +104,7 @@ def builtin_package(
     *,
     limits: Mapping[str, int | str] | None = None,
     public: bool = True,
+    isolation: Mapping[str, str] | None = None,
 ) -> bytes:
     """Package of a function that is built into the executor.
 
@@ -122,6 +123,8 @@ def builtin_package(
     }
     if limits:
         content["limits"] = parse_limits(limits)
+    if isolation:
+        content["isolation"] = parse_isolation(isolation)
     return write_json(content, "function package")
 
 
@@ -135,6 +138,8 @@ class LocalFunction:
         inputs, outputs: declared names.
         profile: where it runs.
         limits: lower than the executor's.
+        streams: the inputs that are read while they are being decrypted.
+        isolation: what is asked beyond the ordinary box.
     """
 
     def __init__(
@@ -144,6 +149,8 @@ class LocalFunction:
         outputs: Sequence[str],
         profile: str,
         limits: Mapping[str, int | str] | None,
+        streams: Sequence[str] = (),
+        isolation: Mapping[str, str] | None = None,
     ) -> None:
         functools.update_wrapper(self, original)
         self._original = original
@@ -152,6 +159,8 @@ class LocalFunction:
         self.outputs = tuple(outputs)
         self.profile = profile
         self.limits = dict(limits or {})
+        self.streams = tuple(streams)
+        self.isolation = dict(isolation or {})
         self.package()  # names and limits are judged where they are written
 
     def __call__(self, *positional: Any, **named: Any) -> Any:
@@ -160,7 +169,13 @@ class LocalFunction:
     def package(self, public: bool = False) -> bytes:
         """The function package; see Script.package."""
         return self.script.package(
-            self.inputs, self.outputs, profile=self.profile, limits=self.limits or None, public=public
+            self.inputs,
+            self.outputs,
+            profile=self.profile,
+            limits=self.limits,
+            public=public,
+            streams=self.streams,
+            isolation=self.isolation,
         )
 
     @property
@@ -197,6 +212,8 @@ def function(
     outputs: Sequence[str] = ...,
     profile: str = ...,
     limits: Mapping[str, int | str] | None = ...,
+    streams: Sequence[str] = ...,
+    isolation: Mapping[str, str] | None = ...,
 ) -> Callable[[Callee], LocalFunction]:
     ...
 
@@ -208,17 +225,24 @@ def function(
     outputs: Sequence[str] = (),
     profile: str = "python",
     limits: Mapping[str, int | str] | None = None,
+    streams: Sequence[str] = (),
+    isolation: Mapping[str, str] | None = None,
 ) -> Any:
     """Decorator: make a Python function something that can be sent to an executor as text.
 
     Its source text is what runs. Modules and literal constants that it uses from outside are written in front of
-    it; anything else that it takes from outside is refused here.
+    it; anything else that it takes from outside is refused here. In a script that runs, in a cell or locally, the
+    decorator changes nothing.
 
     Args:
         inputs: names of parameters that are inputs.
         outputs: names of parameters that are outputs.
         profile: "python", "numpy", ...
         limits: lower than the executor's, for example {"memory_bytes": "64M"}.
+        streams: those of inputs that are read once, forward, while they are being decrypted: for what is larger than
+            the memory limit.
+        isolation: what is asked beyond the ordinary box, for example {"clock": "coarse", "zygote": "owner",
+            "sizes": "padded"}; see script.parse_isolation.
 
     Returns:
         A LocalFunction.
@@ -227,10 +251,18 @@ def function(
         ScriptError: BAD_SCRIPT, the source can not be found, or it uses something that can not be sent.
     """
 
-    def wrap(target: Callable[..., Any]) -> LocalFunction:
-        return LocalFunction(target, inputs, outputs, profile, limits)
+    def wrap(target: Callable[..., Any]) -> Any:
+        if _is_run_as_script(target):
+            return target
+        return LocalFunction(target, inputs, outputs, profile, limits, streams, isolation)
 
     return wrap if original is None else wrap(original)
+
+
+def _is_run_as_script(target: Callable[..., Any]) -> bool:
+    """Whether a function stands in a text that the runtime executes: such a module was not imported from anywhere."""
+    names = getattr(target, "__globals__", {})
+    return names.get("__name__") == "script" and names.get("__spec__") is None
 
 
 def source_of(original: Callable[..., Any]) -> str:

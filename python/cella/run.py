@@ -14,7 +14,7 @@ from .data import Data, Source
 from .encoding import write_json
 from .events import Event, Reporter, reporter_of
 from .functions import Function, LocalFunction
-from .script import Script
+from .script import ISOLATION, Script, parse_isolation
 from .task import Receivers, Task
 
 if TYPE_CHECKING:
@@ -41,16 +41,22 @@ def _package(
     entry: str | None,
     profile: str | None,
     limits: Mapping[str, int | str] | None,
+    streams: Sequence[str],
+    isolation: Mapping[str, str] | None,
 ) -> tuple[bytes, str]:
     """The package of what was given, checked; and its profile."""
     if isinstance(function, LocalFunction):
         profile = profile or function.profile
         limits = {**function.limits, **(limits or {})}
+        streams = [*function.streams, *streams]
+        isolation = strictest(function.isolation, isolation or {})
         script = function.script
     else:
         profile = profile or "python"
         script = _script_of(function, entry)
-    package = script.package(inputs, outputs, arguments, profile=profile, limits=limits)
+    package = script.package(
+        inputs, outputs, arguments, profile=profile, limits=limits, streams=streams, isolation=isolation
+    )
     missing = script.missing({*inputs, *outputs, *arguments})
     if missing:
         raise _native.error(
@@ -61,6 +67,19 @@ def _package(
     for sentence in script.warnings(profile):
         warnings.warn(f"{script.name}: {sentence}", stacklevel=4)
     return package, profile
+
+
+def strictest(*wishes: Mapping[str, str]) -> dict[str, str]:
+    """Member by member the strictest of several isolations, as an executor decides it.
+
+    >>> strictest({"clock": "coarse", "sizes": "exact"}, {"clock": "fine", "sizes": "padded"})
+    {'clock': 'coarse', 'sizes': 'padded'}
+    """
+    found: dict[str, str] = {}
+    for isolation in wishes:
+        for name, word in parse_isolation(isolation).items():
+            found[name] = max(word, found.get(name, word), key=ISOLATION[name].index)
+    return found
 
 
 def check_profile(executor: Executor, profile: str) -> None:
@@ -91,6 +110,8 @@ def run(
     limits: Mapping[str, int | str] | None,
     receivers: Receivers | None,
     progress: Reporter | bool | None,
+    streams: Sequence[str],
+    isolation: Mapping[str, str] | None,
 ) -> Task:
     """See Executor.run."""
     report = reporter_of(progress)
@@ -98,9 +119,13 @@ def run(
     if isinstance(function, LocalFunction) and not outputs:
         outputs = function.outputs
     if isinstance(function, Function):
+        if streams:
+            raise _native.error("BAD_ARGUMENT", "what a stream is, a registered function has declared", "streams")
         registered = function
     else:
-        package, used = _package(function, list(inputs), outputs, arguments, entry, profile, limits)
+        package, used = _package(
+            function, list(inputs), outputs, arguments, entry, profile, limits, streams, isolation
+        )
         check_profile(executor, used)
         registered = _register(executor, package, report)
     assigned = {
@@ -115,6 +140,7 @@ def run(
         result=receivers_of(receivers, "result"),
         messages=receivers_of(receivers, "messages"),
         limits=limits if isinstance(function, Function) else None,
+        isolation=isolation if isinstance(function, Function) else None,
         invoke=True,
     )
 

@@ -22,13 +22,15 @@ from .runtime import _teaclave, _teaclave_modules, _teaclave_syntax
 
 SOURCE_MAX = 1 << 20
 LIMITS = ("cpu_s", "wall_s", "memory_bytes", "output_bytes", "result_bytes", "log_bytes", "threads")
+ISOLATION = {"clock": ("fine", "coarse"), "zygote": ("shared", "owner"), "sizes": ("exact", "padded")}
+"""Member of isolation -> its ordinary and its strict word."""
 PROFILE_MODULES: dict[str, frozenset[str]] = {
     "python": frozenset(),
     "numpy": frozenset({"numpy"}),
 }
 """Modules beyond the standard library, by profile. A profile that is not here is not judged."""
 CELL_MODULES = frozenset({"cella", "teaclave"})
-RUNTIME_NAMES = frozenset({"Input", "Output", "OutputLimitError", "builtins", "log", "progress"})
+RUNTIME_NAMES = frozenset({"Input", "Output", "OutputLimitError", "builtins", "function", "log", "progress"})
 """What the package cella has in a cell."""
 NOT_IN_A_CELL = frozenset(
     {"ctypes", "multiprocessing", "socket", "socketserver", "ssl", "subprocess", "ftplib", "smtplib", "tkinter"}
@@ -188,6 +190,8 @@ class Script:
         name: str | None = None,
         optional: Iterable[str] = (),
         locked: Mapping[str, Any] | None = None,
+        streams: Iterable[str] = (),
+        isolation: Mapping[str, str] | None = None,
     ) -> bytes:
         """The function package (docs/protocol.md section 4): made once, hashed, never written again.
 
@@ -204,6 +208,9 @@ class Script:
             name: of the function; None for the file's.
             optional: the inputs and outputs that may be missing.
             locked: name -> value that nobody can change.
+            streams: the inputs that are read once, forward, while they are being decrypted: for what is larger than
+                memory.
+            isolation: what is asked beyond the ordinary box; see parse_isolation.
 
         Raises:
             ArgumentError: BAD_ARGUMENT, names and parameters do not fit.
@@ -211,7 +218,9 @@ class Script:
         locked = dict(locked or {})
         given = [*arguments, *locked]
         self._check_names(inputs, outputs, given)
-        optional = set(optional)
+        optional, streams = set(optional), set(streams)
+        for item in streams - set(inputs):
+            raise _native.error("BAD_ARGUMENT", f"stream {item} is not an input; declare it as one too", item)
         content = {
             "version": 1,
             "name": name or self.name,
@@ -220,12 +229,14 @@ class Script:
             "profile": profile,
             "entry": self.entry,
             "source": self.source,
-            "inputs": [_declaration(item, optional) for item in inputs],
-            "outputs": [_declaration(item, optional) for item in outputs],
+            "inputs": [_declaration(item, optional, streams) for item in inputs],
+            "outputs": [_declaration(item, optional, set()) for item in outputs],
             "arguments": self._arguments({*inputs, *outputs}, given, locked),
         }
         if limits:
             content["limits"] = parse_limits(limits)
+        if isolation:
+            content["isolation"] = parse_isolation(isolation)
         return write_json(content, "function package")
 
     def _check_names(self, inputs: Sequence[str], outputs: Sequence[str], arguments: Sequence[str]) -> None:
@@ -290,6 +301,25 @@ def parse_limits(limits: Mapping[str, int | str]) -> dict[str, int]:
             raise _native.error("BAD_ARGUMENT", f"limit {name!r} is not one of {', '.join(LIMITS)}", name)
         parsed[name] = quantity(value, name)
     return parsed
+
+
+def parse_isolation(isolation: Mapping[str, str]) -> dict[str, str]:
+    """What a contract asks beyond the ordinary box; the stricter of function and task wins, member by member.
+
+    clock "coarse": no clock finer than the kernel's tick, and a single thread.
+    zygote "owner": the process that cells are forked from serves this function's owner only.
+    sizes "padded": outputs, result and messages are padded to size classes.
+
+    >>> parse_isolation({"clock": "coarse"})
+    {'clock': 'coarse'}
+    """
+    for name, word in isolation.items():
+        if name not in ISOLATION:
+            raise _native.error("BAD_ARGUMENT", f"isolation {name!r} is not one of {', '.join(ISOLATION)}", name)
+        if word not in ISOLATION[name]:
+            words = " or ".join(ISOLATION[name])
+            raise _native.error("BAD_ARGUMENT", f"isolation {name} is {words}, not {word!r}", name)
+    return dict(isolation)
 
 
 def _bad_script(message: str, line: int | None = None) -> _native.CellaError:
@@ -384,7 +414,16 @@ def _strangers(tree: ast.Module) -> Iterable[tuple[str, int]]:
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "cella":
             if node.attr not in RUNTIME_NAMES:
                 yield node.attr, node.lineno
+        elif isinstance(node, ast.ImportFrom) and node.module == "cella" and node.level == 0:
+            for alias in node.names:
+                if alias.name not in RUNTIME_NAMES | {"*"}:
+                    yield alias.name, node.lineno
 
 
-def _declaration(name: str, optional: set[str]) -> dict[str, Any]:
-    return {"name": name, "optional": True} if name in optional else {"name": name}
+def _declaration(name: str, optional: set[str], streams: set[str]) -> dict[str, Any]:
+    declaration: dict[str, Any] = {"name": name}
+    if name in optional:
+        declaration["optional"] = True
+    if name in streams:
+        declaration["stream"] = True
+    return declaration

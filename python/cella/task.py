@@ -28,6 +28,37 @@ RECONNECT_S = 60.0
 Receivers = Union[Sequence[str], Mapping[str, Sequence[str]]]
 """Party ids for everything, or name of an output (or "result", "messages") -> party ids."""
 
+KEY_SIZE = 32
+TRUE_SIZE_SIZE = 8
+"""Bytes of the number behind the key of a padded output (docs/protocol.md section 7)."""
+
+
+class _Unpadder:
+    """Passes on the first true_size bytes, and sees to it that only zero bytes follow; None: there is no padding."""
+
+    def __init__(self, target: BinaryIO, name: str, true_size: int | None) -> None:
+        self._target = target
+        self._name = name
+        self._true_size = true_size
+        self._size = 0
+
+    def write(self, block: bytes) -> None:
+        if self._true_size is not None and self._size + len(block) > self._true_size:
+            inside = max(0, self._true_size - self._size)
+            if block.count(0, inside) != len(block) - inside:
+                raise _native.error("BAD_FORMAT", f"output {self._name} is padded with something else than zero bytes")
+            block = block[:inside]
+        self._target.write(block)
+        self._size += len(block)
+
+    def finish(self) -> int:
+        """Bytes without padding."""
+        if self._true_size is not None and self._size < self._true_size:
+            raise _native.error(
+                "TRUNCATED", f"output {self._name} has {self._size} bytes, fewer than the {self._true_size} it is to have"
+            )
+        return self._size
+
 
 class TaskOutput:
     """One output of a finished task. It is fetched, verified and decrypted when it is asked for.
@@ -36,7 +67,7 @@ class TaskOutput:
         name: as declared.
         receivers: party ids.
         sha256: of the sealed output, hexadecimal; None before the task has finished.
-        sealed_size: bytes of the sealed output, where the executor tells.
+        sealed_size: bytes of the sealed output, where the executor tells; with padding when the contract asks for it.
     """
 
     def __init__(self, task: Task, name: str, facts: Mapping[str, Any]) -> None:
@@ -50,43 +81,46 @@ class TaskOutput:
     def __repr__(self) -> str:
         return f"<TaskOutput {self.name} of {self._task.id}>"
 
-    def _key(self) -> _native.Secret:
+    def _key(self) -> tuple[_native.Secret, int | None]:
+        """The output's key, and its true size where it is padded."""
         if self._sealed_key is None or self.sha256 is None:
             if self._task.state != "finished":
                 raise _native.error("BAD_STATE", f"the task is {self._task.state}: it has no outputs")
             raise _native.error("DENIED", f"output {self.name} is for {', '.join(self.receivers)}, not for you")
         context = f"{self._task.id}/{self.name}/{self.sha256}".encode("ascii")
-        return self._task.executor.identity.open(
+        opened = self._task.executor.identity.open(
             "output key", context, from_base64url(self._sealed_key, "sealed_key")
         )
+        if len(opened) == KEY_SIZE:
+            return opened, None
+        if len(opened) != KEY_SIZE + TRUE_SIZE_SIZE:
+            raise _native.error("BAD_KEY", f"the key of output {self.name} has {len(opened)} bytes; update cella")
+        return opened.part(0, KEY_SIZE), int.from_bytes(opened.part(KEY_SIZE, TRUE_SIZE_SIZE).export(), "big")
 
     def _fetch(self, target: BinaryIO, progress: Reporter | bool | None) -> int:
         """Download, check the digest, open; into target, which is worthless after an exception."""
         import hashlib
 
         report = reporter_of(progress)
-        opener = _native.Opener(self._key(), output_label(self._task.id, self.name), "1MB")
+        key, true_size = self._key()
+        opener = _native.Opener(key, output_label(self._task.id, self.name), "1MB")
+        plain = _Unpadder(target, self.name, true_size)
         digest = hashlib.sha256()
-        size = 0
 
         def take(block: builtins.bytes) -> None:
-            nonlocal size
             digest.update(block)
-            plain = opener.update(block)
-            target.write(plain)
-            size += len(plain)
+            plain.write(opener.update(block))
 
         def amount(done: int, total: int) -> None:
             report(Event("download", self.name, done, total))
 
         self._task.executor.download({"task": self._task.id, "output": self.name}, take, amount)
-        last = opener.finish()
-        target.write(last)
+        plain.write(opener.finish())
         if digest.digest() != digest_of(self.sha256, "sha256"):
             raise _native.error(
                 "BAD_DIGEST", f"output {self.name} is not what the executor stored; the host changed it"
             )
-        return size + len(last)
+        return plain.finish()
 
     def _retry(self, fetch: Any) -> Any:
         """Once more after a connection that broke: reading is safe."""
@@ -220,7 +254,15 @@ class Task:
         return self._change("task.invoke")
 
     def cancel(self) -> Task:
-        """Stop it; nothing is released."""
+        """Ask for its end; nothing is released. Its creator may, until it is over.
+
+        One that waits is cancelled at once. In one that runs, the script gets cella.Cancelled, which it may use to
+        tidy up and write to its log, and is killed 2 s later: this returns before that, wait(check=False) waits for
+        it. Whatever the script still does, the task ends as cancelled.
+
+        Raises:
+            StateError: BAD_STATE, it is over.
+        """
         return self._change("task.cancel")
 
     # Waiting
@@ -319,15 +361,17 @@ class Task:
         error = self._facts.get("error")
         error = error if isinstance(error, Mapping) else {"number": None if self.state == "failed" else 706}
         messages = self.messages()
-        script_class, line = error.get("class"), error.get("line")
+        script_class, line, detail = error.get("class"), error.get("line"), error.get("detail")
         said = messages.get("error_message")
-        sentence = str(error.get("message") or "the task failed")
+        words = [str(error.get("message") or "the task failed")]
+        if isinstance(detail, str):
+            words.append(detail)
         if script_class:
-            at = f" in line {line}" if line else ""
-            sentence += f": {script_class}{at}" + (f": {said}" if said else "")
-        elif said or isinstance(error.get("detail"), str):
-            sentence += f": {said or error['detail']}"
-        made = _native.error(error.get("number"), sentence)
+            words.append(f"{script_class} in line {line}" if line else str(script_class))
+        if said:
+            words.append(said)
+        made = _native.error(error.get("number"), ": ".join(words))
+        made.detail = detail if isinstance(detail, str) else None
         made.script_class = script_class
         made.line = line
         made.script_message = said
@@ -368,8 +412,13 @@ class Task:
 
     @property
     def usage(self) -> dict[str, int]:
-        """cpu_us, wall_us, peak_kib, bytes_in, bytes_out; {} before the end."""
+        """cpu_us, wall_us, peak_kib, bytes_in, bytes_out (sealed); {} before the end. events.describe_usage writes it."""
         return dict(self._facts.get("usage") or {})
+
+    @property
+    def isolation(self) -> dict[str, str]:
+        """clock, zygote and sizes, as the contract names them; {} before the facts were asked for."""
+        return dict(self._facts.get("isolation") or {})
 
 
 class TaskRegistry:
@@ -389,6 +438,7 @@ class TaskRegistry:
         messages: Sequence[str] | None = None,
         limits: Mapping[str, int | str] | None = None,
         invoke: bool = False,
+        isolation: Mapping[str, str] | None = None,
     ) -> Task:
         """Create a task.
 
@@ -402,11 +452,12 @@ class TaskRegistry:
                 participant, otherwise nobody.
             limits: lower than the function's.
             invoke: queue it at once; it needs to have one participant and all inputs.
+            isolation: stricter than the function's, for example {"sizes": "padded"}; see script.parse_isolation.
 
         Returns:
             The task.
         """
-        from .script import parse_limits
+        from .script import parse_isolation, parse_limits
 
         me = self._executor.party
         args: dict[str, Any] = {"function": getattr(function, "id", function), "invoke": invoke}
@@ -422,6 +473,8 @@ class TaskRegistry:
             args["messages"] = {"receivers": list(messages)}
         if limits:
             args["limits"] = parse_limits(limits)
+        if isolation:
+            args["isolation"] = parse_isolation(isolation)
         answer = self._executor.request("task.create", args)
         return Task(self._executor, answer["task"], answer)
 

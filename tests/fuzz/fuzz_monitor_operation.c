@@ -70,6 +70,7 @@ static void furnish(struct harness *harness)
     char id[CELLA_THUMBPRINT_SIZE + 1];
     char enrol[512];
     monitor->charter.open_enrolment = true;
+    monitor->charter.limits = cella_limits_default;
     monitor->loop = cella_loop_new();
     check(cella_keyring_new(&monitor->keyring));
     check(cella_runner_new(monitor, &monitor->runner));

@@ -26,7 +26,8 @@ from typing import Any
 from cella import _native
 from cella.encoding import field, from_base64url, secret_info, to_base64url
 from cella.local import run_local
-from cella.script import Script
+from cella.run import strictest
+from cella.script import ISOLATION, Script
 
 CHARTER = b'{"enrol":"open","name":"fake"}'
 ALL_LAYERS = (1 << len(_native.LAYERS)) - 1
@@ -114,6 +115,11 @@ class Certificate:
         return context
 
 
+def to_class(content: bytes, filler: bytes) -> bytes:
+    """Content with filler up to the next multiple of 4096: a class that is easy to compute."""
+    return content + filler * (-len(content) % 4096 or (0 if content else 4096))
+
+
 class FakeExecutor:
     """The executor.
 
@@ -123,6 +129,7 @@ class FakeExecutor:
         on_object(bytes): may change what a download delivers.
         sign_with: another exporter to sign, for a forged session.
         drop_next: op after whose execution the connection is closed without an answer, once.
+        padded: pads outputs (with zero bytes) and results (with spaces) where the contract asks for it.
     """
 
     def __init__(self, folder: Path, *, charter: bytes = CHARTER, layers: int = ALL_LAYERS) -> None:
@@ -140,6 +147,7 @@ class FakeExecutor:
         self.on_answer: Callable[[str, dict[str, Any]], dict[str, Any]] | None = None
         self.on_object: Callable[[bytes], bytes] | None = None
         self.drop_next: str | None = None
+        self.padded = to_class
         self.connections = 0
         self.requests: list[tuple[str, dict[str, Any]]] = []
         self.bodies: list[bytes] = []
@@ -442,6 +450,11 @@ class FakeExecutor:
             "outputs": outputs,
             "arguments": args.get("arguments", {}),
             "result_to": args.get("result", {}).get("receivers", [party]),
+            "isolation": strictest(
+                {member: words[0] for member, words in ISOLATION.items()},
+                function["spec"].get("isolation", {}),
+                args.get("isolation", {}),
+            ),
             "messages_to": args.get("messages", {}).get("receivers", [party] if len(set(people)) == 1 else []),
         }
         self.tasks[name] = task
@@ -485,7 +498,8 @@ class FakeExecutor:
             "outputs": task["outputs"],
             "result": {"receivers": task["result_to"]},
             "messages": {"receivers": task["messages_to"]},
-            "limits": LIMITS,
+            "limits": LIMITS | ({"threads": 0} if task["isolation"]["clock"] == "coarse" else {}),
+            "isolation": task["isolation"],
             "participants": task["participants"],
         }
         return json.dumps(terms).encode()
@@ -560,12 +574,14 @@ class FakeExecutor:
             name: task[name] for name in ("task", "version", "state", "creator", "function", "function_sha256")
         }
         shown |= {"participants": task["participants"], "approved": task["approved"], "inputs": task["inputs"]}
+        shown["isolation"] = task["isolation"]
         shown["outputs"] = {}
         for name, item in task["outputs"].items():
-            facts = {key: value for key, value in item.items() if key != "key"}
+            facts = {key: value for key, value in item.items() if key not in ("key", "true_size")}
             if "key" in item and party in item["receivers"]:
                 context = f"{task['task']}/{name}/{item['sha256']}".encode()
-                facts["sealed_key"] = self._seal_to(party, "output key", context, item["key"])
+                plain = item["key"].export() + item["true_size"]
+                facts["sealed_key"] = self._seal_to(party, "output key", context, plain)
             shown["outputs"][name] = facts
         for name in ("error", "usage", "progress"):
             if name in task:
@@ -601,21 +617,25 @@ class FakeExecutor:
             with self.changed:
                 self._set(task, state="failed", error=_wire(error), messages_text=json.dumps(messages).encode())
             return
+        padding = task["isolation"]["sizes"] == "padded"
         with self.changed:
             if task["state"] != "running":
                 return
             for name, output in run.outputs.items():
                 key = _native.Secret.generate()
                 sealer = _native.Sealer(key, f"cella output v1/{task['task']}/{name}".encode())
-                sealed = sealer.update(output.bytes()) + sealer.finish()
+                content = output.bytes()
+                sealed = sealer.update(self.padded(content, b"\0") if padding else content) + sealer.finish()
                 self.objects[f"{task['task']}/{name}"] = sealed
                 task["outputs"][name] |= {
                     "key": key,
+                    "true_size": len(content).to_bytes(8, "big") if padding else b"",
                     "size": len(sealed),
                     "sha256": hashlib.sha256(sealed).hexdigest(),
                 }
             usage = {"cpu_us": 1, "wall_us": 2, "peak_kib": 3, "bytes_in": 4, "bytes_out": 5}
-            self._set(task, state="finished", result_text=json.dumps(run.result()).encode(), usage=usage)
+            result = json.dumps(run.result()).encode()
+            self._set(task, state="finished", result_text=self.padded(result, b" ") if padding else result, usage=usage)
 
     def _plain(self, name: str) -> bytes:
         found = self.data[name]

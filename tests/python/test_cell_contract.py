@@ -27,6 +27,13 @@ def main(table, report, factor, offset=10, note=None):
     assert report.outputs == {"report": b"total\r\n18\r\n"}
 
 
+def test_a_script_may_use_the_clients_decorator(zygote):
+    for decorator in ("@cella.function", "@cella.function(inputs=['table'], profile='numpy', limits={'wall_s': 5})"):
+        report = zygote.run(f"import cella\nfrom cella import function\n{decorator}\ndef main(table):\n"
+                            "    return [len(table.read()), main.__module__]", inputs={"table": b"abc"})
+        assert (report.status, report.result) == ("DONE", [3, "script"])
+
+
 def test_an_unassigned_optional_input_is_none(zygote):
     report = zygote.run("def main(a, b):\n    return [a is None, b.read().decode()]", inputs={"a": None, "b": b"x"})
     assert report.result == [True, "x"]

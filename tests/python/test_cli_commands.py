@@ -334,8 +334,100 @@ def test_text_of_others_can_not_play_with_the_terminal(shell: Shell) -> None:
     assert "\x1b" not in err and "\x07" not in err and "\\x1b[2J" in err
 
 
+def test_isolation_and_streams(shell: Shell) -> None:
+    task = shell(
+        "run", "copy.py", "--input", "a=in.txt", "--output", "b=out.txt", "--detach", "--stream", "a",
+        "--isolation", "clock=coarse,zygote=owner", "--isolation", "sizes=padded", "--limit", "threads=0",
+    ).out.strip()
+    spec = next(iter(shell.fake.functions.values()))["spec"]
+    assert spec["inputs"] == [{"name": "a", "stream": True}] and spec["limits"] == {"threads": 0}
+    assert spec["isolation"] == {"clock": "coarse", "zygote": "owner", "sizes": "padded"}
+    said = " ".join(shell("task", "contract", task).out.split())
+    for words in ("no clock finer than the kernel's tick", "this function's owner only", "padded to classes", "a single thread"):
+        assert words in said
+    assert json.loads(shell("task", "show", task).out)["isolation"]["sizes"] == "padded"
+    shell("task", "fetch", task, "--output", "b=out.txt")
+    assert (shell.folder / "out.txt").read_bytes() == b"hello\n" * 2
+
+
+def test_isolation_of_functions_and_tasks(shell: Shell) -> None:
+    function = shell(
+        "function", "register", "copy.py", "--input", "a", "--output", "b", "--stream", "a", "--isolation", "sizes=padded"
+    ).out.strip()
+    shown = json.loads(shell("function", "show", function).out)["spec"]
+    assert shown["inputs"] == [{"name": "a", "stream": True}] and shown["isolation"] == {"sizes": "padded"}
+    data = shell("data", "add", "in.txt").out.strip()
+    create = ("task", "create", function, "--input", f"a={data}", "--output", "b=me")
+    task = shell(*create, "--isolation", "sizes=exact,clock=coarse").out.split()[0]
+    contract = shell("task", "contract", task, "--json").events[0]["contract"]
+    assert contract["isolation"] == {"clock": "coarse", "zygote": "shared", "sizes": "padded"}
+    assert contract["limits"]["threads"] == 0
+    assert "for scripts" in shell("function", "register", "--builtin", "echo", "--stream", "a", code=2).err
+
+
+@pytest.mark.parametrize(
+    ("word", "says"),
+    [("clock", "not NAME=VALUE"), ("clock=slow", "clock is fine or coarse"), ("cpu=own", "not one of clock, zygote, sizes"),
+     ("clock=coarse,clock=fine", "given twice"), ("", "not NAME=VALUE"), ("clock=coarse,", "not NAME=VALUE")],
+)
+def test_isolation_that_is_refused_before_sending(shell: Shell, word: str, says: str) -> None:
+    failed = shell("run", "copy.py", "--input", "a=in.txt", "--output", "b=o", "--isolation", word, code=2)
+    assert says in failed.err and shell.fake.connections == 0
+    assert "stream b is not an input" in shell(
+        "run", "copy.py", "--input", "a=in.txt", "--output", "b=o", "--stream", "b", code=2
+    ).err
+
+
+def test_usage(shell: Shell) -> None:
+    words = ("run", "copy.py", "--input", "a=in.txt", "--output", "b=o")
+    assert "usage:" not in shell(*words).err
+    done = shell(*words, "--usage")
+    assert "usage: CPU 0.000 s, 0.000 s from start to end, peak memory 3.0 KiB, 4 B in, 5 B out (sealed)" in done.err
+    events = shell(*words, "--usage", "--json").events
+    figures = {"cpu_us": 1, "wall_us": 2, "peak_kib": 3, "bytes_in": 4, "bytes_out": 5}
+    assert [event for event in events if event["event"] == "usage"] == [{"event": "usage", **figures}]
+    task = next(iter(shell.fake.tasks))
+    assert "usage: CPU" in shell("task", "show", task).err and "usage: CPU" in shell("task", "fetch", task, "--usage").err
+
+
+def test_a_limit_that_was_reached(shell: Shell) -> None:
+    def breach(op: str, answer: dict[str, Any]) -> dict[str, Any]:
+        if op == "task.watch":
+            detail = "limit memory_bytes 67108864; used 70000000"
+            error = {"code": "LIMIT_MEMORY", "number": 512, "message": "task used more memory than its limit"}
+            answer = answer | {"state": "failed", "error": error | {"detail": detail, "class": "MemoryError", "line": 2}}
+            answer |= {"usage": {"cpu_us": 5, "wall_us": 6, "peak_kib": 7, "bytes_in": 8, "bytes_out": 0}}
+        return answer
+
+    shell.fake.on_answer = breach
+    failed = shell("run", "copy.py", "--input", "a=in.txt", "--output", "b=o", "--usage", code=7)
+    said = "LIMIT_MEMORY (512): task used more memory than its limit: limit memory_bytes 67108864; used 70000000: "
+    assert said + "MemoryError in line 2" in failed.err and "usage: CPU" in failed.err and "cella info" in failed.err
+
+
+def test_a_limit_that_is_too_high(shell: Shell) -> None:
+    from fake_executor import Refused
+
+    def refuse(op: str, answer: dict[str, Any]) -> dict[str, Any]:
+        if op == "function.register":
+            raise Refused("BAD_FIELD", "limits.cpu_s")
+        return answer
+
+    shell.fake.on_answer = refuse
+    failed = shell("run", "copy.py", "--input", "a=in.txt", "--output", "b=o", "--limit", "cpu_s=9999", code=2)
+    assert "limits.cpu_s" in failed.err and "limits can only be lowered; see the executor's: cella info" in failed.err
+
+
+def test_a_script_can_not_play_the_command_line(shell: Shell) -> None:
+    """Words of progress stay in one line: they can not pass for what this program says."""
+    from cella.events import Event, describe
+
+    line = describe(Event("run", "task", 500, 1000, "half\nfinished\r\x1b[2K"))
+    assert line == "running: 50 %, half finished \\x1b[2K"
+
+
 def test_errors_say_what_to_do() -> None:
-    assert set(show.HINTS) <= {row[0] for row in cella._native.status_table()}
+    assert set(show.HINTS) - {"limits"} <= {row[0] for row in cella._native.status_table()}
     for row in cella._native.status_table()[1:]:
         assert show.exit_code_of(cella._native.error(row[0])) in show.EXIT_CODES
     assert show.exit_code_of(KeyboardInterrupt()) == 130 and show.exit_code_of(RuntimeError()) == 1

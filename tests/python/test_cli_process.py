@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_executor import FakeExecutor
+from fake_executor import FakeExecutor, Refused
 
 import cella
 
@@ -62,7 +62,8 @@ def test_pipe(process: Process) -> None:
     assert (process.folder / "out.txt").read_bytes() == (process.folder / "in.txt").read_bytes()
 
 
-def test_terminal(process: Process) -> None:
+def on_a_terminal(process: Process) -> tuple[int, bytes, bytes]:
+    """Exit code, standard output, and what was on the terminal."""
     master, slave = pty.openpty()
     child = subprocess.Popen(
         process.command(*RUN), cwd=process.folder, env=process.environment, stdout=subprocess.PIPE, stderr=slave
@@ -76,8 +77,48 @@ def test_terminal(process: Process) -> None:
             break
     out, _ = child.communicate(timeout=20)
     os.close(master)
-    assert child.returncode == 0 and json.loads(out) == "done", seen
+    return child.returncode, out, seen
+
+
+def test_terminal(process: Process) -> None:
+    code, out, seen = on_a_terminal(process)
+    assert code == 0 and json.loads(out) == "done", seen
     assert b"\x1b[" in seen and b"finished" in seen
+
+
+def report_progress(fake: FakeExecutor) -> None:
+    """Tasks report some steps, slowly, before they run."""
+    run = type(fake)._run.__get__(fake)
+
+    def stepwise(task: dict[str, Any]) -> None:
+        for fraction, text in ((0, ""), (0.25, "read\x1b[5m"), (0.75, "counted\nfinished")):
+            with fake.changed:
+                fake._set(task, state="running", progress={"fraction": fraction, "text": text})
+            time.sleep(0.4)
+        with fake.changed:
+            fake._set(task, state="queued")
+        run(task)
+
+    fake._run = stepwise  # type: ignore[method-assign]
+
+
+def test_progress_is_a_bar_on_a_terminal(process: Process, fake: FakeExecutor) -> None:
+    report_progress(fake)
+    code, _, seen = on_a_terminal(process)
+    assert code == 0, seen
+    for words in (b"running: read\\x1b[5m", b"25 %", b"running: counted finished", b"75 %", "━".encode()):
+        assert words in seen, seen
+    assert b"\x1b[5m" not in seen
+
+
+def test_progress_is_lines_elsewhere(process: Process, fake: FakeExecutor) -> None:
+    report_progress(fake)
+    done = process(*RUN)
+    lines = done.stderr.decode().splitlines()
+    assert done.returncode == 0 and "\x1b" not in done.stderr.decode() and lines.count("finished") == 1
+    events = [json.loads(line) for line in process(*RUN, "--json").stdout.splitlines()]
+    steps = [(event["done"], event["text"]) for event in events if event.get("stage") == "run"]
+    assert [step for step in steps if step[1] != "half"] == [(0, ""), (250, "read\x1b[5m"), (750, "counted\nfinished")]
 
 
 def test_exit_codes(process: Process) -> None:
@@ -123,22 +164,70 @@ def test_full_disk(process: Process) -> None:
     assert failed.returncode == 1 and b"No space left" in failed.stderr
 
 
-def test_interrupt_says_that_the_task_goes_on(process: Process, fake: FakeExecutor) -> None:
+def waiting(process: Process, fake: FakeExecutor, *arguments: str) -> subprocess.Popen[bytes]:
+    """A command that waits for a task which does not end by itself."""
     fake._run = lambda task: None  # type: ignore[method-assign]
     child = subprocess.Popen(
-        process.command(*RUN),
+        process.command(*RUN, *arguments),
         cwd=process.folder,
         env=process.environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
+    until_asked(fake, "task.watch")
+    return child
+
+
+def until_asked(fake: FakeExecutor, wanted: str) -> None:
     until = time.monotonic() + 20
-    while not any(op == "task.watch" for op, _ in fake.requests) and time.monotonic() < until:
+    while not any(op == wanted for op, _ in fake.requests) and time.monotonic() < until:
         time.sleep(0.05)
+    assert any(op == wanted for op, _ in fake.requests)
+
+
+@pytest.mark.parametrize("arguments", [(), ("--json",)])
+def test_an_interrupt_cancels(process: Process, fake: FakeExecutor, arguments: tuple[str, ...]) -> None:
+    child = waiting(process, fake, *arguments)
+    child.send_signal(signal.SIGINT)
+    out, err = child.communicate(timeout=20)
+    assert child.returncode == 130 and b"Traceback" not in err and not (process.folder / "out.txt").exists()
+    assert b"cancelling task-" in err and b"nothing of it was released" in err and b"goes on" not in err
+    assert [task["state"] for task in fake.tasks.values()] == ["cancelled"]
+    assert b"result" not in out and all(json.loads(line) for line in out.splitlines())
+
+
+def test_a_second_interrupt_leaves(process: Process, fake: FakeExecutor) -> None:
+    fake.op_task_cancel = lambda party, args: fake._brief(fake._task(party, args))  # type: ignore[method-assign]
+    child = waiting(process, fake)
+    child.send_signal(signal.SIGINT)
+    until_asked(fake, "task.cancel")
+    time.sleep(0.3)  # it waits for the end now
+    assert child.poll() is None
     child.send_signal(signal.SIGINT)
     out, err = child.communicate(timeout=20)
     assert child.returncode == 130 and b"goes on" in err and b"Traceback" not in err and out == b""
-    assert not (process.folder / "out.txt").exists()
+    assert b"released" not in err
+
+
+def test_an_interrupt_that_comes_too_late(process: Process, fake: FakeExecutor) -> None:
+    """The task finishes before it can be cancelled: then its results are fetched as always."""
+    run = type(fake)._run.__get__(fake)
+
+    def too_late(party: str, args: dict[str, Any]) -> Any:
+        task = fake._task(party, args)
+        fake.lock.release()
+        try:
+            run(task)
+        finally:
+            fake.lock.acquire()
+        raise Refused("BAD_STATE")
+
+    fake.op_task_cancel = too_late  # type: ignore[method-assign]
+    child = waiting(process, fake)
+    child.send_signal(signal.SIGINT)
+    out, err = child.communicate(timeout=20)
+    assert child.returncode == 0 and json.loads(out) == "done", err
+    assert (process.folder / "out.txt").read_bytes() == (process.folder / "in.txt").read_bytes()
 
 
 def test_no_secret_in_arguments_or_files(process: Process) -> None:

@@ -382,11 +382,105 @@ def test_contracts_that_can_not_be_explained(fake: FakeExecutor) -> None:
     for change in ({"task": "task-" + "0" * 32}, {"executor": "x"}):
         with pytest.raises(cella.StateError, match="another task"):
             Contract.of(json.dumps(good | change).encode(), task.id, fake.id)
-    for change in ({"limits": 5}, {"function": {}}, {"inputs": {"a": {}}}, {"participants": 5}):
+    isolation = good["isolation"]
+    for change in (
+        {"limits": 5},
+        {"function": {}},
+        {"inputs": {"a": {}}},
+        {"participants": 5},
+        {"isolation": {}},
+        {"isolation": isolation | {"clock": "sundial"}},
+        {"isolation": isolation | {"memory": "own"}},
+        {"isolation": {name: word for name, word in isolation.items() if name != "sizes"}},
+    ):
         with pytest.raises(cella.FormatError, match="can not be explained"):
             Contract.of(json.dumps(good | change).encode(), task.id, fake.id).explain()
     hostile = good | {"arguments": {"x": "\x1b[2J\nApproved"}}
     assert "\x1b" not in Contract.of(json.dumps(hostile).encode(), task.id, fake.id).explain()
+
+
+def test_a_contract_says_how_it_is_isolated_and_who_reads_the_texts(fake: FakeExecutor) -> None:
+    owner, author, user = three(fake)
+    function = author.functions.register(Script.parse("def main(x): pass", "f.py").package(["x"], streams=["x"]))
+    data = owner.data.add(b"x")
+
+    def explained(**terms: Any) -> str:
+        task = user.tasks.create(function, inputs={"x": [owner.party]}, **terms)
+        fake.tasks[task.id]["inputs"]["x"]["stream"] = True
+        owner.tasks.get(task.id).assign({"x": data})
+        return " ".join(task.contract().explain(owner.party).split())
+
+    plain = explained()
+    assert "clock runs at full resolution" in plain and "all owners of functions" in plain and "as they are" in plain
+    assert "1 thread besides the main one" in plain and "read once, forward" in plain
+    assert "all of which can contain data: to nobody class and line" in plain
+    strict = explained(isolation={"clock": "coarse", "zygote": "owner", "sizes": "padded"})
+    assert "no clock finer" in strict and "this function's owner only" in strict and "padded to classes" in strict
+    assert "a single thread, wall 120 s" in strict and "besides" not in strict
+    told = explained(messages=[author.party, user.party])
+    assert f"to {author.party} and {user.party}" in told
+    assert f"{author.party} owns the function, which can write there whatever it reads." in told
+    assert "owns the function, which" not in explained(messages=[user.party])
+
+
+PADDED = {"sizes": "padded"}
+
+
+@pytest.mark.parametrize("size", [0, 1, 4095, 4096, 4097, (1 << 20) - 40, 1 << 20, (1 << 20) + 1, 3_000_001])
+def test_a_padded_output(executor: cella.Executor, fake: FakeExecutor, script: Path, tmp_path: Path, size: int) -> None:
+    content = bytes(index * 7 % 251 for index in range(min(size, 5000))) + bytes(max(0, size - 5000))
+    job = executor.run(script, {"a": content}, ["b"], {"n": 1}, isolation=PADDED).wait()
+    output = job.outputs["b"]
+    assert job.isolation == {"clock": "fine", "zygote": "shared", "sizes": "padded"}
+    assert output.bytes() == content and output.save(tmp_path / "out") == size
+    assert (tmp_path / "out").read_bytes() == content
+    assert output.sealed_size is not None and output.sealed_size > size and job.result() == {"n": 1}
+    assert fake.tasks[job.id]["result_text"].endswith(b"  ")
+
+
+@pytest.mark.parametrize(
+    ("padded", "code"),
+    [
+        (lambda content, filler: content + filler * 100 + b"x", "BAD_FORMAT"),
+        (lambda content, filler: content + b"x" + filler * 2_000_000, "BAD_FORMAT"),
+        (lambda content, filler: content + filler * 2_000_000 + b"x" + filler * 100, "BAD_FORMAT"),
+        (lambda content, filler: content[:-1], "TRUNCATED"),
+        (lambda content, filler: b"", "TRUNCATED"),
+    ],
+)
+def test_padding_that_is_not_what_it_should_be(
+    executor: cella.Executor, fake: FakeExecutor, script: Path, tmp_path: Path, padded: Any, code: str
+) -> None:
+    fake.padded = lambda content, filler: padded(content, filler) if filler == b"\0" else content
+    job = executor.run(script, {"a": b"abc"}, ["b"], isolation=PADDED).wait()
+    for fetch in (job.outputs["b"].bytes, lambda: job.outputs["b"].save(tmp_path / "out")):
+        with pytest.raises(cella.CellaError) as caught:
+            fetch()
+        assert caught.value.code == code
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_key_of_another_size(executor: cella.Executor, fake: FakeExecutor, script: Path) -> None:
+    job = executor.run(script, {"a": b"abc"}, ["b"]).wait()
+    for size in (1, 7, 9, 64):
+        fake.tasks[job.id]["outputs"]["b"]["true_size"] = bytes(size)
+        with pytest.raises(cella.IntegrityError, match="BAD_KEY"):
+            job.refresh().outputs["b"].bytes()
+
+
+def test_isolation_of_a_function_and_of_a_task(executor: cella.Executor, fake: FakeExecutor) -> None:
+    @cella.function(isolation={"clock": "coarse", "sizes": "exact"})
+    def nothing():  # type: ignore[no-untyped-def]
+        return 1
+
+    job = executor.run(nothing, isolation=PADDED)
+    assert job.wait().isolation == {"clock": "coarse", "zygote": "shared", "sizes": "padded"}
+    assert job.result() == 1 and job.contract().terms["limits"]["threads"] == 0
+    registered = executor.functions.register(nothing.package())
+    again = executor.run(registered, isolation={"zygote": "owner"})
+    assert again.wait().isolation == {"clock": "coarse", "zygote": "owner", "sizes": "exact"}
+    with pytest.raises(cella.ArgumentError, match="has declared"):
+        executor.run(registered, streams=["a"])
 
 
 def test_cancel(executor: cella.Executor, fake: FakeExecutor) -> None:

@@ -102,13 +102,21 @@ def test_hpke_takes_secrets_without_showing_them() -> None:
     assert _native.hpke_open(key, b"", sealed).export() == data_key.export()
 
 
+def test_part_of_a_secret() -> None:
+    secret = Secret.from_bytes(bytes(range(40)))
+    assert secret.part(0, 32).export() == bytes(range(32)) and secret.part(32, 8).export() == bytes(range(32, 40))
+    for start, size in ((0, 41), (33, 8), (40, 1), (41, 1), (-1, 2), (0, 0), (0, -1), (1 << 62, 1 << 62)):
+        with pytest.raises(_native.FormatError):
+            secret.part(start, size)
+
+
 def test_secret_shows_nothing() -> None:
     secret = Secret.from_bytes(b"k" * 32)
     assert repr(secret) == "<Secret of 32 bytes>" and len(secret) == 32
     assert not [
         name
         for name in dir(secret)
-        if not name.startswith("_") and name not in ("export", "generate", "from_bytes")
+        if not name.startswith("_") and name not in ("export", "generate", "from_bytes", "part")
     ]
     for refuse in (pickle.dumps, copy.copy, copy.deepcopy, bytes, memoryview):
         with pytest.raises(TypeError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 import cella
 from cella.functions import builtin_package, source_of
 from cella.local import run_local
-from cella.script import Script, parse_limits
+from cella.script import Script, parse_isolation, parse_limits
 
 CONSTANT = 3
 
@@ -160,9 +161,12 @@ def test_warnings() -> None:
     ]
     assert len(script.warnings("numpy")) == 2 and script.warnings("unheard-of") == []
     assert parse("import cella\nfrom teaclave import open\ndef main(): cella.log(1)").warnings("python") == []
-    decorated = parse("import cella\n@cella.function\ndef main(): pass")
-    assert decorated.warnings("python") == [
-        "line 2 uses cella.function, which is the client's: a script in a cell does not have it"
+    decorated = parse("import cella\nfrom cella import function, log\n@cella.function\ndef main(): pass")
+    assert decorated.warnings("python") == []
+    clients = parse("import cella\nfrom cella import Task, progress\ndef main(): cella.connect('x')")
+    assert clients.warnings("python") == [
+        f"line {line} uses cella.{name}, which is the client's: a script in a cell does not have it"
+        for name, line in (("Task", 2), ("connect", 3))
     ]
 
 
@@ -171,6 +175,30 @@ def test_runtime_names_are_the_runtimes() -> None:
     from cella.script import RUNTIME_NAMES
 
     assert RUNTIME_NAMES == set(runtime.__all__)
+
+
+def test_isolation() -> None:
+    asked = {"clock": "coarse", "zygote": "owner", "sizes": "padded"}
+    assert parse_isolation(asked) == asked
+    made = json.loads(parse("def main(a): pass").package(["a"], isolation={"sizes": "padded"}))
+    assert made["isolation"] == {"sizes": "padded"}
+    assert json.loads(builtin_package("echo", isolation={"zygote": "owner"}))["isolation"] == {"zygote": "owner"}
+    assert "isolation" not in json.loads(parse("def main(): pass").package(isolation={}))
+    for bad, says in (
+        ({"cpu": "own"}, "'cpu' is not one of clock, zygote, sizes"),
+        ({"clock": "slow"}, "clock is fine or coarse, not 'slow'"),
+        ({"sizes": True}, "sizes is exact or padded, not True"),
+        ({"zygote": ""}, "zygote is shared or owner"),
+    ):
+        with pytest.raises(cella.ArgumentError, match=says):
+            parse_isolation(bad)  # type: ignore[arg-type]
+
+
+def test_streams() -> None:
+    made = json.loads(parse("def main(a, b): pass").package(["a", "b"], streams=["b"], optional=["b"]))
+    assert made["inputs"] == [{"name": "a"}, {"name": "b", "optional": True, "stream": True}]
+    with pytest.raises(cella.ArgumentError, match="stream c is not an input"):
+        parse("def main(a, c): pass").package(["a"], ["c"], streams=["c"])
 
 
 def test_builtin_package() -> None:
@@ -202,6 +230,41 @@ def test_local_run() -> None:
     with pytest.raises(cella.ScriptError) as missing:
         run_local(parse("def main(b): pass"), {}, ["b"], {})
     assert missing.value.code == "OUTPUT_MISSING"
+
+
+def test_what_the_decorator_declares_is_in_the_package() -> None:
+    @cella.function(inputs=["a"], streams=["a"], isolation={"clock": "coarse"}, limits={"threads": 0})
+    def reads(a):  # type: ignore[no-untyped-def]
+        return len(a.read())
+
+    made = json.loads(reads.package())
+    assert made["inputs"] == [{"name": "a", "stream": True}]
+    assert made["isolation"] == {"clock": "coarse"} and made["limits"] == {"threads": 0}
+    assert reads.local(a=b"abc").result() == 3
+
+
+@pytest.mark.parametrize(
+    "decorator",
+    ["@cella.function", "@cella.function()", "@cella.function(inputs=['a'], limits={'cpu_s': 1}, isolation={})"],
+)
+def test_a_script_that_uses_the_decorator_runs_locally_as_in_a_cell(decorator: str) -> None:
+    script = parse(f"import cella\nhelper = len\n{decorator}\ndef main(a):\n    return [helper(a.read()), __name__]")
+    assert run_local(script, {"a": b"abc"}, [], {}).result() == [3, "script"]
+    assert isinstance(cella.function(stands_here), cella.LocalFunction)  # outside of a run it is the client's again
+
+
+def stands_here() -> int:
+    return 1
+
+
+def test_a_module_of_ones_own_may_be_called_script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "script.py").write_text("import cella\n@cella.function\ndef main():\n    return 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "script", raising=False)
+    import script  # type: ignore[import]
+
+    assert isinstance(script.main, cella.LocalFunction) and script.main.local().result() == 1
+    monkeypatch.delitem(sys.modules, "script")
 
 
 def test_decorated_functions_are_still_functions() -> None:

@@ -32,7 +32,8 @@ def runner(runtime):
 
 def test_it_needs_nothing_native(runtime):
     assert "_cell" not in sys.modules
-    assert set(runtime.__all__) == {"Input", "Output", "OutputLimitError", "builtins", "log", "progress"}
+    assert set(runtime.__all__) == {"Input", "Output", "OutputLimitError", "builtins", "function", "log",
+                                    "progress"}
 
 
 @pytest.mark.parametrize("name", ["files", "reporting", "builtins", "_result", "_failure", "_runner", "_teaclave"])
@@ -152,3 +153,12 @@ def test_progress_checks_its_fraction(runtime, capsys):
     for fraction in (-0.1, 1.1, float("nan")):
         with pytest.raises(ValueError, match="between 0 and 1"):
             runtime.progress(fraction)
+
+
+def test_the_clients_decorator_leaves_functions_as_they_are(runtime):
+    def plain():
+        return 1
+
+    assert runtime.function(plain) is plain and runtime.function()(plain) is plain
+    assert runtime.function(inputs=["a"], whatever={})(plain) is plain
+    assert doctest.testmod(importlib.import_module("cella_runtime._declaring")).failed == 0

@@ -347,6 +347,7 @@ def script_task(
     limits: Mapping[str, int] | None = None,
     invoke: bool = True,
     messages: Sequence[str] | None = None,
+    isolation: Mapping[str, str] | None = None,
     **declared: Any,
 ) -> cella.Task:
     """A task of the caller alone, sent as it is, without the checks that the client makes before it sends."""
@@ -362,6 +363,7 @@ def script_task(
         limits=limits,
         messages=messages,
         invoke=invoke,
+        isolation=isolation,
     )
 
 

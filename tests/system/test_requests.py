@@ -78,6 +78,7 @@ OPERATIONS: dict[str, dict[str, tuple[str, bool, Any]]] = {
         "result": ("object", False, {"receivers": []}),
         "messages": ("object", False, {"receivers": []}),
         "limits": ("object", False, {}),
+        "isolation": ("object", False, {}),
         "invoke": ("boolean", False, False),
     },
     "task.assign": {"task": ("text", True, TASK), "inputs": ("object", True, {})},
@@ -533,10 +534,55 @@ def test_a_field_that_could_fool_a_terminal(hand: Hand) -> None:
     ({"arguments": [{"name": "a", "type": "integer", "default": "x"}]}, "BAD_FIELD", "arguments.a"),
     ({"limits": {"cpu_s": 0}}, "BAD_FIELD", "limits.cpu_s"), ({"limits": {"cpu_s": 61}}, "BAD_FIELD", "limits.cpu_s"),
     ({"limits": {"speed": 1}}, "UNKNOWN_FIELD", "limits.speed"),
+    ({"limits": {"threads": -1}}, "BAD_FIELD", "limits.threads"), ({"limits": {"threads": 9}}, "BAD_FIELD", "limits.threads"),
+    ({"limits": {"cpu_s": 1.0}}, "BAD_FIELD", "limits.cpu_s"), ({"limits": {"wall_s": None}}, "BAD_FIELD", "limits.wall_s"),
+    ({"limits": {"memory_bytes": (1 << 63) - 1}}, "BAD_FIELD", "limits.memory_bytes"),
+    ({"limits": {"memory_bytes": 1000}}, "BAD_FIELD", "limits.memory_bytes"), ({"limits": []}, "BAD_FIELD", "package.limits"),
+    ({"inputs": [{"name": "a", "stream": "yes"}]}, "BAD_FIELD", "inputs.stream"),
+    ({"inputs": [{"name": "a", "stream": None}]}, "BAD_FIELD", "inputs.stream"),
+    ({"outputs": [{"name": "a", "stream": True}]}, "UNKNOWN_FIELD", "outputs.stream"),
+    ({"isolation": "coarse"}, "BAD_FIELD", "package.isolation"), ({"isolation": None}, "BAD_FIELD", "package.isolation"),
 ])
 def test_packages_that_are_refused(hand: Hand, change: dict[str, Any], code: str, field: str) -> None:
     package = package_of("def main(): pass", **{"public": True, **change})
     check(hand, hand.ask("function.register", {"package": to_base64url(package)}), code, field)
+
+
+def test_a_builtin_has_no_streams(hand: Hand) -> None:
+    content = {"version": 1, "name": "echo", "executor": "builtin", "public": True, "entry": "echo",
+               "inputs": [{"name": "a", "stream": True}]}
+    answer = hand.ask("function.register", {"package": to_base64url(json.dumps(content).encode())})
+    check(hand, answer, "BAD_FIELD", "inputs.stream")
+
+
+WRONG_ISOLATION: list[tuple[dict[str, Any], str, str]] = [
+    ({member: word}, "BAD_FIELD", f"isolation.{member}")
+    for member in ("clock", "zygote", "sizes")
+    for word in (None, 1, True, [], {}, "", "Coarse", "coarse ", "x" * 17, {"clock": "padded"}.get(member, "coarse"))
+]
+WRONG_ISOLATION += [
+    ({"cpu": "own"}, "UNKNOWN_FIELD", "isolation.cpu"),
+    ({"clock": "coarse", "sizes": "padded", "Zygote": "owner"}, "UNKNOWN_FIELD", "isolation.Zygote"),
+]
+
+
+@pytest.mark.parametrize("isolation, code, field", WRONG_ISOLATION)
+def test_isolation_that_is_refused(hand: Hand, isolation: dict[str, Any], code: str, field: str) -> None:
+    package = package_of("def main(): pass", public=True, isolation=isolation)
+    check(hand, hand.ask("function.register", {"package": to_base64url(package)}), code, field)
+    function = hand.client.functions.register(package_of("def main(): pass", public=True))
+    check(hand, hand.ask("task.create", {"function": function.id, "isolation": isolation}), code, field)
+
+
+@pytest.mark.parametrize("limits, code, field", [
+    ({"threads": -1}, "BAD_FIELD", "limits.threads"), ({"threads": 9}, "BAD_FIELD", "limits.threads"),
+    ({"threads": 0.0}, "BAD_FIELD", "limits.threads"), ({"threads": False}, "BAD_FIELD", "limits.threads"),
+    ({"wall_s": 0}, "BAD_FIELD", "limits.wall_s"), ({"wall_s": 1 << 40}, "BAD_FIELD", "limits.wall_s"),
+    ({"memory_bytes": 0}, "BAD_FIELD", "limits.memory_bytes"), ({"cpus": 1}, "UNKNOWN_FIELD", "limits.cpus"),
+])
+def test_limits_that_are_refused(hand: Hand, limits: dict[str, Any], code: str, field: str) -> None:
+    function = hand.client.functions.register(package_of("def main(): pass", public=True))
+    check(hand, hand.ask("task.create", {"function": function.id, "limits": limits}), code, field)
 
 
 @pytest.mark.parametrize("name", ["version", "name", "executor", "public", "entry", "source"])

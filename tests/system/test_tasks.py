@@ -402,7 +402,7 @@ def test_limits_can_be_lowered_and_never_raised(me: cella.Executor) -> None:
     task = me.tasks.create(function, limits={"wall_s": 20, "cpu_s": 5})
     assert task.contract().terms["limits"] == {**defaults, "wall_s": 20, "cpu_s": 5, "result_bytes": 1000}
     for name, value in (("wall_s", 31), ("result_bytes", 1001), ("memory_bytes", defaults["memory_bytes"] + 1),
-                        ("threads", 0), ("output_bytes", -1)):
+                        ("threads", -1), ("threads", defaults["threads"] + 1), ("output_bytes", -1), ("cpu_s", 0)):
         with refused("BAD_FIELD", "BAD_ARGUMENT") as caught:
             me.request("task.create", {"function": function.id, "limits": {name: value}})
         assert str(caught.value.field).endswith(f"limits.{name}")

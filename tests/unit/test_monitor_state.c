@@ -84,6 +84,31 @@ static void a_task_of_two(void **unused)
     cella_state_clear(&state);
 }
 
+/* The event says everything: what a task was promised does not change with the executor's charter. */
+static void terms_of_a_task(void **unused)
+{
+    struct cella_state state = { 0 };
+    (void) unused;
+    furnish(&state);
+    json_t *body = json_pack("{s:s, s:s, s:s, s:[s], s:{}, s:{}, s:[s], s:[], s:{}, s:{s:i, s:i}, s:{s:s, s:s}}",
+                             "task", "t", "creator", "a", "function", "f", "participants", "a", "inputs", "outputs",
+                             "result", "a", "messages", "arguments", "limits", "wall_s", 100000, "threads", 0,
+                             "isolation", "clock", "coarse", "zygote", "owner");
+    apply(&state, CELLA_EVENT_TASK_CREATED, body);
+    const struct cella_task_record *task = cella_state_task(&state, "t");
+    assert_int_equal(task->limits.wall_s, 100000);
+    assert_int_equal(task->limits.threads, 0);
+    assert_true(task->isolation.coarse_clock && task->isolation.own_zygote);
+    assert_false(task->isolation.padded);
+    CELLA_CLEANUP(cella_json_cleanup)
+    json_t *wrong = json_pack("{s:s, s:s, s:s, s:[s], s:{}, s:{}, s:[], s:[], s:{}, s:{s:s}}", "task", "t2",
+                              "creator", "a", "function", "f", "participants", "a", "inputs", "outputs", "result",
+                              "messages", "arguments", "isolation", "clock", "none");
+    assert_int_not_equal(cella_state_apply(&state, CELLA_EVENT_TASK_CREATED, wrong), CELLA_OK);
+    assert_null(cella_state_task(&state, "t2"));
+    cella_state_clear(&state);
+}
+
 static void one_participant_approves_by_assigning(void **unused)
 {
     struct cella_state state = { 0 };
@@ -161,7 +186,7 @@ static void sequence_numbers(void **unused)
 static void the_hosts_configuration(void **unused)
 {
     struct cella_config config = { .pool = 77 };
-    struct cella_charter charter = { 0 };
+    struct cella_json_error error = { 0 };
     (void) unused;
     const char *good = "{\"pool\":2,\"profiles\":[\"python\"],\"programs\":\"/p\"}";
     const char *bad[] = {
@@ -172,26 +197,64 @@ static void the_hosts_configuration(void **unused)
         "{\"pool\":2,\"profiles\":[\"python\"],\"programs\":\"/p\",\"skip_checks\":true}",
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-        assert_int_not_equal(cella_setup_config(cella_view_of_string(bad[i]), &config), CELLA_OK);
+        assert_int_not_equal(cella_setup_config(cella_view_of_string(bad[i]), &error, &config), CELLA_OK);
+        assert_string_not_equal(error.field, "");
         assert_int_equal(config.pool, 77);
     }
-    assert_int_equal(cella_setup_config(cella_view_of_string(good), &config), CELLA_OK);
+    assert_int_equal(cella_setup_config(cella_view_of_string(good), &error, &config), CELLA_OK);
     assert_int_equal(config.pool, 2);
     assert_false(config.allow_missing_layers);
-    assert_int_equal(cella_setup_charter(cella_view_of_string("{\"version\":1,\"enrol\":\"all\"}"), &charter),
-                     CELLA_BAD_FIELD);
-    assert_int_equal(cella_setup_charter(cella_view_of_string("{\"version\":1,\"enrol\":\"closed\"}"), &charter),
-                     CELLA_OK);
+}
+
+static void the_charter(void **unused)
+{
+    static const struct {
+        const char *text;
+        cella_status status;
+        const char *field;
+    } bad[] = {
+        { "{\"version\":1,\"enrol\":\"all\"}", CELLA_BAD_FIELD, "enrol" },
+        { "{\"version\":2,\"enrol\":\"open\"}", CELLA_BAD_FIELD, "version" },
+        { "{\"version\":1}", CELLA_MISSING_FIELD, "enrol" },
+        { "{\"version\":1,\"enrol\":\"open\",\"limits\":7}", CELLA_BAD_FIELD, "limits" },
+        { "{\"version\":1,\"enrol\":\"open\",\"limits\":{\"cpu_s\":0}}", CELLA_BAD_FIELD, "limits.cpu_s" },
+        { "{\"version\":1,\"enrol\":\"open\",\"limits\":{\"gpu_s\":1}}", CELLA_UNKNOWN_FIELD, "limits.gpu_s" },
+        { "{\"version\":1,\"enrol\":\"open\",\"admins\":[]}", CELLA_UNKNOWN_FIELD, "admins" },
+    };
+    struct cella_charter charter = { .limits = { .cpu_s = 5 } };
+    struct cella_json_error error = { 0 };
+    (void) unused;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_int_equal(cella_setup_charter(cella_view_of_string(bad[i].text), &error, &charter), bad[i].status);
+        assert_string_equal(error.field, bad[i].field);
+        assert_int_equal(charter.limits.cpu_s, 5);
+        assert_int_equal(charter.text.size, 0);
+    }
+    const char *good = "{\"version\":1,\"enrol\":\"closed\",\"limits\":{\"cpu_s\":9,\"memory_bytes\":4294967296}}";
+    assert_int_equal(cella_setup_charter(cella_view_of_string(good), &error, &charter), CELLA_OK);
     assert_false(charter.open_enrolment);
+    assert_true(cella_view_is(cella_bytes_view(&charter.text), good));
+    assert_int_equal(charter.limits.cpu_s, 9);
+    assert_int_equal(charter.limits.wall_s, cella_limits_default.wall_s);
+    /* No more memory than there is. */
+    assert_false(cella_setup_fit_memory(&charter, (uint64_t) 4 << 30));
+    assert_true(cella_setup_fit_memory(&charter, ((uint64_t) 3 << 30) + 5000));
+    assert_true(charter.limits.memory_bytes == (uint64_t) 3 << 30);
+    assert_true(cella_setup_machine_memory() > (uint64_t) 64 << 20);
     cella_bytes_clear(&charter.text);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_task_of_two),          cmocka_unit_test(one_participant_approves_by_assigning),
-        cmocka_unit_test(events_that_do_not_fit), cmocka_unit_test(many_records_are_found),
-        cmocka_unit_test(sequence_numbers),       cmocka_unit_test(the_hosts_configuration),
+        cmocka_unit_test(a_task_of_two),
+        cmocka_unit_test(one_participant_approves_by_assigning),
+        cmocka_unit_test(events_that_do_not_fit),
+        cmocka_unit_test(many_records_are_found),
+        cmocka_unit_test(sequence_numbers),
+        cmocka_unit_test(the_hosts_configuration),
+        cmocka_unit_test(the_charter),
+        cmocka_unit_test(terms_of_a_task),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

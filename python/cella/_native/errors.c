@@ -29,7 +29,11 @@ static const struct error_class {
     { "PermissionDenied", &PyExc_PermissionError, "The party may not do this." },
     { "NotFound", &PyExc_LookupError, "No such object, or none that the party may see." },
     { "StateError", &PyExc_RuntimeError, "Not possible in the present state." },
-    { "LimitError", NULL, "A named limit was reached." },
+    { "LimitError", NULL,
+      "A named limit was reached.\n\n"
+      "Attributes:\n"
+      "    detail: of a task: the limit's name, its value, and what was used.\n"
+      "    script_message, traceback_text, log: as those of ScriptError.\n" },
     { "TransportError", &PyExc_ConnectionError, "The connection, or a program behind it, failed." },
     { "StorageError", &PyExc_OSError, "The host could not store or deliver an object." },
     { "ScriptError", &PyExc_RuntimeError,
@@ -87,10 +91,10 @@ static int class_index(const char *name)
 /* Class attributes that every error has until an instance has its own. */
 static PyObject *default_attributes(void)
 {
-    return Py_BuildValue("{s:s,s:i,s:s,s:O,s:O,s:O,s:O,s:O,s:O,s:O}", "code", "INTERNAL", "number",
+    return Py_BuildValue("{s:s,s:i,s:s,s:O,s:O,s:O,s:O,s:O,s:O,s:O,s:O}", "code", "INTERNAL", "number",
                          (int) CELLA_INTERNAL, "category", "INTERNAL", "field", Py_None, "report", Py_None,
                          "script_class", Py_None, "line", Py_None, "script_message", Py_None, "traceback_text",
-                         Py_None, "log", Py_None);
+                         Py_None, "log", Py_None, "detail", Py_None);
 }
 
 static PyObject *make_class(const struct error_class *row, PyObject *base, PyObject *attributes)

@@ -71,6 +71,23 @@ static PyObject *secret_export(PyObject *self, PyObject *unused)
     return native_bytes(cella_secret_view(&((struct secret_object *) self)->secret));
 }
 
+static PyObject *secret_part(PyObject *self, PyObject *arguments)
+{
+    const struct cella_secret *whole = &((struct secret_object *) self)->secret;
+    const struct native_state *state = PyType_GetModuleState(Py_TYPE(self));
+    Py_ssize_t start;
+    Py_ssize_t size;
+    if (!PyArg_ParseTuple(arguments, "nn:part", &start, &size)) {
+        return NULL;
+    }
+    if (start < 0 || size < 1 || (size_t) start > whole->size || (size_t) size > whole->size - (size_t) start) {
+        return native_raise(state, CELLA_BAD_SIZE, "size", NULL);
+    }
+    CELLA_CLEANUP(cella_secret_clear) struct cella_secret part = { 0 };
+    cella_status status = cella_secret_set(&part, cella_view_of(whole->data + start, (size_t) size));
+    return status != CELLA_OK ? native_raise(state, status, NULL, NULL) : native_secret_new(state, &part);
+}
+
 static PyObject *secret_repr(PyObject *self)
 {
     return PyUnicode_FromFormat("<Secret of %zd bytes>", (Py_ssize_t) ((struct secret_object *) self)->secret.size);
@@ -96,6 +113,9 @@ static PyMethodDef secret_methods[] = {
       "from_bytes(data)\n--\n\nSecret with a copy of data. The caller gets rid of its own copy." },
     { "export", secret_export, METH_NOARGS,
       "export()\n--\n\nThe bytes, for writing a key file or reading an opened message. Nothing wipes the copy." },
+    { "part", secret_part, METH_VARARGS,
+      "part(start, size)\n--\n\nSecret with size bytes from start on. FormatError BAD_SIZE: they are not all "
+      "there." },
     { "__reduce__", secret_refuse_pickle, METH_NOARGS, NULL },
     { NULL, NULL, 0, NULL },
 };

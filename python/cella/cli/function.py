@@ -9,7 +9,17 @@ import click
 
 from ..encoding import visible
 from . import show
-from .options import entry_option, json_values, limit_option, pairs, profile_option, with_executor
+from .options import (
+    entry_option,
+    isolation_of,
+    isolation_option,
+    json_values,
+    limit_option,
+    pairs,
+    profile_option,
+    stream_option,
+    with_executor,
+)
 
 if TYPE_CHECKING:
     from ..executor import Executor
@@ -36,6 +46,8 @@ def function() -> None:
 @profile_option
 @entry_option
 @limit_option
+@isolation_option
+@stream_option
 @with_executor
 def register(
     executor: Executor,
@@ -50,6 +62,8 @@ def register(
     profile: str | None,
     entry: str | None,
     limits: tuple[str, ...],
+    isolation: tuple[str, ...],
+    streams: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Register SCRIPT, or a builtin. Parameters that are neither input nor output are arguments.
@@ -62,8 +76,16 @@ def register(
     if (script is None) == (builtin is None):
         raise click.UsageError("give either SCRIPT or --builtin")
     if builtin is not None:
+        if streams:
+            raise click.UsageError("a builtin takes its inputs from memory: --stream is for scripts")
         package = builtin_package(
-            builtin, inputs, outputs, arguments, limits=pairs(limits, "--limit"), public=public
+            builtin,
+            inputs,
+            outputs,
+            arguments,
+            limits=pairs(limits, "--limit"),
+            public=public,
+            isolation=isolation_of(isolation),
         )
     else:
         parsed = Script.read(str(script), entry)
@@ -80,6 +102,8 @@ def register(
             name=name,
             optional=optional,
             locked=json_values(locked, parsed),
+            streams=streams,
+            isolation=isolation_of(isolation),
         )
     made = executor.functions.register(package)
     if as_json:

@@ -50,6 +50,20 @@ limit_option = click.option(
     metavar="NAME=VALUE",
     help="Lower a limit: cpu_s, wall_s, memory_bytes, output_bytes, result_bytes, log_bytes, threads. 64M is fine.",
 )
+isolation_option = click.option(
+    "--isolation",
+    multiple=True,
+    metavar="NAME=WORD,...",
+    help="Ask for more than the ordinary box: clock=coarse (and no threads), zygote=owner, sizes=padded.",
+)
+stream_option = click.option(
+    "--stream",
+    "streams",
+    multiple=True,
+    metavar="NAME",
+    help="An input that is read once, forward, while it is being decrypted: for what is larger than memory.",
+)
+usage_option = click.option("--usage", "with_usage", is_flag=True, help="Say what it used: time, memory, bytes.")
 argument_option = click.option(
     "--arg",
     "arguments",
@@ -121,6 +135,11 @@ def pairs(texts: Iterable[str], option: str) -> dict[str, str]:
             raise click.BadParameter(f"{name} is given twice", param_hint=option)
         found[name] = content
     return found
+
+
+def isolation_of(texts: Iterable[str]) -> dict[str, str]:
+    """--isolation options as a dict."""
+    return pairs((word for text in texts for word in text.split(",")), "--isolation")
 
 
 def json_values(texts: Iterable[str], script: Script | None = None) -> dict[str, Any]:

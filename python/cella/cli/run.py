@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -16,11 +17,15 @@ from .options import (
     attested,
     entry_option,
     executor_options,
+    isolation_of,
+    isolation_option,
     json_values,
     limit_option,
     load_identity,
     pairs,
     profile_option,
+    stream_option,
+    usage_option,
 )
 from .task import save, tell_saved
 
@@ -51,9 +56,9 @@ def _check_script(
     inputs: dict[str, str],
     outputs: dict[str, str],
     arguments: dict[str, Any],
-    limits: dict[str, str],
+    terms: dict[str, Any],
 ) -> None:
-    script.package(list(inputs), list(outputs), arguments, limits=limits)
+    script.package(list(inputs), list(outputs), arguments, **terms)
     missing = script.missing({*inputs, *outputs, *arguments})
     if missing:
         raise _native.error(
@@ -71,6 +76,9 @@ def _check_script(
 @profile_option
 @entry_option
 @limit_option
+@isolation_option
+@stream_option
+@usage_option
 @click.option("--detach", is_flag=True, help="Do not wait; print the task's id. Later: cella task fetch.")
 @executor_options
 def run(
@@ -81,6 +89,9 @@ def run(
     profile: str | None,
     entry: str | None,
     limits: tuple[str, ...],
+    isolation: tuple[str, ...],
+    streams: tuple[str, ...],
+    with_usage: bool,
     detach: bool,
     at: str,
     trust: str | None,
@@ -95,7 +106,8 @@ def run(
         cella run classify.py --at exec.example:7443 --input images=digits.npy
             --output labels=labels.csv --arg threshold=0.5 --profile numpy
 
-    The result, a JSON value, goes to stdout, everything else to stderr.
+    The result, a JSON value, goes to stdout, everything else to stderr. Ctrl-C cancels the task and waits for its end;
+    a second one leaves it to itself.
     """
     from ..executor import Executor
     from ..script import Script
@@ -104,8 +116,8 @@ def run(
     sources, targets = pairs(inputs, "--input"), pairs(outputs, "--output")
     given = json_values(arguments, script)
     _check_files(sources, targets)
-    lowered = pairs(limits, "--limit")
-    _check_script(script, sources, targets, given, lowered)
+    terms: dict[str, Any] = {"limits": pairs(limits, "--limit"), "isolation": isolation_of(isolation), "streams": streams}
+    _check_script(script, sources, targets, given, terms)
     for sentence in script.warnings(profile or "python"):
         show.note(f"warning: {sentence}")
     who = load_identity(identity, as_json)
@@ -120,11 +132,14 @@ def run(
                 outputs=list(targets),
                 arguments=given,
                 profile=profile,
-                limits=lowered,
                 progress=report,
+                **terms,
             )
             if not detach:
                 _wait(executor, task, report)
+                if with_usage:
+                    show.usage(task.usage, as_json)
+                task.raise_for_error()
                 saved = save(task, targets, report)
         if detach:
             _detached(task, as_json)
@@ -141,14 +156,30 @@ def _detached(task: Task, as_json: bool) -> None:
 
 
 def _wait(executor: Executor, task: Task, report: Reporter) -> None:
+    """Wait for the end, whatever it is."""
     try:
-        task.wait(report)
+        try:
+            task.wait(report, check=False)
+        except KeyboardInterrupt:
+            _cancel(task, report)
     except (KeyboardInterrupt, _native.TransportError):
         if not task.done:
             show.note(
                 f"{task.id} goes on; cella task fetch {task.id} --at {executor.address}, or cella task cancel"
             )
         raise
+
+
+def _cancel(task: Task, report: Reporter) -> None:
+    """The first Ctrl-C: cancel, and wait until it is. What ended in time is like any other end."""
+    show.note(f"cancelling {task.id}; Ctrl-C again leaves it as it is")
+    with contextlib.suppress(_native.StateError):  # it is over
+        task.cancel()
+    task.wait(report, check=False)
+    if task.state == "cancelled":
+        show.script_log(task.messages().get("log"))
+        show.note("nothing of it was released")
+        raise KeyboardInterrupt
 
 
 def _tell(task: Task, saved: dict[str, Any], as_json: bool) -> None:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from .. import _native
-from ..encoding import visible
-from ..events import Event, Reporter, lines
+from ..encoding import one_line, visible
+from ..events import Event, Reporter, describe_usage, lines
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -42,7 +42,13 @@ HINTS = {
     "WRONG_CONTRACT": "read it again: cella task contract TASK",
     "BAD_POLICY": "see what the file means: cella explain-trust FILE",
     "TIMEOUT": "see how it goes: cella task watch TASK",
+    "limits": "limits can only be lowered; see the executor's: cella info",
+    **dict.fromkeys(
+        ("LIMIT_WALL", "LIMIT_CPU", "LIMIT_MEMORY", "LIMIT_OUTPUT", "LIMIT_RESULT"),
+        "function or task may have lowered this limit (--limit); the most that the executor gives: cella info",
+    ),
 }
+"""What to do, by code; "limits" is for a request that asks for too much."""
 
 
 def exit_code_of(error: BaseException) -> int:
@@ -93,10 +99,24 @@ def error(problem: BaseException, as_json: bool) -> None:
     if isinstance(problem, _native.CellaError):
         if problem.traceback_text:
             note(visible(problem.traceback_text.rstrip()))
-        if problem.log:
-            note("log of the script:\n" + visible(problem.log.rstrip()))
-        if code in HINTS:
-            note(f"  {HINTS[code]}")
+        script_log(problem.log)
+        hint = HINTS.get("limits" if (field or "").startswith("limits.") else code)
+        if hint is not None:
+            note(f"  {hint}")
+
+
+def usage(figures: Mapping[str, int], as_json: bool) -> None:
+    """What a task used, once it is over."""
+    if as_json:
+        event("usage", **figures)
+    elif figures:
+        note("usage: " + describe_usage(figures))
+
+
+def script_log(text: str | None) -> None:
+    """What a script printed, if it is for the caller and there is any."""
+    if text:
+        note("log of the script:\n" + visible(text.rstrip()))
 
 
 def _local(problem: BaseException) -> str:
@@ -135,11 +155,12 @@ class _Bar:
         else:
             name = (step.stage, step.name)
             description = f"{step.stage} {step.name}"
-        description = escape(visible(description))
+        description = escape(one_line(description))
         if step.total:
+            total = step.total if step.done else None  # a script that has said nothing yet gets a bar that moves
             if name not in self._bars:
-                self._bars[name] = self.progress.add_task(description, total=step.total)
-            self.progress.update(self._bars[name], completed=step.done, description=description)
+                self._bars[name] = self.progress.add_task(description, total=total)
+            self.progress.update(self._bars[name], completed=step.done, total=total, description=description)
         if step.stage != "run" and (not step.total or step.done >= step.total):
             over = ("run", "") if step.stage == "state" else name
             if over in self._bars:
@@ -160,4 +181,4 @@ def reporter(as_json: bool) -> Iterator[Reporter]:
             yield bar
     else:
         show = lines(sys.stderr)
-        yield lambda step: show(Event(step.stage, visible(step.name), step.done, step.total, visible(step.text)))
+        yield lambda step: show(Event(step.stage, visible(step.name), step.done, step.total, step.text))

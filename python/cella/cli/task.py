@@ -10,7 +10,17 @@ import click
 
 from .. import _native
 from . import show
-from .options import argument_option, json_values, limit_option, pairs, parties, with_executor
+from .options import (
+    argument_option,
+    isolation_of,
+    isolation_option,
+    json_values,
+    limit_option,
+    pairs,
+    parties,
+    usage_option,
+    with_executor,
+)
 
 if TYPE_CHECKING:
     from ..events import Reporter
@@ -42,10 +52,15 @@ def _tell(found: Task, as_json: bool) -> None:
 )
 @click.option("--output", "outputs", multiple=True, metavar="NAME=PARTY,...", help="Who gets it; me is you.")
 @click.option("--result", metavar="PARTY,...", help="Who gets the result. Default: you.")
-@click.option("--messages", metavar="PARTY,...", help="Who gets error texts and log, which may contain data.")
+@click.option(
+    "--messages",
+    metavar="PARTY,...",
+    help="Who gets error texts and log, which can contain data. Default: you if nobody else takes part, else nobody.",
+)
 @click.option("--invoke", is_flag=True, help="Queue it at once; only with your own data and nobody else in it.")
 @argument_option
 @limit_option
+@isolation_option
 @with_executor
 def create(
     executor: Executor,
@@ -57,6 +72,7 @@ def create(
     invoke: bool,
     arguments: tuple[str, ...],
     limits: tuple[str, ...],
+    isolation: tuple[str, ...],
     as_json: bool,
 ) -> None:
     """Create a task of FUNCTION. Prints its id."""
@@ -73,6 +89,7 @@ def create(
         messages=parties(messages, me) if messages else None,
         limits=pairs(limits, "--limit"),
         invoke=invoke,
+        isolation=isolation_of(isolation),
     )
     _tell(made, as_json)
 
@@ -167,6 +184,7 @@ def show_task(executor: Executor, task_id: str, as_json: bool) -> None:
         show.event("task", **facts)
     else:
         show.value(facts)
+        show.usage(found.usage, False)
         missing = set(found.facts.get("participants", ())) - set(found.facts.get("approved", ()))
         if found.state == "assigned" and missing:
             show.note("waiting for the approval of " + ", ".join(sorted(missing)))
@@ -175,12 +193,18 @@ def show_task(executor: Executor, task_id: str, as_json: bool) -> None:
 @task.command()
 @task_argument
 @click.option("--output", "outputs", multiple=True, metavar="NAME=PATH", help="Save this output.")
+@usage_option
 @with_executor
-def fetch(executor: Executor, task_id: str, outputs: tuple[str, ...], as_json: bool) -> None:
+def fetch(
+    executor: Executor, task_id: str, outputs: tuple[str, ...], with_usage: bool, as_json: bool
+) -> None:
     """Wait for TASK, save outputs, print the result if it is yours."""
     found = executor.tasks.get(task_id)
     with show.reporter(as_json) as report:
-        found.wait(report)
+        found.wait(report, check=False)
+        if with_usage:
+            show.usage(found.usage, as_json)
+        found.raise_for_error()
         saved = save(found, pairs(outputs, "--output"), report)
     tell_saved(saved, as_json)
     result = found.result() if found.facts.get("result") else None
@@ -213,7 +237,7 @@ def tell_saved(saved: dict[str, Any], as_json: bool) -> None:
 @task_argument
 @with_executor
 def cancel(executor: Executor, task_id: str, as_json: bool) -> None:
-    """Stop TASK; nothing of it is released."""
+    """Stop TASK; nothing of it is released. A script that runs has 2 s to tidy up."""
     from ..task import Task
 
     _tell(Task(executor, task_id).cancel(), as_json)
