@@ -164,7 +164,7 @@ static cella_status give_to_cell(struct cella_run *run)
 {
     struct cella_monitor *monitor = run->runner->monitor;
     for (;;) {
-        CELLA_TRY(cella_pool_take(monitor->pool, run->task->function->spec.profile, &run->cell));
+        CELLA_TRY(cella_pool_take(monitor->pool, run->task->function->spec.profile, NULL, &run->cell));
         cella_status status = cella_run_start_cell(monitor, run);
         if (status != CELLA_CLOSED) {
             return status;
@@ -244,19 +244,18 @@ void cella_runner_advance(struct cella_runner *runner)
     while (runner->first != NULL && runner->running < monitor->config.concurrency) {
         start_task(runner, take_first(runner));
     }
-    bool starved = false;
     struct cella_run *run = runner->runs;
     while (run != NULL) {
         struct cella_run *next = run->next;
         if (run->stage == CELLA_RUN_WAITING) {
-            starved = !start_cell(run) || starved;
+            if (!start_cell(run)) {
+                cella_pool_want(monitor->pool, run->task->function->spec.profile, NULL, 1);
+            }
         }
         run = next;
     }
-    if (starved || runner->running == 0) {
-        cella_pool_refill(monitor->pool);
-    }
     if (runner->running == 0) {
+        cella_pool_refill(monitor->pool);
         cella_couriers_refill(monitor->couriers);
     }
 }

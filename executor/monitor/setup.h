@@ -14,7 +14,7 @@
 #define CELLA_MONITOR_CHARTER_FD 6
 #define CELLA_MONITOR_CONFIG_FD 7
 
-/* {"pool", "allow_missing_layers", "profiles", "programs"}. CELLA_BAD_FIELD and those of trust/json.h */
+/* {"pool", "pool_memory_bytes", "recycle", "concurrency", "allow_missing_layers", "profiles", "programs"}. CELLA_BAD_FIELD and those of trust/json.h */
 CELLA_MUST_USE cella_status cella_setup_config(struct cella_view json, struct cella_config *out);
 
 /* {"version": 1, "enrol": "open" | "closed"}; the text is kept byte for byte. */

@@ -32,7 +32,7 @@ def runner(runtime):
 
 def test_it_needs_nothing_native(runtime):
     assert "_cell" not in sys.modules
-    assert set(runtime.__all__) == {"Input", "Output", "OutputLimitError", "builtins", "log", "progress"}
+    assert set(runtime.__all__) == {"Cancelled", "Input", "Output", "OutputLimitError", "builtins", "log", "progress"}
 
 
 @pytest.mark.parametrize("name", ["files", "reporting", "builtins", "_result", "_failure", "_runner", "_teaclave"])
