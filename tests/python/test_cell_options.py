@@ -129,12 +129,12 @@ class TestClocks:
 import time
 def main(clock):
     read = getattr(time, clock)
-    steps = set()
+    steps = []
     last = read()
-    while len(steps) < 5 and len(steps) + time.monotonic() < 1e18:
+    while len(steps) < 5:
         now = read()
         if now != last:
-            steps.add(now - last)
+            steps.append(now - last)
             last = now
     return min(steps)
 """
@@ -144,7 +144,7 @@ def main(clock):
         fine = zygote.run(self.STEPS, arguments={"clock": clock}).result
         coarse = zygote.run(self.STEPS, arguments={"clock": clock}, clock=COARSE).result
         assert fine < 1e-4
-        assert coarse >= 9e-4  # a tick is 1 to 10 ms
+        assert coarse > 9e-4  # a tick is 1 to 10 ms
 
     @pytest.mark.parametrize("clock", ["time", "monotonic", "perf_counter", "process_time", "thread_time"])
     def test_coarse_ones_go_on(self, zygote, clock):
@@ -182,6 +182,7 @@ class TestCancel:
     def cancel(self, zygote, source, **options):
         cell, targets = zygote.start(source, **options)
         assert cell.link.recv(1000)[1:] == b"begun\n"
+        time.sleep(0.2)  # by now it waits
         signal.pidfd_send_signal(cell.handle, signal.SIGTERM)
         return zygote.collect(cell, targets, timeout=2)
 
@@ -220,7 +221,7 @@ def main():
     {how}
     try:
         print("begun")
-        time.sleep(0.3)
+        time.sleep(0.6)
     except cella.Cancelled:
         pass
     return "done anyway"
