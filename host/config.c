@@ -25,7 +25,9 @@ static const char help_text[] =
     "  listen                \"ADDR:PORT\" (default \"127.0.0.1:0\")\n"
     "  programs              folder of the executor's programs (default: the folder of cella-host)\n"
     "  profiles              list of Python profiles (default [\"python\", \"numpy\"])\n"
-    "  pool                  warm cells per profile, 1 to 64 (default 4)\n"
+    "  pool                  most warm cells per profile, 1 to 64 (default 4)\n"
+    "  pool_memory_bytes     memory of idle cells together (default 1 GiB)\n"
+    "  recycle               tasks after which a zygote is replaced (default 10000)\n"
     "  concurrency           tasks that run at a time, 1 to 64 (default: the number of processors)\n"
     "  allow_missing_layers  run tasks even where sandbox layers are missing (default false)\n"
     "  store_max_bytes       ciphertext stored at most (default 1099511627776)\n"
@@ -95,6 +97,8 @@ cella_status cella_host_config_parse(struct cella_view json, struct cella_host_c
         { "programs", CELLA_FLAT_JSON_TEXT, config->programs, sizeof(config->programs), 0, 0, false, false },
         { "profiles", CELLA_FLAT_JSON_LIST, &config->profiles, 0, 0, 0, false, false },
         { "pool", CELLA_FLAT_JSON_INTEGER, &config->pool, 0, 1, 64, false, false },
+        { "pool_memory_bytes", CELLA_FLAT_JSON_INTEGER, &config->pool_memory_bytes, 0, 1, INT64_MAX, false, false },
+        { "recycle", CELLA_FLAT_JSON_INTEGER, &config->recycle, 0, 1, INT64_MAX, false, false },
         { "concurrency", CELLA_FLAT_JSON_INTEGER, &config->concurrency, 0, 1, 64, false, false },
         { "allow_missing_layers", CELLA_FLAT_JSON_BOOLEAN, &config->allow_missing_layers, 0, 0, 0, false, false },
         { "store_max_bytes", CELLA_FLAT_JSON_INTEGER, &config->store_max_bytes, 0, 0, INT64_MAX, false, false },
@@ -242,6 +246,8 @@ cella_status cella_host_config_read(int argc, char **argv, struct cella_host_con
         .listen = "127.0.0.1:0",
         .profiles = { { "python", "numpy" }, 2 },
         .pool = 4,
+        .pool_memory_bytes = (int64_t) 1 << 30,
+        .recycle = 10000,
         .store_max_bytes = (int64_t) 1 << 40,
         .drain_s = 3600,
         .ready_fd = -1,

@@ -26,7 +26,9 @@ struct cella_host_config {
     char listen[128];                   /* ADDR:PORT */
     char programs[CELLA_HOST_PATH_MAX]; /* folder of the executor's programs; default: beside cella-host */
     struct cella_flat_json_list profiles;
-    int64_t pool;        /* warm cells per profile */
+    int64_t pool;        /* most warm cells per profile */
+    int64_t pool_memory_bytes; /* of idle cells together */
+    int64_t recycle;           /* tasks after which a zygote is replaced */
     int64_t concurrency; /* tasks at a time; 0: as many as there are processors */
     bool allow_missing_layers;
     int64_t store_max_bytes;

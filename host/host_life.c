@@ -123,13 +123,14 @@ static void drain_voice(struct cella_host *host)
 /* Configuration for the monitor; nothing in it weakens a check that clients can not see. */
 static cella_status write_configuration(const struct cella_host_config *config, struct cella_bytes *out)
 {
-    char text[128];
+    char text[256];
     char concurrency[48] = "";
     if (config->concurrency > 0) {
         snprintf(concurrency, sizeof(concurrency), "\"concurrency\":%lld,", (long long) config->concurrency);
     }
-    snprintf(text, sizeof(text), "{\"pool\":%lld,%s\"allow_missing_layers\":%s,\"profiles\":[",
-             (long long) config->pool, concurrency, config->allow_missing_layers ? "true" : "false");
+    snprintf(text, sizeof(text), "{\"pool\":%lld,\"pool_memory_bytes\":%lld,\"recycle\":%lld,%s\"allow_missing_layers\":%s,\"profiles\":[",
+             (long long) config->pool, (long long) config->pool_memory_bytes, (long long) config->recycle, concurrency,
+             config->allow_missing_layers ? "true" : "false");
     CELLA_TRY(cella_bytes_append(out, cella_view_of_string(text)));
     for (size_t i = 0; i < config->profiles.count; i++) {
         CELLA_TRY(cella_bytes_append(out, cella_view_of_string(i == 0 ? "" : ",")));

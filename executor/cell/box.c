@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "base/layers.h"
-#include "cell/policy.h"
+#include "cell/clock.h"
 #include "confine/capabilities.h"
 #include "confine/descriptors.h"
 #include "confine/filter.h"
@@ -91,9 +91,10 @@ cella_status cella_box_close(struct cella_box *box)
     if (box->memory_figures < 0) {
         return CELLA_SYSTEM_FAILED;
     }
-    CELLA_TRY(cella_policy_build(CELLA_POLICY_ZYGOTE, &filter));
-    CELLA_TRY(cella_policy_build(CELLA_POLICY_WAITING, &box->waiting));
-    CELLA_TRY(cella_policy_build(CELLA_POLICY_RUNNING, &box->running));
+    CELLA_TRY(cella_policy_preparing(&filter));
+    for (int kind = 0; kind < CELLA_RUNNING_KINDS; kind++) {
+        CELLA_TRY(cella_policy_running((enum cella_policy_running) kind, &box->running[kind]));
+    }
     if (box->own_pid >= 0 && cella_namespaces_empty_root() == CELLA_OK) {
         box->layers |= CELLA_LAYER_NAMESPACES;
     }
@@ -168,33 +169,42 @@ cella_status cella_box_cell(const struct cella_box *box, int control, uint32_t *
     if (cella_landlock_deny_all(false) != CELLA_OK) {
         layers &= ~(uint32_t) CELLA_LAYER_LANDLOCK;
     }
-    if (cella_filter_install(cella_bytes_view(&box->waiting)) != CELLA_OK) {
-        layers &= ~(uint32_t) CELLA_LAYER_SECCOMP;
-    }
     *out_layers = layers;
     return CELLA_OK;
 }
 
-cella_status cella_box_run(const struct cella_box *box, const struct cella_task_limits *limits,
-                           uint64_t address_space)
+/* What the last filter takes away depends on the task: threads, and clocks. */
+static const struct cella_bytes *last_filter(const struct cella_box *box, const struct cella_task *task)
+{
+    if (task->clock == CELLA_CLOCK_COARSE) {
+        return &box->running[CELLA_RUNNING_COARSE];
+    }
+    return &box->running[task->limits.threads == 0 ? CELLA_RUNNING_ALONE : CELLA_RUNNING_PLAIN];
+}
+
+cella_status cella_box_run(const struct cella_box *box, const struct cella_task *task, uint64_t address_space)
 {
     struct rusage used;
+    bool coarse = task->clock == CELLA_CLOCK_COARSE;
     if (getrusage(RUSAGE_SELF, &used) != 0) {
         return CELLA_SYSTEM_FAILED;
     }
     /* The kernel counts whole seconds; what warming took is not the script's. */
     uint64_t used_s = (uint64_t) (used.ru_utime.tv_sec + used.ru_stime.tv_sec);
     const struct cella_limit all[] = {
-        { RLIMIT_CPU, used_s + limits->cpu_s },
-        { RLIMIT_FSIZE, limits->output_bytes },
+        { RLIMIT_CPU, used_s + task->limits.cpu_s },
+        { RLIMIT_FSIZE, task->limits.output_bytes },
         { RLIMIT_NOFILE, CELLA_CELL_CONTROL_FD },
-        { RLIMIT_NPROC, (uint64_t) limits->threads + 1 },
+        { RLIMIT_NPROC, coarse ? 1 : (uint64_t) task->limits.threads + 1 },
         { RLIMIT_STACK, (uint64_t) 8 * MEBIBYTE },
         { RLIMIT_AS, address_space },
     };
     CELLA_TRY(cella_limits_set(all, sizeof(all) / sizeof(all[0])));
-    if ((box->layers & CELLA_LAYER_SECCOMP) == 0) {
-        return CELLA_OK;
+    if (coarse) {
+        CELLA_TRY(cella_clock_coarsen());
     }
-    return cella_filter_install(cella_bytes_view(&box->running));
+    if ((box->layers & CELLA_LAYER_SECCOMP) == 0) {
+        return coarse ? CELLA_UNSAFE : CELLA_OK;
+    }
+    return cella_filter_install(cella_bytes_view(last_filter(box, task)));
 }

@@ -6,21 +6,21 @@
  *
  *   enter   before anything is loaded: namespaces, while there is one thread
  *   close   after preload: empty root, no capabilities, Landlock, system calls
- *   cell    in each child: its own user, IPC and pid namespaces, limits, Landlock and system calls once more
- *   run     when the task is there: the task's limits, and the last system calls of the setup are gone
+ *   cell    in each child: its own user and pid namespaces, no capabilities, Landlock once more
+ *   run     when the task is there: its limits, its clock, and the system calls of the setup are gone
  *
  * A layer that this machine does not have is left out of the layers' bits, never claimed; the monitor decides.
  */
 
 #include "cell/message.h"
+#include "cell/policy.h"
 
 struct cella_box {
     uint32_t layers;    /* CELLA_LAYER_* in force so far */
     int own_pid;        /* the zygote's pid namespace; -1 without */
     int memory_figures; /* /proc/self/statm of the zygote */
     int null;           /* /dev/null, for the cells' standard descriptors */
-    struct cella_bytes waiting; /* filters, built once: building takes longer than all other layers together */
-    struct cella_bytes running;
+    struct cella_bytes running[CELLA_RUNNING_KINDS]; /* filters, built once: building takes longer than all other layers */
 };
 
 /*
@@ -54,8 +54,12 @@ CELLA_MUST_USE cella_status cella_box_fork(const struct cella_box *box, pid_t *c
 CELLA_MUST_USE cella_status cella_box_cell(const struct cella_box *box, int control, uint32_t *out_layers);
 
 /*
- * Last step before the script: limits, then the final system call policy.
- * address_space:  bytes, everything the process may map. CELLA_SYSTEM_FAILED: end the process
+ * Last step before the script: limits, the clock, then the final system call policy.
+ *
+ * address_space:  bytes, everything the process may map
+ *
+ * CELLA_UNSAFE  a coarse clock was asked for, and this machine has no system call filters to hold it
+ * CELLA_SYSTEM_FAILED: end the process
  */
-CELLA_MUST_USE cella_status cella_box_run(const struct cella_box *box, const struct cella_task_limits *limits,
+CELLA_MUST_USE cella_status cella_box_run(const struct cella_box *box, const struct cella_task *task,
                                           uint64_t address_space);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cell/cell.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -33,10 +35,25 @@ void cella_cell_log(struct cella_cell *cell, struct cella_view text)
     }
 }
 
-static void fail(cella_status status, const char *message)
+/*
+ * After the last word, until the monitor has looked at what this process used, and kills it. Other threads of the script
+ * get nowhere: this one holds the interpreter.
+ */
+__attribute__((noreturn)) static void wait_for_the_end(void)
+{
+    struct pollfd socket = { .fd = CELLA_CELL_CONTROL_FD };
+    while (poll(&socket, 1, -1) < 0) {
+    }
+    _exit(1); /* nobody listens any more */
+}
+
+__attribute__((noreturn)) static void fail(cella_status status, const char *message)
 {
     struct cella_report_error error = { .status = status, .message = cella_view_of_string(message) };
-    _exit(cella_report_failure(CELLA_CELL_CONTROL_FD, &error) == CELLA_OK ? 0 : 1);
+    if (cella_report_failure(CELLA_CELL_CONTROL_FD, &error) != CELLA_OK) {
+        _exit(1);
+    }
+    wait_for_the_end();
 }
 
 /* The script's own writing can not pass FSIZE; this holds even if it did. */
@@ -90,19 +107,32 @@ static cella_status finish(struct cella_cell *cell, const struct cella_outcome *
     return cella_report_done(CELLA_CELL_CONTROL_FD);
 }
 
-static cella_status tell_warm(uint32_t layers)
+static void put_u32(uint8_t *place, uint32_t value)
 {
-    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes packet = { 0 };
-    CELLA_TRY(cella_write_u32(&packet, layers));
-    ssize_t sent = sendto(CELLA_CELL_CONTROL_FD, packet.data, packet.size, MSG_NOSIGNAL, NULL, 0);
-    return sent == (ssize_t) packet.size ? CELLA_OK : CELLA_CLOSED;
+    for (int i = 0; i < 4; i++) {
+        place[i] = (uint8_t) (value >> (24 - 8 * i));
+    }
 }
 
-void cella_cell_live(struct cella_cell *cell, int control)
+/* Each page that a new process has of its own came by a fault. */
+static cella_status tell_here(uint32_t layers)
+{
+    struct rusage used;
+    uint8_t packet[9] = { CELLA_CELL_HERE };
+    if (getrusage(RUSAGE_SELF, &used) != 0) {
+        return CELLA_SYSTEM_FAILED;
+    }
+    put_u32(packet + 1, layers);
+    put_u32(packet + 5, (uint32_t) (used.ru_minflt * sysconf(_SC_PAGESIZE) / 1024));
+    ssize_t sent = sendto(CELLA_CELL_CONTROL_FD, packet, sizeof(packet), MSG_NOSIGNAL, NULL, 0);
+    return sent == (ssize_t) sizeof(packet) ? CELLA_OK : CELLA_CLOSED;
+}
+
+void cella_cell_live(struct cella_cell *cell, int control, bool warm)
 {
     uint32_t layers = 0;
-    if (cella_box_cell(&cell->box, control, &layers) != CELLA_OK || cella_interpreter_warm() != CELLA_OK ||
-        tell_warm(layers) != CELLA_OK) {
+    if (cella_box_cell(&cell->box, control, &layers) != CELLA_OK || cella_interpreter_begin(cell, warm) != CELLA_OK ||
+        tell_here(layers) != CELLA_OK) {
         _exit(1);
     }
     cella_status status = cella_receive_task(CELLA_CELL_CONTROL_FD, &cell->received);
@@ -114,16 +144,19 @@ void cella_cell_live(struct cella_cell *cell, int control)
     }
     const struct cella_task_limits *limits = &cell->received.task.limits;
     uint64_t address_space = cell->baseline + WARMING_BYTES + cell->received.inputs_bytes + limits->memory_bytes;
-    if (cella_box_run(&cell->box, limits, address_space) != CELLA_OK) {
+    if (cella_box_run(&cell->box, &cell->received.task, address_space) != CELLA_OK) {
         fail(CELLA_SYSTEM_FAILED, "the limits or the last layer of the box could not be set");
     }
     cell->log_left = limits->log_bytes;
     cell->talking = true;
     cell->guarded = true;
     struct cella_outcome outcome = { .status = CELLA_INTERNAL };
-    status = cella_interpreter_run(&cell->received, &outcome);
+    status = cella_interpreter_run(cell, &outcome);
     if (status != CELLA_OK) {
         fail(status, "the runtime failed to report the function's outcome");
     }
-    _exit(finish(cell, &outcome) == CELLA_OK ? 0 : 1);
+    if (finish(cell, &outcome) != CELLA_OK) {
+        _exit(1);
+    }
+    wait_for_the_end();
 }

@@ -6,7 +6,8 @@
  */
 
 #include "cell/box.h"
-#include "cell/receive.h"
+#include "cell/heap.h"
+#include "cell/interpreter.h"
 
 struct cella_cell {
     struct cella_box box;
@@ -15,16 +16,18 @@ struct cella_cell {
     bool guarded;      /* the audit hook refuses what a function may not do */
     bool log_cut;
     uint64_t log_left; /* bytes */
+    struct cella_heap heap;
+    struct cella_python python;
     struct cella_received received;
 };
 
 /*
- * Live as a cell: box, warm up, say so, wait for a task, run it, answer, end. Never returns.
+ * Live as a cell: box, fresh random state, say HERE, wait for a task, run it, answer, wait to be killed. Never returns.
  *
- * control:  the socket whose other end becomes the monitor's. The first packet through it is for the zygote: u32
- *           layers in force for this cell.
+ * control:  the socket whose other end becomes the monitor's
+ * warm:     touch the memory that a task will touch, before saying HERE
  */
-__attribute__((noreturn)) void cella_cell_live(struct cella_cell *cell, int control);
+__attribute__((noreturn)) void cella_cell_live(struct cella_cell *cell, int control, bool warm);
 
 /* Append log text within the task's limit; says once that it was reached. Never fails a task. */
 void cella_cell_log(struct cella_cell *cell, struct cella_view text);

@@ -125,6 +125,8 @@ cella_status cella_interpreter_start(struct cella_cell *cell)
     if (cella_audit_add(cell) != 0) {
         return CELLA_NO_MEMORY;
     }
+    PyObjectArenaAllocator arenas = { &cell->heap, cella_heap_map, cella_heap_unmap };
+    PyObject_SetArenaAllocator(&arenas);
     CELLA_TRY(initialise());
     OWNED native = PyImport_ImportModule("_cell");
     if (native == NULL) {
@@ -141,13 +143,32 @@ static cella_status copy_text(PyObject *object, struct cella_bytes *out)
     return text == NULL ? complain(CELLA_INTERNAL) : cella_bytes_set(out, cella_view_of(text, (size_t) size));
 }
 
-cella_status cella_interpreter_preload(struct cella_view profile, struct cella_bytes *out_name)
+/* What is called in every cell, found once. */
+static cella_status find_entries(struct cella_python *python)
+{
+    OWNED warm = PyImport_ImportModule("cella._warm");
+    OWNED runner = warm == NULL ? NULL : PyImport_ImportModule("cella._cell_runner");
+    if (runner == NULL) {
+        return complain(CELLA_INTERNAL);
+    }
+    python->reseed = PyObject_GetAttrString(warm, "reseed");
+    python->warm = PyObject_GetAttrString(warm, "warm");
+    python->run = PyObject_GetAttrString(runner, "run");
+    return PyErr_Occurred() == NULL ? CELLA_OK : complain(CELLA_INTERNAL);
+}
+
+cella_status cella_interpreter_preload(struct cella_cell *cell, struct cella_view profile,
+                                       struct cella_bytes *out_name)
 {
     OWNED preload = PyImport_ImportModule("cella._preload");
     OWNED name = preload == NULL
                      ? NULL
                      : PyObject_CallMethod(preload, "load", "y#", profile.data, (Py_ssize_t) profile.size);
-    return name == NULL ? complain(CELLA_BAD_FORMAT) : copy_text(name, out_name);
+    if (name == NULL) {
+        return complain(CELLA_BAD_FORMAT);
+    }
+    CELLA_TRY(find_entries(&cell->python));
+    return copy_text(name, out_name);
 }
 
 const char *cella_interpreter_version(void)
@@ -155,24 +176,9 @@ const char *cella_interpreter_version(void)
     return PY_VERSION;
 }
 
-void cella_interpreter_before_fork(void)
+cella_status cella_interpreter_begin(const struct cella_cell *cell, bool warm)
 {
-    PyOS_BeforeFork();
-}
-
-void cella_interpreter_after_fork(int child)
-{
-    if (child == 0) {
-        PyOS_AfterFork_Child();
-    } else {
-        PyOS_AfterFork_Parent();
-    }
-}
-
-cella_status cella_interpreter_warm(void)
-{
-    OWNED preload = PyImport_ImportModule("cella._preload");
-    OWNED done = preload == NULL ? NULL : PyObject_CallMethod(preload, "warm", NULL);
+    OWNED done = PyObject_CallNoArgs(warm ? cell->python.warm : cell->python.reseed);
     return done == NULL ? complain(CELLA_INTERNAL) : CELLA_OK;
 }
 
@@ -235,18 +241,18 @@ static cella_status take_outcome(PyObject *tuple, struct cella_outcome *out)
     return CELLA_OK;
 }
 
-cella_status cella_interpreter_run(const struct cella_received *received, struct cella_outcome *out)
+cella_status cella_interpreter_run(const struct cella_cell *cell, struct cella_outcome *out)
 {
+    const struct cella_received *received = &cell->received;
     const struct cella_task *task = &received->task;
     OWNED inputs = make_inputs(received);
     OWNED outputs = make_outputs(received);
     OWNED entry = text_of(task->entry);
-    OWNED runner = PyImport_ImportModule("cella._cell_runner");
-    if (inputs == NULL || outputs == NULL || entry == NULL || runner == NULL) {
+    if (inputs == NULL || outputs == NULL || entry == NULL) {
         return complain(CELLA_INTERNAL);
     }
-    OWNED tuple = PyObject_CallMethod(
-        runner, "run", "iOy#y#OOKKI", (int) task->kind, entry, task->source.data, (Py_ssize_t) task->source.size,
+    OWNED tuple = PyObject_CallFunction(
+        cell->python.run, "iOy#y#OOKKI", (int) task->kind, entry, task->source.data, (Py_ssize_t) task->source.size,
         task->arguments.data, (Py_ssize_t) task->arguments.size, inputs, outputs,
         (unsigned long long) task->limits.memory_bytes, (unsigned long long) task->limits.output_bytes,
         (unsigned int) task->limits.result_bytes);

@@ -9,6 +9,13 @@
 
 struct cella_cell;
 
+/* The runtime's functions that every cell calls: Python objects, found once. */
+struct cella_python {
+    void *reseed;
+    void *warm;
+    void *run;
+};
+
 /* How a task ended. The result is JSON text when status is CELLA_OK; the other texts tell of a failure. */
 struct cella_outcome {
     cella_status status;
@@ -37,17 +44,17 @@ CELLA_MUST_USE cella_status cella_interpreter_start(struct cella_cell *cell);
  *
  * CELLA_BAD_FORMAT  the profile or a module of it failed to load; the reason went to standard error
  */
-CELLA_MUST_USE cella_status cella_interpreter_preload(struct cella_view profile, struct cella_bytes *out_name);
+CELLA_MUST_USE cella_status cella_interpreter_preload(struct cella_cell *cell, struct cella_view profile,
+                                                       struct cella_bytes *out_name);
 
 /* Version of the interpreter, "3.11.2". Static. */
 const char *cella_interpreter_version(void);
 
-/* Around fork(): what CPython has to do. child: what fork returned, or -1. */
-void cella_interpreter_before_fork(void);
-void cella_interpreter_after_fork(int child);
-
-/* In a new cell: fresh random state, and a throw-away script, so that a task finds its memory in place. */
-CELLA_MUST_USE cella_status cella_interpreter_warm(void);
+/*
+ * In a new cell, first of all: fresh random state; with warm also a throw-away script, so that a task finds its memory
+ * in place.
+ */
+CELLA_MUST_USE cella_status cella_interpreter_begin(const struct cella_cell *cell, bool warm);
 
 /* Run the task. CELLA_INTERNAL, CELLA_NO_MEMORY: there is no outcome. */
-CELLA_MUST_USE cella_status cella_interpreter_run(const struct cella_received *received, struct cella_outcome *out);
+CELLA_MUST_USE cella_status cella_interpreter_run(const struct cella_cell *cell, struct cella_outcome *out);

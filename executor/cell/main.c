@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "cell/fstat.h"
+#include "cell/heap.h"
 #include "cell/interpreter.h"
 #include "cell/zygote.h"
 #include "confine/descriptors.h"
@@ -73,14 +74,16 @@ static cella_status run(const char *profile_path, const char **step)
     *step = "namespaces";
     CELLA_TRY(cella_box_enter(&cell.box));
     *step = "interpreter";
+    cella_heap_begin(&cell.heap);
     CELLA_TRY(cella_interpreter_start(&cell));
     *step = "preload";
-    CELLA_TRY(cella_interpreter_preload(cella_bytes_view(&profile), &name));
+    CELLA_TRY(cella_interpreter_preload(&cell, cella_bytes_view(&profile), &name));
     *step = "environment";
     if (clearenv() != 0) {
         return CELLA_SYSTEM_FAILED;
     }
     *step = "box";
+    CELLA_TRY(cella_heap_collapse());
     CELLA_TRY(cella_box_close(&cell.box));
     *step = "serving";
     return cella_zygote_serve(&cell, CELLA_ZYGOTE_FD, cella_bytes_view(&name));

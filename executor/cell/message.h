@@ -10,7 +10,7 @@
  * big-endian (base/wire.h); one packet is one message and begins with its kind.
  *
  * Zygote:
- *   -> SPAWN  u16 count                      make that many more warm cells
+ *   -> SPAWN  u16 count, u8 warm             make that many more cells; warm 1: each warms up, 0: as fast as possible
  *   <- READY  u32 layers, field profile, field version   once, after preload ("3.11.2"; CELLA_LAYER_* bits in force)
  *   <- CELL   u64 cell; descriptors: socket, pidfd        a warm cell, pre-touched and waiting
  *   <- EXIT   u64 cell, u32 wait status, u64 user_us, u64 system_us, u64 peak_kib      a cell was reaped
@@ -49,6 +49,7 @@ enum cella_cell_kind {
     CELLA_CELL_RESULT = 4,
     CELLA_CELL_ERROR = 5,
     CELLA_CELL_DONE = 6,
+    CELLA_CELL_HERE = 7,
 };
 
 #define CELLA_CELL_MESSAGE_MAX 32768U   /* bytes of one packet, either way */

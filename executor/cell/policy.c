@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <time.h>
 
 #define DESCRIPTOR_BITS 0xffffffffU
 #define ALLOW(call) CELLA_FILTER_ALLOW_CALL(call)
@@ -114,74 +115,112 @@ static const struct cella_filter_rule rules[] = {
 
 const struct cella_filter_table cella_policy_cell = { rules, sizeof(rules) / sizeof(rules[0]), CELLA_FILTER_KILL };
 
-/* What a waiting cell does when its task arrives, and never again. */
-static const int receiving[] = { SYS_recvmsg, SYS_fcntl,     SYS_dup2,     SYS_close_range,
-                                 SYS_close,   SYS_prlimit64, SYS_seccomp,  SYS_setrlimit };
-
-/* What the zygote does beyond a script: fork cells, hand out their sockets, and put them into their box. */
-static const int serving[] = {
-    SYS_recvmsg,   SYS_sendmsg,  SYS_socketpair, SYS_pidfd_open,  SYS_clone,     SYS_wait4,
-    SYS_signalfd4, SYS_unshare,  SYS_setns,      SYS_close,       SYS_read,      SYS_write,
-    SYS_pread64,   SYS_fcntl,    SYS_dup2,       SYS_close_range, SYS_prlimit64, SYS_setrlimit,
-    SYS_prctl,     SYS_capset,   SYS_seccomp,    SYS_sendto,      SYS_landlock_create_ruleset,
-    SYS_landlock_restrict_self,
+/*
+ * What the zygote, and a cell before its script, do beyond a script: fork cells, hand out their sockets, put them into
+ * their box, receive a task. A rule of clone stands here as well because only that call keeps its own allowance.
+ */
+static const struct cella_filter_rule preparing[] = {
+    ALLOW(recvmsg), ALLOW(sendmsg), ALLOW(socketpair), ALLOW(setsockopt), ALLOW(pidfd_open), ALLOW(wait4),
+    ALLOW(signalfd4), ALLOW(unshare), ALLOW(setns), ALLOW(close), ALLOW(read), ALLOW(write), ALLOW(pread64),
+    ALLOW(fcntl), ALLOW(dup2), ALLOW(prlimit64), ALLOW(close_range), ALLOW(setrlimit), ALLOW(prctl), ALLOW(capset),
+    ALLOW(seccomp), ALLOW(landlock_create_ruleset), ALLOW(landlock_restrict_self),
+    CELLA_FILTER_ALLOW_EQUAL(clone, 0, CLONE_NEW_ANY | CLONE_THREAD_AND_VM, CLONE_THREAD_AND_VM),
+    CELLA_FILTER_ALLOW_EQUAL(clone, 0, CLONE_THREAD_FLAG, 0),
 };
 
-#define RULES_MAX (sizeof(rules) / sizeof(rules[0]) + sizeof(serving) / sizeof(serving[0]))
+#define PREPARING_COUNT (sizeof(preparing) / sizeof(preparing[0]))
+#define RULES_MAX (sizeof(rules) / sizeof(rules[0]) + PREPARING_COUNT)
 
-static bool is_among(int number, const int *numbers, size_t count)
+static size_t copy_rules(int number, struct cella_filter_rule *out)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (numbers[i] == number) {
+    size_t count = 0;
+    for (size_t i = 0; i < cella_policy_cell.count; i++) {
+        if (rules[i].number == number) {
+            out[count++] = rules[i];
+        }
+    }
+    return count;
+}
+
+static bool is_preparing(int number, size_t before)
+{
+    for (size_t i = 0; i < before; i++) {
+        if (preparing[i].number == number) {
             return true;
         }
     }
     return false;
 }
 
-static cella_status build_wider(const int *more, size_t more_count, struct cella_bytes *out)
+cella_status cella_policy_preparing(struct cella_bytes *out)
 {
     struct cella_filter_rule wider[RULES_MAX];
     size_t count = 0;
     for (size_t i = 0; i < cella_policy_cell.count; i++) {
-        if (!is_among(rules[i].number, more, more_count)) {
+        if (!is_preparing(rules[i].number, PREPARING_COUNT)) {
             wider[count++] = rules[i];
         }
     }
-    for (size_t i = 0; i < more_count; i++) {
-        wider[count++] = (struct cella_filter_rule){ .number = more[i], .action = CELLA_FILTER_ALLOW };
+    for (size_t i = 0; i < PREPARING_COUNT; i++) {
+        wider[count++] = preparing[i];
     }
     return cella_filter_build(&(struct cella_filter_table){ wider, count, CELLA_FILTER_KILL }, out);
 }
 
-/* For each call that WAITING allowed beyond the final policy, exactly the final policy's answer. */
-static cella_status build_running(struct cella_bytes *out)
+#define NO_THREADS                                                                                                   \
+    CELLA_FILTER_ERRNO_EQUAL(clone, EPERM, 0, CLONE_NEW_ANY | CLONE_THREAD_AND_VM, CLONE_THREAD_AND_VM),              \
+        CELLA_FILTER_ERRNO_EQUAL(clone, EPERM, 0, CLONE_THREAD_FLAG, 0)
+
+static const struct cella_filter_rule alone[] = { NO_THREADS };
+
+/*
+ * Only CLOCK_REALTIME_COARSE (5) and CLOCK_MONOTONIC_COARSE (6) are left, and what counts in ticks. A descriptor-like
+ * upper half of the number is above 6, so it is refused too.
+ */
+static const struct cella_filter_rule coarse[] = {
+    NO_THREADS,
+    CELLA_FILTER_ERRNO_BELOW(clock_gettime, EPERM, 0, CLOCK_REALTIME_COARSE),
+    CELLA_FILTER_ERRNO_ABOVE(clock_gettime, EPERM, 0, CLOCK_MONOTONIC_COARSE),
+    FAIL(gettimeofday, EPERM),
+    FAIL(getrusage, EPERM),
+};
+
+const struct cella_filter_table cella_policy_alone = { alone, sizeof(alone) / sizeof(alone[0]), CELLA_FILTER_ALLOW };
+const struct cella_filter_table cella_policy_coarse = { coarse, sizeof(coarse) / sizeof(coarse[0]), CELLA_FILTER_ALLOW };
+
+static bool is_among(int number, const struct cella_filter_table *table)
 {
-    struct cella_filter_rule narrower[RULES_MAX];
-    size_t count = 0;
-    for (size_t i = 0; i < sizeof(receiving) / sizeof(receiving[0]); i++) {
-        size_t before = count;
-        for (size_t j = 0; j < cella_policy_cell.count; j++) {
-            if (rules[j].number == receiving[i]) {
-                narrower[count++] = rules[j];
-            }
-        }
-        if (count == before) {
-            narrower[count++] = (struct cella_filter_rule){ .number = receiving[i], .action = CELLA_FILTER_KILL };
+    for (size_t i = 0; i < table->count; i++) {
+        if (table->rules[i].number == number) {
+            return true;
         }
     }
-    return cella_filter_build(&(struct cella_filter_table){ narrower, count, CELLA_FILTER_ALLOW }, out);
+    return false;
 }
 
-cella_status cella_policy_build(enum cella_policy_stage stage, struct cella_bytes *out)
+cella_status cella_policy_running(enum cella_policy_running kind, struct cella_bytes *out)
 {
-    switch (stage) {
-    case CELLA_POLICY_ZYGOTE:
-        return build_wider(serving, sizeof(serving) / sizeof(serving[0]), out);
-    case CELLA_POLICY_WAITING:
-        return build_wider(receiving, sizeof(receiving) / sizeof(receiving[0]), out);
-    case CELLA_POLICY_RUNNING:
-        return build_running(out);
+    static const struct cella_filter_table plain = { NULL, 0, CELLA_FILTER_ALLOW };
+    const struct cella_filter_table *const special[CELLA_RUNNING_KINDS] = {
+        [CELLA_RUNNING_PLAIN] = &plain,
+        [CELLA_RUNNING_ALONE] = &cella_policy_alone,
+        [CELLA_RUNNING_COARSE] = &cella_policy_coarse,
+    };
+    struct cella_filter_rule narrower[RULES_MAX];
+    size_t count = 0;
+    for (size_t i = 0; i < special[kind]->count; i++) {
+        narrower[count++] = special[kind]->rules[i];
     }
-    return CELLA_INTERNAL;
+    /* For each call that preparing allowed beyond the final policy, exactly the final policy's answer. */
+    for (size_t i = 0; i < PREPARING_COUNT; i++) {
+        if (is_preparing(preparing[i].number, i) || is_among(preparing[i].number, special[kind])) {
+            continue;
+        }
+        size_t found = copy_rules(preparing[i].number, narrower + count);
+        if (found == 0) {
+            narrower[count] = (struct cella_filter_rule){ .number = preparing[i].number, .action = CELLA_FILTER_KILL };
+        }
+        count += found == 0 ? 1 : found;
+    }
+    return cella_filter_build(&(struct cella_filter_table){ narrower, count, CELLA_FILTER_ALLOW }, out);
 }

@@ -18,14 +18,26 @@
 /* The final policy, default kill. Source: docs/cells.md, system calls. */
 extern const struct cella_filter_table cella_policy_cell;
 
-enum cella_policy_stage {
-    CELLA_POLICY_ZYGOTE,  /* after preload: forks cells, passes descriptors, sets up a cell's layers */
-    CELLA_POLICY_WAITING, /* a warm cell: the final policy, and what receiving a task takes */
-    CELLA_POLICY_RUNNING, /* added to WAITING when the task is there: takes that away again */
+/* What a task's contract takes away from it. */
+extern const struct cella_filter_table cella_policy_alone;  /* clone: no threads at all */
+extern const struct cella_filter_table cella_policy_coarse; /* threads and fine clocks */
+
+enum cella_policy_running {
+    CELLA_RUNNING_PLAIN,
+    CELLA_RUNNING_ALONE,
+    CELLA_RUNNING_COARSE,
+    CELLA_RUNNING_KINDS,
 };
 
 /*
- * BPF program of a stage, for cella_filter_install. A cell installs ZYGOTE by inheritance, then WAITING while it is
- * idle, because that is the large one, then RUNNING. CELLA_NO_MEMORY, CELLA_SYSTEM_FAILED, CELLA_INTERNAL
+ * BPF program of the zygote after preload, and of its cells until they have a task: the final policy, and what forking,
+ * boxing and receiving takes. The large one; cells have it by inheritance.
+ * CELLA_NO_MEMORY, CELLA_SYSTEM_FAILED, CELLA_INTERNAL
  */
-CELLA_MUST_USE cella_status cella_policy_build(enum cella_policy_stage stage, struct cella_bytes *out);
+CELLA_MUST_USE cella_status cella_policy_preparing(struct cella_bytes *out);
+
+/*
+ * BPF program that a cell adds when it has its task, a small one. With preparing's it is exactly cella_policy_cell, where
+ * a rule of alone or coarse comes first. CELLA_NO_MEMORY, CELLA_SYSTEM_FAILED, CELLA_INTERNAL
+ */
+CELLA_MUST_USE cella_status cella_policy_running(enum cella_policy_running kind, struct cella_bytes *out);

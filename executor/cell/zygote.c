@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/layers.h"
+#include "cell/heap.h"
 #include "cell/interpreter.h"
 #include "confine/descriptors.h"
 
@@ -22,15 +23,13 @@
 /* The trial cell that is not warm after this long never will be. */
 #define WARM_MS 30000
 
-/* What is polled before the children. */
+/* What is polled. */
 #define POLL_MONITOR 0
 #define POLL_SIGNALS 1
-#define POLL_CHILDREN 2
 
 struct child {
     pid_t process; /* 0: free */
     uint64_t cell;
-    int socket; /* while it warms up; -1 when the monitor has it */
 };
 
 struct zygote {
@@ -64,15 +63,18 @@ static cella_status send_message(int socket, struct cella_view packet, const int
     return sent == (ssize_t) packet.size ? CELLA_OK : CELLA_CLOSED;
 }
 
-/* What a cell that has warmed up says is in force: our own code says it, before any script. */
-static cella_status read_layers(int socket, uint32_t *layers)
+/* On the stack: after a fork, every page of the heap that is written to is copied once more. */
+static void put_u32(uint8_t *place, uint32_t value)
 {
-    uint8_t packet[4];
-    if (read(socket, packet, sizeof(packet)) != (ssize_t) sizeof(packet)) {
-        return CELLA_CELL_DIED;
+    for (int i = 0; i < 4; i++) {
+        place[i] = (uint8_t) (value >> (24 - 8 * i));
     }
-    struct cella_reader reader = cella_reader_of(cella_view_of(packet, sizeof(packet)));
-    return cella_read_u32(&reader, layers);
+}
+
+static void put_u64(uint8_t *place, uint64_t value)
+{
+    put_u32(place, (uint32_t) (value >> 32));
+    put_u32(place + 4, (uint32_t) value);
 }
 
 static struct child *free_child(struct zygote *zygote)
@@ -85,51 +87,53 @@ static struct child *free_child(struct zygote *zygote)
     return NULL;
 }
 
-/* Fork a cell, which then warms up on its own. Does not return in the cell. */
-static cella_status fork_cell(struct zygote *zygote, struct child *child)
+/* Fork a cell; near receives the monitor's end of its socket. Does not return in the cell. */
+static cella_status fork_cell(struct zygote *zygote, bool warm, struct child *child, int *near)
 {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
         return CELLA_SYSTEM_FAILED;
     }
-    CELLA_CLEANUP(cella_descriptors_release) int near = ends[0];
     CELLA_CLEANUP(cella_descriptors_release) int far = ends[1];
+    *near = ends[0];
+    /* Here already, because the kernel adds credentials to a packet when it is sent, not when it is received. */
+    if (setsockopt(*near, SOL_SOCKET, SO_PASSCRED, &(int){ 1 }, sizeof(int)) != 0) {
+        return CELLA_SYSTEM_FAILED;
+    }
     pid_t process = -1;
-    cella_interpreter_before_fork();
     cella_status status = cella_box_fork(&zygote->cell->box, &process, &zygote->cell->baseline);
-    cella_interpreter_after_fork(process);
     if (process == 0) {
         sigset_t none;
         sigemptyset(&none);
         sigprocmask(SIG_SETMASK, &none, NULL);
-        cella_cell_live(zygote->cell, far);
+        cella_cell_live(zygote->cell, far, warm);
     }
     CELLA_TRY(status);
-    *child = (struct child){ process, zygote->next_cell++, near };
-    near = -1;
+    *child = (struct child){ process, zygote->next_cell++ };
     return CELLA_OK;
 }
 
-/* The child's socket has something to read: it is warm, or it died, and then its EXIT tells the monitor. */
-static cella_status hand_out(struct zygote *zygote, struct child *child)
+/* Everything else the monitor hears from the cell itself. */
+static cella_status hand_out(const struct zygote *zygote, const struct child *child, int socket)
 {
-    uint32_t layers = 0;
-    CELLA_CLEANUP(cella_descriptors_release) int socket = child->socket;
-    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes packet = { 0 };
-    child->socket = -1;
-    if (read_layers(socket, &layers) != CELLA_OK) {
-        return CELLA_OK;
-    }
-    if (layers != zygote->cell->box.layers) {
-        return CELLA_SYSTEM_FAILED;
-    }
     CELLA_CLEANUP(cella_descriptors_release) int handle = (int) syscall(SYS_pidfd_open, child->process, 0U);
+    uint8_t packet[1 + sizeof(uint64_t)] = { CELLA_ZYGOTE_CELL };
     if (handle < 0) {
         return CELLA_SYSTEM_FAILED;
     }
-    CELLA_TRY(cella_write_u8(&packet, CELLA_ZYGOTE_CELL));
-    CELLA_TRY(cella_write_u64(&packet, child->cell));
-    return send_message(zygote->monitor, cella_bytes_view(&packet), (int[]){ socket, handle }, 2);
+    put_u64(packet + 1, child->cell);
+    return send_message(zygote->monitor, cella_view_of(packet, sizeof(packet)), (int[]){ socket, handle }, 2);
+}
+
+static cella_status spawn(struct zygote *zygote, bool warm)
+{
+    CELLA_CLEANUP(cella_descriptors_release) int near = -1;
+    struct child *child = free_child(zygote);
+    if (child == NULL) {
+        return CELLA_SYSTEM_FAILED;
+    }
+    CELLA_TRY(fork_cell(zygote, warm, child, &near));
+    return hand_out(zygote, child, near);
 }
 
 static uint64_t microseconds(struct timeval time)
@@ -137,16 +141,15 @@ static uint64_t microseconds(struct timeval time)
     return (uint64_t) time.tv_sec * 1000000 + (uint64_t) time.tv_usec;
 }
 
-static cella_status report_exit(struct zygote *zygote, uint64_t cell, int status, const struct rusage *used)
+static cella_status report_exit(const struct zygote *zygote, uint64_t cell, int status, const struct rusage *used)
 {
-    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes packet = { 0 };
-    CELLA_TRY(cella_write_u8(&packet, CELLA_ZYGOTE_EXIT));
-    CELLA_TRY(cella_write_u64(&packet, cell));
-    CELLA_TRY(cella_write_u32(&packet, (uint32_t) status));
-    CELLA_TRY(cella_write_u64(&packet, microseconds(used->ru_utime)));
-    CELLA_TRY(cella_write_u64(&packet, microseconds(used->ru_stime)));
-    CELLA_TRY(cella_write_u64(&packet, (uint64_t) used->ru_maxrss));
-    return send_message(zygote->monitor, cella_bytes_view(&packet), NULL, 0);
+    uint8_t packet[1 + 4 * sizeof(uint64_t) + sizeof(uint32_t)] = { CELLA_ZYGOTE_EXIT };
+    put_u64(packet + 1, cell);
+    put_u32(packet + 9, (uint32_t) status);
+    put_u64(packet + 13, microseconds(used->ru_utime));
+    put_u64(packet + 21, microseconds(used->ru_stime));
+    put_u64(packet + 29, (uint64_t) used->ru_maxrss);
+    return send_message(zygote->monitor, cella_view_of(packet, sizeof(packet)), NULL, 0);
 }
 
 static cella_status reap(struct zygote *zygote)
@@ -162,7 +165,6 @@ static cella_status reap(struct zygote *zygote)
             struct child *child = &zygote->children[i];
             if (child->process == process) {
                 child->process = 0;
-                cella_descriptors_release(&child->socket);
                 CELLA_TRY(report_exit(zygote, child->cell, status, &used));
             }
         }
@@ -180,21 +182,36 @@ static cella_status serve_request(struct zygote *zygote)
     }
     uint8_t kind;
     uint16_t count;
+    uint8_t warm;
     struct cella_reader reader = cella_reader_of(cella_view_of(packet, (size_t) size));
     CELLA_TRY(cella_read_u8(&reader, &kind));
     CELLA_TRY(cella_read_u16(&reader, &count));
+    CELLA_TRY(cella_read_u8(&reader, &warm));
     CELLA_TRY(cella_reader_end(&reader));
-    if (kind != CELLA_ZYGOTE_SPAWN) {
+    if (kind != CELLA_ZYGOTE_SPAWN || warm > 1) {
         return CELLA_BAD_FORMAT;
     }
     for (uint16_t i = 0; i < count; i++) {
-        struct child *child = free_child(zygote);
-        if (child == NULL) {
-            return CELLA_SYSTEM_FAILED;
-        }
-        CELLA_TRY(fork_cell(zygote, child));
+        CELLA_TRY(spawn(zygote, warm == 1));
     }
     return CELLA_OK;
+}
+
+/* What a cell says is in force: our own code says it, before any script. */
+static cella_status read_here(int socket, uint32_t *layers)
+{
+    uint8_t packet[9];
+    uint8_t kind;
+    struct pollfd waiting = { .fd = socket, .events = POLLIN };
+    if (poll(&waiting, 1, WARM_MS) != 1) {
+        return CELLA_TIMEOUT;
+    }
+    if (read(socket, packet, sizeof(packet)) != (ssize_t) sizeof(packet)) {
+        return CELLA_CELL_DIED;
+    }
+    struct cella_reader reader = cella_reader_of(cella_view_of(packet, sizeof(packet)));
+    CELLA_TRY(cella_read_u8(&reader, &kind));
+    return kind == CELLA_CELL_HERE ? cella_read_u32(&reader, layers) : CELLA_BAD_FORMAT;
 }
 
 /* A cell that nobody uses shows what is in force; the announcement says no more than that. */
@@ -202,14 +219,10 @@ static cella_status announce(struct zygote *zygote, struct cella_view profile)
 {
     uint32_t layers = 0;
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes packet = { 0 };
+    CELLA_CLEANUP(cella_descriptors_release) int socket = -1;
     struct child trial;
-    CELLA_TRY(fork_cell(zygote, &trial));
-    CELLA_CLEANUP(cella_descriptors_release) int socket = trial.socket;
-    struct pollfd waiting = { .fd = socket, .events = POLLIN };
-    if (poll(&waiting, 1, WARM_MS) != 1) {
-        return CELLA_TIMEOUT;
-    }
-    CELLA_TRY(read_layers(socket, &layers));
+    CELLA_TRY(fork_cell(zygote, true, &trial, &socket));
+    CELLA_TRY(read_here(socket, &layers));
     cella_descriptors_release(&socket);
     if (waitpid(trial.process, NULL, 0) != trial.process) {
         return CELLA_SYSTEM_FAILED;
@@ -222,35 +235,14 @@ static cella_status announce(struct zygote *zygote, struct cella_view profile)
     return send_message(zygote->monitor, cella_bytes_view(&packet), NULL, 0);
 }
 
-/* Which children are warming up; which[i] belongs to polled[POLL_CHILDREN + i]. */
-static size_t list_warming(struct zygote *zygote, struct pollfd *polled, struct child **which)
-{
-    size_t count = 0;
-    for (size_t i = 0; i < CELLS_MAX; i++) {
-        struct child *child = &zygote->children[i];
-        if (child->process != 0 && child->socket >= 0) {
-            polled[POLL_CHILDREN + count] = (struct pollfd){ .fd = child->socket, .events = POLLIN };
-            which[count++] = child;
-        }
-    }
-    return count;
-}
-
 static cella_status serve_once(struct zygote *zygote, int signals)
 {
-    struct pollfd polled[POLL_CHILDREN + CELLS_MAX] = {
+    struct pollfd polled[] = {
         [POLL_MONITOR] = { .fd = zygote->monitor, .events = POLLIN },
         [POLL_SIGNALS] = { .fd = signals, .events = POLLIN },
     };
-    struct child *warming[CELLS_MAX];
-    size_t count = list_warming(zygote, polled, warming);
-    if (poll(polled, POLL_CHILDREN + count, -1) < 0) {
+    if (poll(polled, sizeof(polled) / sizeof(polled[0]), -1) < 0) {
         return errno == EINTR ? CELLA_OK : CELLA_SYSTEM_FAILED;
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (polled[POLL_CHILDREN + i].revents != 0) {
-            CELLA_TRY(hand_out(zygote, warming[i]));
-        }
     }
     if (polled[POLL_SIGNALS].revents != 0) {
         struct signalfd_siginfo taken;
@@ -268,6 +260,7 @@ cella_status cella_zygote_serve(struct cella_cell *cell, int monitor, struct cel
     sigemptyset(&ended);
     sigaddset(&ended, SIGCHLD);
     sigprocmask(SIG_BLOCK, &ended, NULL);
+    cella_heap_tidy();
     CELLA_TRY(announce(&zygote, profile));
     CELLA_CLEANUP(cella_descriptors_release) int signals = signalfd(-1, &ended, SFD_CLOEXEC | SFD_NONBLOCK);
     if (signals < 0) {

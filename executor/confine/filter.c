@@ -22,6 +22,10 @@ static bool counts(const struct cella_filter_rule *rule, const uint64_t argument
         return (argument & rule->mask) == rule->value;
     case CELLA_FILTER_DIFFERENT:
         return argument != rule->value;
+    case CELLA_FILTER_BELOW:
+        return argument < rule->value;
+    case CELLA_FILTER_ABOVE:
+        return argument > rule->value;
     }
     return false;
 }
@@ -65,8 +69,11 @@ static bool add_rule(scmp_filter_ctx context, const struct cella_filter_rule *ru
     if (rule->match == CELLA_FILTER_ALWAYS) {
         return seccomp_rule_add_exact_array(context, action, rule->number, 0, NULL) == 0;
     }
-    if (rule->match == CELLA_FILTER_DIFFERENT) {
-        condition = (struct scmp_arg_cmp){ rule->argument, SCMP_CMP_NE, rule->value, 0 };
+    if (rule->match != CELLA_FILTER_EQUAL) {
+        enum scmp_compare compare = rule->match == CELLA_FILTER_DIFFERENT ? SCMP_CMP_NE
+                                    : rule->match == CELLA_FILTER_BELOW   ? SCMP_CMP_LT
+                                                                          : SCMP_CMP_GT;
+        condition = (struct scmp_arg_cmp){ rule->argument, compare, rule->value, 0 };
     }
     return seccomp_rule_add_exact_array(context, action, rule->number, 1, &condition) == 0;
 }

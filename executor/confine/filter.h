@@ -24,6 +24,8 @@ enum cella_filter_match {
     CELLA_FILTER_ALWAYS,
     CELLA_FILTER_EQUAL,     /* (argument & mask) == value */
     CELLA_FILTER_DIFFERENT, /* argument != value; no mask */
+    CELLA_FILTER_BELOW,     /* argument < value; no mask */
+    CELLA_FILTER_ABOVE,     /* argument > value; no mask */
 };
 
 /* One rule. Several rules for one call must have conditions of which at most one is true. */
@@ -55,6 +57,10 @@ struct cella_filter_table {
     { SYS_##call, CELLA_FILTER_ALLOW, 0, CELLA_FILTER_DIFFERENT, (argument), 0, (value) }
 #define CELLA_FILTER_ERRNO_DIFFERENT(call, error, argument, value)                                                   \
     { SYS_##call, CELLA_FILTER_ERRNO, (error), CELLA_FILTER_DIFFERENT, (argument), 0, (value) }
+#define CELLA_FILTER_ERRNO_BELOW(call, error, argument, value)                                                       \
+    { SYS_##call, CELLA_FILTER_ERRNO, (error), CELLA_FILTER_BELOW, (argument), 0, (value) }
+#define CELLA_FILTER_ERRNO_ABOVE(call, error, argument, value)                                                       \
+    { SYS_##call, CELLA_FILTER_ERRNO, (error), CELLA_FILTER_ABOVE, (argument), 0, (value) }
 #define CELLA_FILTER_MASK_ALL UINT64_MAX
 
 /*

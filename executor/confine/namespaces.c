@@ -116,5 +116,5 @@ cella_status cella_namespaces_next_child_own_pid(int own)
 
 cella_status cella_namespaces_nest(void)
 {
-    return unshare(CLONE_NEWUSER | CLONE_NEWIPC) == 0 ? CELLA_OK : CELLA_SYSTEM_FAILED;
+    return unshare(CLONE_NEWUSER) == 0 ? CELLA_OK : CELLA_SYSTEM_FAILED;
 }

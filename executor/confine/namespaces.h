@@ -39,7 +39,7 @@ CELLA_MUST_USE cella_status cella_namespaces_next_child_new_pid(void);
 CELLA_MUST_USE cella_status cella_namespaces_next_child_own_pid(int own);
 
 /*
- * Enter a user namespace in which nobody is mapped, and an IPC namespace below the present ones.
+ * Enter a user namespace in which nobody is mapped, below the present one.
  *
  * No further namespace can be made inside, no user id be changed to, and RLIMIT_NPROC counts the processes inside
  * only. CELLA_SYSTEM_FAILED

@@ -152,6 +152,7 @@ cella_status cella_loop_run(struct cella_loop *loop, void (*after_events)(void *
         loop->pending_count = 0;
         run_timers(loop);
     }
+    loop->stopped = false; /* it may be run again */
     return CELLA_OK;
 }
 

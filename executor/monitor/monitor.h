@@ -21,7 +21,9 @@ struct cella_runner;
 /* From the host (docs/protocol.md section 9). Nothing in it weakens a check that a relying party can not see. */
 struct cella_config {
     char programs[256];        /* folder of the executor's programs */
-    uint32_t pool;             /* warm cells per profile */
+    uint32_t pool;             /* most warm cells per profile */
+    uint64_t pool_memory;      /* bytes that idle cells may take together */
+    uint64_t recycle;          /* tasks after which a zygote is replaced */
     uint32_t concurrency;      /* tasks that run at a time */
     bool allow_missing_layers; /* run tasks in a weaker box; the evidence says which layers are there */
     char profiles[CELLA_PROFILES_MAX][33];

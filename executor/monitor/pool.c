@@ -1,52 +1,45 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "monitor/pool.h"
 
-#include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-#include "base/layers.h"
-#include "base/packet.h"
-#include "monitor/child.h"
+#include "monitor/zygote.h"
 
-#define WARM_MAX 64U
-#define TAKEN_MAX 256U
 #define READY_MS 60000
 #define RESTART_FIRST_MS 200U
 #define RESTART_LAST_MS 30000U
-#define READ_BATCH 32
 #define FAILED_PAUSE_MS 250U
 
-/* A cell that somebody took and whose end the zygote will report. */
-struct taken_cell {
-    uint64_t id;
-    uint64_t number;
-};
+/* Zygotes for one owner each: they cost their whole memory, so there are few. */
+#define OWNED_MAX 8U
+#define OWNER_SIZE 64U
+#define OWNED_IDLE_MS 60000U
 
-struct zygote {
+/* Demand is the most cells in use at a time, in this window and the one before. */
+#define WINDOW_MS 30000U
+
+/* What a cell is taken to need before one was seen. */
+#define CELL_BYTES_FIRST 4194304U
+
+/* For whom there is a zygote: a profile, or one owner's functions of a profile. */
+struct place {
     struct cella_pool *pool;
-    const char *profile;
-    pid_t pid;
-    int pidfd;
-    int socket;
-    bool ready;
+    const char *profile;        /* NULL: free */
+    char owner[OWNER_SIZE];     /* "" for the shared one */
+    struct cella_zygote *serving;
+    struct cella_zygote *coming; /* started, not ready yet */
+    char version[33];            /* "" until one was ready */
     uint32_t layers;
-    char version[33];
-    uint32_t asked; /* cells asked for that have not come */
-    uint64_t failed_at_ms; /* when a cell last died before it was warm; 0 never */
-    struct cella_warm_cell warm[WARM_MAX];
-    size_t warm_count;
-    struct taken_cell taken[TAKEN_MAX];
-    size_t taken_count;
+    uint32_t peak[2]; /* cells in use at a time: this window, the one before */
+    uint64_t window_ms;
+    uint64_t used_ms;
     uint64_t restart_ms;
-    struct cella_watcher watcher;
     struct cella_timer restart;
     struct cella_timer pause;
+    struct cella_timer idle; /* of an owner's place */
 };
 
 struct cella_pool {
@@ -55,244 +48,238 @@ struct cella_pool {
     void *context;
     uint64_t next_cell;
     uint32_t promised; /* layers that evidence names; 0 before it was made */
-    struct zygote zygotes[CELLA_PROFILES_MAX];
-    size_t count;
+    struct cella_zygote *zygotes; /* all that were not reaped yet */
+    struct place shared[CELLA_PROFILES_MAX];
+    size_t shared_count;
+    struct place owned[OWNED_MAX];
 };
 
-static cella_status start_zygote(struct zygote *zygote);
+/* ---- the life of a zygote ---- */
 
-/* ---- the end of a zygote ---- */
-
-static void drop_warm_cells(struct zygote *zygote)
+static void restart_later(struct place *place)
 {
-    for (size_t i = 0; i < zygote->warm_count; i++) {
-        (void) syscall(SYS_pidfd_send_signal, zygote->warm[i].pidfd, SIGKILL, NULL, 0U);
-        (void) close(zygote->warm[i].socket);
-        (void) close(zygote->warm[i].pidfd);
-    }
-    zygote->warm_count = 0;
+    cella_loop_set_timer(place->pool->monitor->loop, &place->restart, place->restart_ms);
+    place->restart_ms = place->restart_ms * 2 > RESTART_LAST_MS ? RESTART_LAST_MS : place->restart_ms * 2;
 }
 
-/* Nobody will report the exit of this zygote's taken cells any more: say for each that it is gone. */
-static void end_taken_cells(struct zygote *zygote)
+/* No more tasks for it: it ends with the last one that runs. */
+static void retire(struct cella_zygote *zygote)
 {
-    const struct cella_cell_exit gone = { .wait_status = SIGKILL, .zygote_died = true };
-    while (zygote->taken_count > 0) {
-        uint64_t id = zygote->taken[--zygote->taken_count].id;
-        zygote->pool->exited(zygote->pool->context, id, &gone);
-    }
-}
-
-static void stop_zygote(struct zygote *zygote)
-{
-    if (zygote->socket < 0) {
+    if (zygote == NULL) {
         return;
     }
-    cella_loop_unwatch(zygote->pool->monitor->loop, &zygote->watcher);
-    (void) syscall(SYS_pidfd_send_signal, zygote->pidfd, SIGKILL, NULL, 0U);
-    cella_child_close(&zygote->socket);
-    cella_child_close(&zygote->pidfd);
-    zygote->ready = false;
-    zygote->asked = 0;
-    drop_warm_cells(zygote);
-    end_taken_cells(zygote);
+    cella_zygote_retire(zygote);
+    if (zygote->taken_count == 0) {
+        cella_zygote_stop(zygote);
+    }
 }
 
-static void pause_over(void *context)
+static bool zygote_ready(void *context, struct cella_zygote *zygote)
 {
-    (void) context; /* the round that follows refills again */
+    struct place *place = context;
+    uint32_t promised = place->pool->promised;
+    /* Evidence names the layers that stood at the start: a zygote with fewer may not serve under it. */
+    if (place->coming != zygote || (zygote->layers & promised) != promised) {
+        return false;
+    }
+    retire(place->serving);
+    place->serving = zygote;
+    place->coming = NULL;
+    place->layers = zygote->layers;
+    memcpy(place->version, zygote->version, sizeof(place->version));
+    place->restart_ms = RESTART_FIRST_MS;
+    return true;
+}
+
+static void cell_exited(void *context, uint64_t cell, const struct cella_cell_exit *exit)
+{
+    struct cella_zygote *zygote = context;
+    struct cella_pool *pool = zygote->monitor->pool;
+    pool->exited(pool->context, cell, exit);
+    if (zygote->retired && zygote->taken_count == 0) {
+        cella_zygote_stop(zygote);
+    }
+}
+
+static const struct cella_zygote_events events = { zygote_ready, cell_exited };
+
+static void start_zygote(struct place *place)
+{
+    struct cella_pool *pool = place->pool;
+    struct cella_zygote *zygote = calloc(1, sizeof(*zygote));
+    if (zygote == NULL) {
+        restart_later(place);
+        return;
+    }
+    zygote->monitor = pool->monitor;
+    zygote->profile = place->profile;
+    zygote->events = &events;
+    zygote->context = place;
+    zygote->exit_context = zygote;
+    zygote->next_cell = &pool->next_cell;
+    cella_status status = cella_zygote_start(zygote);
+    if (status != CELLA_OK) {
+        cella_zygote_stop(zygote);
+        restart_later(place);
+    }
+    if (zygote->pid < 0) {
+        free(zygote);
+        return;
+    }
+    zygote->next = pool->zygotes;
+    pool->zygotes = zygote;
+    place->coming = status == CELLA_OK ? zygote : NULL;
 }
 
 static void restart_zygote(void *context)
 {
-    struct zygote *zygote = context;
-    if (start_zygote(zygote) != CELLA_OK) {
-        stop_zygote(zygote);
-        cella_loop_set_timer(zygote->pool->monitor->loop, &zygote->restart, zygote->restart_ms);
+    struct place *place = context;
+    if (place->profile != NULL && place->coming == NULL) {
+        start_zygote(place);
     }
+}
+
+static void forget_zygote(struct cella_pool *pool, struct cella_zygote *zygote)
+{
+    struct cella_zygote **link = &pool->zygotes;
+    while (*link != zygote) {
+        link = &(*link)->next;
+    }
+    *link = zygote->next;
+    free(zygote);
 }
 
 bool cella_pool_reaped(struct cella_pool *pool, pid_t pid, int wait_status)
 {
-    for (size_t i = 0; i < pool->count; i++) {
-        struct zygote *zygote = &pool->zygotes[i];
-        if (zygote->pid != pid) {
-            continue;
-        }
-        zygote->pid = -1;
+    struct cella_zygote *zygote = pool->zygotes;
+    while (zygote != NULL && zygote->pid != pid) {
+        zygote = zygote->next;
+    }
+    if (zygote == NULL) {
+        return false;
+    }
+    struct place *place = zygote->context;
+    bool missed = place->serving == zygote || place->coming == zygote;
+    if (missed) {
         char program[64];
         (void) snprintf(program, sizeof(program), "cella-zygote (%s)", zygote->profile);
-        cella_monitor_log_death(pool->monitor, program, wait_status,
-                                "its tasks fail; it is started again");
-        stop_zygote(zygote);
-        cella_loop_set_timer(pool->monitor->loop, &zygote->restart, zygote->restart_ms);
-        zygote->restart_ms = zygote->restart_ms * 2 > RESTART_LAST_MS ? RESTART_LAST_MS : zygote->restart_ms * 2;
-        return true;
+        cella_monitor_log_death(pool->monitor, program, wait_status, "its tasks fail; it is started again");
+        place->serving = place->serving == zygote ? NULL : place->serving;
+        place->coming = place->coming == zygote ? NULL : place->coming;
+        restart_later(place);
+    }
+    zygote->pid = -1;
+    cella_zygote_stop(zygote);
+    forget_zygote(pool, zygote);
+    return true;
+}
+
+/* ---- places ---- */
+
+static void pause_over(void *context)
+{
+    (void) context; /* the round that follows asks again */
+}
+
+static void close_place(struct place *place)
+{
+    struct cella_loop *loop = place->pool->monitor->loop;
+    cella_loop_clear_timer(loop, &place->restart);
+    cella_loop_clear_timer(loop, &place->pause);
+    cella_loop_clear_timer(loop, &place->idle);
+    struct cella_zygote *serving = place->serving;
+    struct cella_zygote *coming = place->coming;
+    place->serving = NULL;
+    place->coming = NULL;
+    place->profile = NULL;
+    retire(serving);
+    retire(coming);
+}
+
+static bool is_in_use(const struct place *place)
+{
+    return place->serving != NULL && place->serving->taken_count > 0;
+}
+
+static void look_whether_idle(void *context)
+{
+    struct place *place = context;
+    if (!is_in_use(place) && cella_loop_now_ms() - place->used_ms >= OWNED_IDLE_MS) {
+        close_place(place);
+        return;
+    }
+    cella_loop_set_timer(place->pool->monitor->loop, &place->idle, OWNED_IDLE_MS);
+}
+
+static void open_place(struct cella_pool *pool, struct place *place, const char *profile, const char *owner)
+{
+    *place = (struct place){ .pool = pool, .profile = profile, .restart_ms = RESTART_FIRST_MS };
+    (void) snprintf(place->owner, sizeof(place->owner), "%s", owner);
+    place->used_ms = cella_loop_now_ms();
+    place->restart.expired = restart_zygote;
+    place->restart.context = place;
+    place->pause.expired = pause_over;
+    place->idle.expired = look_whether_idle;
+    place->idle.context = place;
+    start_zygote(place);
+}
+
+static struct place *find_shared(const struct cella_pool *pool, const char *profile)
+{
+    for (size_t i = 0; i < pool->shared_count; i++) {
+        if (strcmp(pool->shared[i].profile, profile) == 0) {
+            return (struct place *) &pool->shared[i];
+        }
+    }
+    return NULL;
+}
+
+static struct place *find_place(struct cella_pool *pool, const char *profile, const char *owner)
+{
+    if (owner == NULL) {
+        return find_shared(pool, profile);
+    }
+    for (size_t i = 0; i < OWNED_MAX; i++) {
+        struct place *place = &pool->owned[i];
+        if (place->profile != NULL && strcmp(place->profile, profile) == 0 && strcmp(place->owner, owner) == 0) {
+            return place;
+        }
+    }
+    return NULL;
+}
+
+/* A zygote of a place that was closed still points to it, so such a place is not opened again before that one is gone. */
+static bool is_remembered(const struct cella_pool *pool, const struct place *place)
+{
+    for (const struct cella_zygote *zygote = pool->zygotes; zygote != NULL; zygote = zygote->next) {
+        if (zygote->context == place) {
+            return true;
+        }
     }
     return false;
 }
 
-/* ---- messages ---- */
-
-static cella_status receive_ready(struct zygote *zygote, struct cella_reader *reader)
+/* An owner's place: a free one, or that of the owner who has not used his for the longest time. */
+static void open_owned(struct cella_pool *pool, const char *profile, const char *owner)
 {
-    struct cella_view profile;
-    struct cella_view version;
-    CELLA_TRY(cella_read_u32(reader, &zygote->layers));
-    CELLA_TRY(cella_read_field(reader, 32, &profile));
-    CELLA_TRY(cella_read_field(reader, sizeof(zygote->version) - 1, &version));
-    CELLA_TRY(cella_reader_end(reader));
-    if (zygote->ready || !cella_view_is(profile, zygote->profile)) {
-        return CELLA_BAD_FORMAT;
-    }
-    /* Evidence names the layers that stood at the start: a zygote with fewer may not serve under it. */
-    if ((zygote->layers & zygote->pool->promised) != zygote->pool->promised) {
-        return CELLA_UNSAFE;
-    }
-    memcpy(zygote->version, version.data, version.size);
-    zygote->version[version.size] = '\0';
-    zygote->ready = true;
-    zygote->restart_ms = RESTART_FIRST_MS;
-    return CELLA_OK;
-}
-
-static pid_t pid_of(int pidfd)
-{
-    char path[64];
-    char text[512] = "";
-    (void) snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
-    int file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0) {
-        return -1;
-    }
-    (void) !read(file, text, sizeof(text) - 1);
-    (void) close(file);
-    const char *line = strstr(text, "\nPid:");
-    return line == NULL ? -1 : (pid_t) strtol(line + 5, NULL, 10);
-}
-
-static cella_status receive_cell(struct zygote *zygote, struct cella_reader *reader, struct cella_packet *packet)
-{
-    uint64_t number;
-    CELLA_TRY(cella_read_u64(reader, &number));
-    CELLA_TRY(cella_reader_end(reader));
-    if (packet->descriptor_count != 2 || zygote->asked == 0 || zygote->warm_count >= WARM_MAX) {
-        return CELLA_BAD_FORMAT;
-    }
-    /* Whoever talks to a cell must never wait for it. */
-    if (fcntl(packet->descriptors[0], F_SETFL, O_NONBLOCK) != 0) {
-        return CELLA_SYSTEM_FAILED;
-    }
-    zygote->asked--;
-    zygote->warm[zygote->warm_count++] = (struct cella_warm_cell){
-        .id = zygote->pool->next_cell++,
-        .number = number,
-        .socket = packet->descriptors[0],
-        .pidfd = packet->descriptors[1],
-        .pid = pid_of(packet->descriptors[1]),
-    };
-    packet->descriptor_count = 0;
-    return CELLA_OK;
-}
-
-/* A warm cell that died without a task is forgotten; for a taken one the taker is told. */
-static void cell_gone(struct zygote *zygote, uint64_t number, const struct cella_cell_exit *exit)
-{
-    for (size_t i = 0; i < zygote->warm_count; i++) {
-        if (zygote->warm[i].number == number) {
-            (void) close(zygote->warm[i].socket);
-            (void) close(zygote->warm[i].pidfd);
-            zygote->warm[i] = zygote->warm[--zygote->warm_count];
+    struct place *oldest = NULL;
+    for (size_t i = 0; i < OWNED_MAX; i++) {
+        struct place *place = &pool->owned[i];
+        if (place->profile == NULL && !is_remembered(pool, place)) {
+            open_place(pool, place, profile, owner);
+            cella_loop_set_timer(pool->monitor->loop, &place->idle, OWNED_IDLE_MS);
             return;
         }
-    }
-    for (size_t i = 0; i < zygote->taken_count; i++) {
-        if (zygote->taken[i].number == number) {
-            uint64_t id = zygote->taken[i].id;
-            zygote->taken[i] = zygote->taken[--zygote->taken_count];
-            zygote->pool->exited(zygote->pool->context, id, exit);
-            return;
+        if (place->profile != NULL && !is_in_use(place) && (oldest == NULL || place->used_ms < oldest->used_ms)) {
+            oldest = place;
         }
     }
-    /* Neither: it died before it was warm, so it is not coming. */
-    if (zygote->asked > 0) {
-        zygote->asked--;
-        zygote->failed_at_ms = cella_loop_now_ms();
+    if (oldest != NULL) {
+        close_place(oldest); /* its zygote's death starts the round in which this one is opened */
     }
 }
 
-static cella_status receive_exit(struct zygote *zygote, struct cella_reader *reader)
-{
-    uint64_t number;
-    uint32_t wait_status;
-    struct cella_cell_exit exit = { 0 };
-    CELLA_TRY(cella_read_u64(reader, &number));
-    CELLA_TRY(cella_read_u32(reader, &wait_status));
-    CELLA_TRY(cella_read_u64(reader, &exit.user_us));
-    CELLA_TRY(cella_read_u64(reader, &exit.system_us));
-    CELLA_TRY(cella_read_u64(reader, &exit.peak_kib));
-    CELLA_TRY(cella_reader_end(reader));
-    exit.wait_status = (int) wait_status;
-    cell_gone(zygote, number, &exit);
-    return CELLA_OK;
-}
-
-static cella_status receive_message(struct zygote *zygote, struct cella_packet *packet)
-{
-    struct cella_reader reader = cella_reader_of(packet->message);
-    uint8_t kind;
-    CELLA_TRY(cella_read_u8(&reader, &kind));
-    if (kind == CELLA_ZYGOTE_READY) {
-        return receive_ready(zygote, &reader);
-    }
-    if (kind == CELLA_ZYGOTE_CELL && zygote->ready) {
-        return receive_cell(zygote, &reader, packet);
-    }
-    return kind == CELLA_ZYGOTE_EXIT && zygote->ready ? receive_exit(zygote, &reader) : CELLA_BAD_FORMAT;
-}
-
-/* CELLA_BUSY when there is nothing more to read. */
-static cella_status read_message(struct zygote *zygote)
-{
-    uint8_t buffer[512];
-    struct cella_packet packet;
-    CELLA_TRY(cella_packet_receive(zygote->socket, buffer, sizeof(buffer), &packet));
-    cella_status status = receive_message(zygote, &packet);
-    cella_packet_close(&packet);
-    return status;
-}
-
-static void zygote_readable(void *context, uint32_t events)
-{
-    struct zygote *zygote = context;
-    cella_status status = CELLA_OK;
-    (void) events;
-    for (int i = 0; i < READ_BATCH && status == CELLA_OK && zygote->socket >= 0; i++) {
-        status = read_message(zygote);
-    }
-    if (status != CELLA_OK && status != CELLA_BUSY) {
-        stop_zygote(zygote); /* its death is then reaped, and it is started again */
-    }
-}
-
-/* ---- life ---- */
-
-static cella_status start_zygote(struct zygote *zygote)
-{
-    struct cella_monitor *monitor = zygote->pool->monitor;
-    char path[512];
-    int far = -1;
-    (void) snprintf(path, sizeof(path), "%s/profiles/%s.json", monitor->config.programs, zygote->profile);
-    CELLA_TRY(cella_child_socket(SOCK_SEQPACKET, &zygote->socket, &far));
-    const char *const arguments[] = { "--profile", path, NULL };
-    cella_status status =
-        cella_child_start(monitor, "cella-zygote", arguments, &far, 1, &zygote->pid, &zygote->pidfd);
-    cella_child_close(&far);
-    CELLA_TRY(status);
-    zygote->watcher.ready = zygote_readable;
-    zygote->watcher.context = zygote;
-    return cella_loop_watch(monitor->loop, &zygote->watcher, zygote->socket, EPOLLIN);
-}
+/* ---- the pool ---- */
 
 cella_status cella_pool_new(struct cella_monitor *monitor, cella_cell_exited exited, void *context,
                             struct cella_pool **out)
@@ -306,17 +293,7 @@ cella_status cella_pool_new(struct cella_monitor *monitor, cella_cell_exited exi
     pool->context = context;
     *out = pool;
     for (size_t i = 0; i < monitor->config.profile_count; i++) {
-        struct zygote *zygote = &pool->zygotes[pool->count++];
-        zygote->pool = pool;
-        zygote->profile = monitor->config.profiles[i];
-        zygote->pid = -1;
-        zygote->socket = -1;
-        zygote->pidfd = -1;
-        zygote->restart_ms = RESTART_FIRST_MS;
-        zygote->restart.expired = restart_zygote;
-        zygote->restart.context = zygote;
-        zygote->pause.expired = pause_over;
-        CELLA_TRY(start_zygote(zygote));
+        open_place(pool, &pool->shared[pool->shared_count++], monitor->config.profiles[i], "");
     }
     return CELLA_OK;
 }
@@ -326,26 +303,34 @@ void cella_pool_free(struct cella_pool *pool)
     if (pool == NULL) {
         return;
     }
-    for (size_t i = 0; i < pool->count; i++) {
-        cella_loop_clear_timer(pool->monitor->loop, &pool->zygotes[i].restart);
-        cella_loop_clear_timer(pool->monitor->loop, &pool->zygotes[i].pause);
-        stop_zygote(&pool->zygotes[i]);
+    for (size_t i = 0; i < pool->shared_count; i++) {
+        close_place(&pool->shared[i]);
+    }
+    for (size_t i = 0; i < OWNED_MAX; i++) {
+        if (pool->owned[i].profile != NULL) {
+            close_place(&pool->owned[i]);
+        }
+    }
+    while (pool->zygotes != NULL) {
+        cella_zygote_stop(pool->zygotes);
+        forget_zygote(pool, pool->zygotes);
     }
     free(pool);
 }
 
 /* A zygote that can not load its profile (numpy is not installed) is left to the restart timer. */
-static void wait_for(struct zygote *zygote, uint64_t deadline_ms)
+static void wait_for(struct place *place, uint64_t deadline_ms)
 {
-    while (!zygote->ready && zygote->socket >= 0) {
+    struct cella_zygote *zygote = place->coming;
+    while (zygote != NULL && !zygote->ready && zygote->socket >= 0) {
         uint64_t now = cella_loop_now_ms();
         struct pollfd poller = { .fd = zygote->socket, .events = POLLIN };
         if (now >= deadline_ms || poll(&poller, 1, (int) (deadline_ms - now)) < 0) {
             return;
         }
-        cella_status status = read_message(zygote);
+        cella_status status = cella_zygote_read(zygote);
         if (status != CELLA_OK && status != CELLA_BUSY) {
-            stop_zygote(zygote);
+            cella_zygote_stop(zygote);
         }
     }
 }
@@ -354,22 +339,12 @@ cella_status cella_pool_wait(struct cella_pool *pool)
 {
     uint64_t deadline_ms = cella_loop_now_ms() + READY_MS;
     bool any = false;
-    for (size_t i = 0; i < pool->count; i++) {
-        wait_for(&pool->zygotes[i], deadline_ms);
-        any = any || pool->zygotes[i].ready;
+    for (size_t i = 0; i < pool->shared_count; i++) {
+        wait_for(&pool->shared[i], deadline_ms);
+        any = any || pool->shared[i].serving != NULL;
     }
     pool->promised = cella_pool_layers(pool);
     return any ? CELLA_OK : CELLA_ZYGOTE_DIED;
-}
-
-static struct zygote *find_zygote(const struct cella_pool *pool, const char *profile)
-{
-    for (size_t i = 0; i < pool->count; i++) {
-        if (strcmp(pool->zygotes[i].profile, profile) == 0) {
-            return (struct zygote *) &pool->zygotes[i];
-        }
-    }
-    return NULL;
 }
 
 uint32_t cella_pool_promised(const struct cella_pool *pool)
@@ -381,9 +356,9 @@ uint32_t cella_pool_layers(const struct cella_pool *pool)
 {
     uint32_t layers = 0;
     bool any = false;
-    for (size_t i = 0; i < pool->count; i++) {
-        if (pool->zygotes[i].ready) {
-            layers = any ? layers & pool->zygotes[i].layers : pool->zygotes[i].layers;
+    for (size_t i = 0; i < pool->shared_count; i++) {
+        if (pool->shared[i].serving != NULL) {
+            layers = any ? layers & pool->shared[i].layers : pool->shared[i].layers;
             any = true;
         }
     }
@@ -392,89 +367,145 @@ uint32_t cella_pool_layers(const struct cella_pool *pool)
 
 bool cella_pool_has(const struct cella_pool *pool, const char *profile)
 {
-    const struct zygote *zygote = find_zygote(pool, profile);
+    const struct place *place = find_shared(pool, profile);
     /* version stays when a zygote is being started again: the profile is offered, its tasks wait. */
-    return zygote != NULL && zygote->version[0] != '\0';
+    return place != NULL && place->version[0] != '\0';
 }
 
 uint32_t cella_pool_profile_layers(const struct cella_pool *pool, const char *profile)
 {
-    const struct zygote *zygote = find_zygote(pool, profile);
-    return zygote == NULL ? 0 : zygote->layers;
+    const struct place *place = find_shared(pool, profile);
+    return place == NULL ? 0 : place->layers;
 }
 
 bool cella_pool_profile(const struct cella_pool *pool, size_t index, const char **name, const char **version)
 {
-    for (size_t i = 0; i < pool->count; i++) {
-        if (pool->zygotes[i].version[0] != '\0' && index-- == 0) {
-            *name = pool->zygotes[i].profile;
-            *version = pool->zygotes[i].version;
+    for (size_t i = 0; i < pool->shared_count; i++) {
+        if (pool->shared[i].version[0] != '\0' && index-- == 0) {
+            *name = pool->shared[i].profile;
+            *version = pool->shared[i].version;
             return true;
         }
     }
     return false;
 }
 
-void cella_pool_want(struct cella_pool *pool, const char *profile, const char *owner, uint32_t waiting)
+/* ---- cells ---- */
+
+static void note_demand(struct place *place)
 {
-    (void) profile;
-    (void) owner;
-    (void) waiting;
-    cella_pool_refill(pool);
+    uint64_t now = cella_loop_now_ms();
+    uint32_t used = place->serving == NULL ? 0 : (uint32_t) place->serving->taken_count;
+    if (now - place->window_ms >= WINDOW_MS) {
+        place->peak[1] = now - place->window_ms >= 2 * (uint64_t) WINDOW_MS ? 0 : place->peak[0];
+        place->peak[0] = used;
+        place->window_ms = now;
+    }
+    place->peak[0] = used > place->peak[0] ? used : place->peak[0];
 }
 
 cella_status cella_pool_take(struct cella_pool *pool, const char *profile, const char *owner,
                              struct cella_warm_cell *out)
 {
-    (void) owner;
-    struct zygote *zygote = find_zygote(pool, profile);
-    if (zygote == NULL) {
-        return CELLA_NO_PROFILE;
+    struct place *place = find_place(pool, profile, owner);
+    if (place == NULL) {
+        return owner != NULL && find_shared(pool, profile) != NULL ? CELLA_BUSY : CELLA_NO_PROFILE;
     }
-    if (zygote->warm_count == 0 || zygote->taken_count >= TAKEN_MAX) {
+    if (place->serving == NULL) {
         return CELLA_BUSY;
     }
-    *out = zygote->warm[--zygote->warm_count];
-    zygote->taken[zygote->taken_count++] = (struct taken_cell){ out->id, out->number };
+    CELLA_TRY(cella_zygote_take(place->serving, out));
+    place->used_ms = cella_loop_now_ms();
+    note_demand(place);
+    if (place->serving->served >= pool->monitor->config.recycle && place->coming == NULL && !place->restart.active) {
+        start_zygote(place);
+    }
     return CELLA_OK;
 }
 
 void cella_pool_discard(struct cella_pool *pool, struct cella_warm_cell *cell)
 {
-    cella_child_close(&cell->socket);
-    cella_child_close(&cell->pidfd);
-    for (size_t i = 0; i < pool->count; i++) {
-        struct zygote *zygote = &pool->zygotes[i];
-        for (size_t k = 0; k < zygote->taken_count; k++) {
-            if (zygote->taken[k].id == cell->id) {
-                zygote->taken[k] = zygote->taken[--zygote->taken_count];
-                return;
-            }
-        }
+    struct cella_zygote *zygote = pool->zygotes;
+    (void) close(cell->socket);
+    (void) close(cell->pidfd);
+    cell->socket = -1;
+    cell->pidfd = -1;
+    while (zygote != NULL && !cella_zygote_forget(zygote, cell->id)) {
+        zygote = zygote->next;
+    }
+}
+
+static uint64_t bytes_of_cell(const struct cella_zygote *zygote)
+{
+    return zygote->cell_bytes == 0 ? CELL_BYTES_FIRST : zygote->cell_bytes;
+}
+
+/* How many more idle cells of this zygote fit into the memory for all. */
+static size_t room_for(const struct cella_pool *pool, const struct cella_zygote *zygote)
+{
+    uint64_t taken = 0;
+    for (const struct cella_zygote *one = pool->zygotes; one != NULL; one = one->next) {
+        taken += cella_zygote_expected(one) * bytes_of_cell(one);
+    }
+    uint64_t all = pool->monitor->config.pool_memory;
+    return taken >= all ? 0 : (size_t) ((all - taken) / bytes_of_cell(zygote));
+}
+
+/* A machine that can not make cells at the moment is not asked in a loop. */
+static bool is_failing(struct place *place)
+{
+    uint64_t failed_at_ms = place->serving->failed_at_ms;
+    if (failed_at_ms == 0 || cella_loop_now_ms() - failed_at_ms >= FAILED_PAUSE_MS) {
+        return false;
+    }
+    if (!place->pause.active) {
+        cella_loop_set_timer(place->pool->monitor->loop, &place->pause, FAILED_PAUSE_MS);
+    }
+    return true;
+}
+
+void cella_pool_want(struct cella_pool *pool, const char *profile, const char *owner, uint32_t waiting)
+{
+    struct place *place = find_place(pool, profile, owner);
+    const struct place *shared = find_shared(pool, profile);
+    if (place == NULL && owner != NULL && shared != NULL && waiting > 0) {
+        open_owned(pool, shared->profile, owner);
+        return;
+    }
+    if (place == NULL || place->serving == NULL || is_failing(place)) {
+        return;
+    }
+    size_t expected = cella_zygote_expected(place->serving);
+    size_t room = room_for(pool, place->serving);
+    if (waiting > expected) {
+        /* Somebody waits, so one is made in any case. */
+        size_t missing = waiting - expected;
+        cella_zygote_spawn(place->serving, missing < room ? missing : room > 0 ? room : expected == 0 ? 1 : 0, false);
+    }
+}
+
+static void refill_place(struct place *place)
+{
+    const struct cella_pool *pool = place->pool;
+    if (place->profile == NULL || place->serving == NULL || is_failing(place)) {
+        return;
+    }
+    note_demand(place);
+    size_t peak = place->peak[0] > place->peak[1] ? place->peak[0] : place->peak[1];
+    size_t target = peak + 1 < pool->monitor->config.pool ? peak + 1 : pool->monitor->config.pool;
+    size_t expected = cella_zygote_expected(place->serving);
+    size_t room = room_for(pool, place->serving);
+    if (expected < target) {
+        cella_zygote_spawn(place->serving, target - expected < room ? target - expected : room, true);
     }
 }
 
 void cella_pool_refill(struct cella_pool *pool)
 {
-    for (size_t i = 0; i < pool->count; i++) {
-        struct zygote *zygote = &pool->zygotes[i];
-        uint32_t have = (uint32_t) zygote->warm_count + zygote->asked;
-        uint32_t want = pool->monitor->config.pool;
-        bool failing = zygote->failed_at_ms != 0 && cella_loop_now_ms() - zygote->failed_at_ms < FAILED_PAUSE_MS;
-        if (!zygote->ready || have >= want) {
-            continue;
-        }
-        if (failing) {
-            /* A machine that can not make cells at the moment is not asked in a loop. */
-            if (!zygote->pause.active) {
-                cella_loop_set_timer(pool->monitor->loop, &zygote->pause, FAILED_PAUSE_MS);
-            }
-            continue;
-        }
-        uint32_t count = want - have;
-        const uint8_t message[3] = { CELLA_ZYGOTE_SPAWN, (uint8_t) (count >> 8), (uint8_t) count };
-        if (cella_packet_send(zygote->socket, cella_view_of(message, sizeof(message)), NULL, 0) == CELLA_OK) {
-            zygote->asked += count;
-        }
+    for (size_t i = 0; i < pool->shared_count; i++) {
+        refill_place(&pool->shared[i]);
+    }
+    for (size_t i = 0; i < OWNED_MAX; i++) {
+        refill_place(&pool->owned[i]);
     }
 }

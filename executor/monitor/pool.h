@@ -2,10 +2,16 @@
 #pragma once
 
 /*
- * Zygotes and their warm cells. One zygote per profile; each keeps some cells ready. A cell is taken for one task and
- * never comes back. New cells are asked for when the task is over, so that making them does not compete with it.
+ * Zygotes and their cells. Each profile has a shared zygote; a function owner who asks for it has one that serves his
+ * functions only, started when needed and ended when idle. A cell is taken for one task and never comes back.
  *
- * A zygote that dies takes its cells with it; it is started again, slower each time.
+ * While tasks run, cells are made only for runs that wait, cold, which is fastest. When nothing runs, the pool is filled
+ * with warm ones: as many as were in use at a time lately, at most the configured number, and within the memory that
+ * idle cells may take.
+ *
+ * A zygote that has served its number of tasks is replaced by a fresh process, with an address layout and a hash key of
+ * its own; it serves until the new one is ready, and its running cells finish. One that dies takes its cells with it; it
+ * is started again, slower each time.
  */
 
 #include <sys/types.h>
@@ -21,7 +27,7 @@ struct cella_warm_cell {
     uint64_t number; /* the zygote's */
     int socket;
     int pidfd;
-    pid_t pid; /* in the monitor's pid namespace */
+    pid_t pid; /* in the monitor's pid namespace; the kernel vouches for it */
 };
 
 /* How a cell ended. */
@@ -57,10 +63,18 @@ uint32_t cella_pool_profile_layers(const struct cella_pool *pool, const char *pr
 /* Name and interpreter version of profile number index; false past the end. Only those that are ready. */
 bool cella_pool_profile(const struct cella_pool *pool, size_t index, const char **name, const char **version);
 
-/* Take a warm cell. CELLA_BUSY when there is none at the moment. */
+/*
+ * Take a cell.
+ *
+ * owner:  NULL for the profile's shared zygote; else a party's id, for the zygote that serves this function owner only
+ *
+ * CELLA_BUSY        none is here at the moment: say so to cella_pool_want
+ * CELLA_NO_PROFILE  this executor does not have the profile
+ */
 CELLA_MUST_USE cella_status cella_pool_take(struct cella_pool *pool, const char *profile, const char *owner,
                                             struct cella_warm_cell *out);
-/* So many runs wait for such a cell now. */
+
+/* So many runs wait for a cell there now: what is missing is asked for, cold. Unknown profiles are ignored. */
 void cella_pool_want(struct cella_pool *pool, const char *profile, const char *owner, uint32_t waiting);
 
 /*
@@ -69,7 +83,7 @@ void cella_pool_want(struct cella_pool *pool, const char *profile, const char *o
  */
 void cella_pool_discard(struct cella_pool *pool, struct cella_warm_cell *cell);
 
-/* Ask the zygotes for cells until each has its number: when nothing runs, or when somebody waits. */
+/* Nothing runs: fill up with warm cells. */
 void cella_pool_refill(struct cella_pool *pool);
 
 /* A child of the monitor has died: is it a zygote? */

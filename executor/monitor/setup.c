@@ -40,6 +40,8 @@ cella_status cella_setup_config(struct cella_view text, struct cella_json_error 
     CELLA_CLEANUP(cella_json_cleanup) json_t *json = NULL;
     struct cella_json_object object;
     int64_t pool = 4;
+    int64_t pool_memory = (int64_t) 1 << 30;
+    int64_t recycle = 10000;
     int64_t concurrency = sysconf(_SC_NPROCESSORS_ONLN);
     const char *programs;
     json_t *profiles;
@@ -47,6 +49,8 @@ cella_status cella_setup_config(struct cella_view text, struct cella_json_error 
     CELLA_TRY(cella_json_parse(text, CONFIG_MAX, &json));
     CELLA_TRY(cella_json_begin(json, "", error, &object));
     CELLA_TRY(cella_json_integer_optional(&object, "pool", 1, POOL_MAX, &pool));
+    CELLA_TRY(cella_json_integer_optional(&object, "pool_memory_bytes", 1, INT64_MAX, &pool_memory));
+    CELLA_TRY(cella_json_integer_optional(&object, "recycle", 1, INT64_MAX, &recycle));
     CELLA_TRY(cella_json_integer_optional(&object, "concurrency", 1, POOL_MAX, &concurrency));
     CELLA_TRY(cella_json_boolean_optional(&object, "allow_missing_layers", &config.allow_missing_layers));
     CELLA_TRY(cella_json_member(&object, "profiles", JSON_ARRAY, &profiles));
@@ -54,6 +58,8 @@ cella_status cella_setup_config(struct cella_view text, struct cella_json_error 
     CELLA_TRY(cella_json_end(&object));
     memcpy(config.programs, programs, strlen(programs) + 1);
     config.pool = (uint32_t) pool;
+    config.pool_memory = (uint64_t) pool_memory;
+    config.recycle = (uint64_t) recycle;
     config.concurrency = (uint32_t) concurrency;
     CELLA_TRY(read_profiles(profiles, error, &config));
     *out = config;

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from .identity import Identity
     from .script import Script
     from .sealing import DataKey
-    from .runtime import Input, Output, OutputLimitError, builtins, log, progress
+    from .runtime import Cancelled, Input, Output, OutputLimitError, builtins, log, progress
     from .task import Task
     from .trust import Report, Trust
 
@@ -67,6 +67,7 @@ _HOMES = {
     "LocalFunction": "functions",
     "Input": "runtime",
     "Output": "runtime",
+    "Cancelled": "runtime",
     "OutputLimitError": "runtime",
     "Report": "trust",
     "Script": "script",
@@ -98,6 +99,7 @@ __all__ = [
     "LocalFunction",
     "NotFound",
     "Output",
+    "Cancelled",
     "OutputLimitError",
     "PermissionDenied",
     "PolicyError",

@@ -30,7 +30,9 @@ PROFILE_MODULES: dict[str, frozenset[str]] = {
 }
 """Modules beyond the standard library, by profile. A profile that is not here is not judged."""
 CELL_MODULES = frozenset({"cella", "teaclave"})
-RUNTIME_NAMES = frozenset({"Input", "Output", "OutputLimitError", "builtins", "function", "log", "progress"})
+RUNTIME_NAMES = frozenset(
+    {"Cancelled", "Input", "Output", "OutputLimitError", "builtins", "function", "log", "progress"}
+)
 """What the package cella has in a cell."""
 NOT_IN_A_CELL = frozenset(
     {"ctypes", "multiprocessing", "socket", "socketserver", "ssl", "subprocess", "ftplib", "smtplib", "tkinter"}

@@ -22,7 +22,8 @@ import cella  # noqa: E402
 from measure import Options, Row, machine  # noqa: E402
 
 SUBJECTS = {
-    "cell": "a task in a warm cell: bwrap, and Python with numpy",
+    "cell": "a task in a cell: bwrap, and Python with numpy",
+    "speed": "Python inside a cell: /usr/bin/python3",
     "sealed": "sealed files: OpenSSL in memory, age from file to file",
     "echo": "the echo task: bare TLS, ssh",
     "memory": "resident memory of each program",

@@ -105,3 +105,21 @@ def members(path: Path) -> dict[str, frozenset[str]]:
         elif line.strip():
             found[current].add(line.split()[-1])
     return {name: frozenset(names) for name, names in found.items()}
+
+
+INTERPRETER = Path("/usr/lib/python3.11/config-3.11-x86_64-linux-gnu/libpython3.11.a")
+_ZYGOTE = ("executor/cell", "executor/confine", "executor/base", "builtins")
+
+
+def own(name: str) -> frozenset[str]:
+    """Names that our own code in a program defines or uses: what came with the interpreter's archive does not count."""
+    if name != "cella-zygote":
+        return symbols(program(name))
+    ours = {symbol for path in objects(*_ZYGOTE) for symbol in _names(run("nm", path))}
+    return symbols(program(name)) & ours | imports(program(name)) & ours
+
+
+@functools.lru_cache(maxsize=None)
+def of_interpreter() -> frozenset[str]:
+    """Names that the interpreter's archive defines."""
+    return frozenset(_names(run("nm", "-g", "--defined-only", INTERPRETER)))

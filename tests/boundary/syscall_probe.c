@@ -24,6 +24,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cell/policy.h"
@@ -43,8 +44,11 @@ struct trace {
     volatile long value;
 };
 
+/* What a cell has that runs a task of one kind. */
 struct filters {
-    struct cella_bytes waiting;
+    const char *prefix; /* of the label */
+    const struct cella_filter_table *special;
+    struct cella_bytes preparing;
     struct cella_bytes running;
 };
 
@@ -80,7 +84,7 @@ static void child(const struct filters *filters, const struct trial *trial, stru
     alarm(1); /* some wait for ever when allowed */
     if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) != 0 || dup2(ends[0], CELLA_CELL_CONTROL_FD) < 0 ||
         dup2(memfd_create("output", 0), 3) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
-        cella_filter_install(cella_bytes_view(&filters->waiting)) != CELLA_OK ||
+        cella_filter_install(cella_bytes_view(&filters->preparing)) != CELLA_OK ||
         cella_filter_install(cella_bytes_view(&filters->running)) != CELLA_OK) {
         _exit(99);
     }
@@ -103,6 +107,20 @@ static void describe(enum cella_filter_action action, int error, char *out, size
     }
 }
 
+static enum cella_filter_action answer(const struct filters *filters, const struct trial *trial, int *error)
+{
+    enum cella_filter_action action = CELLA_FILTER_ALLOW;
+    if (trial->number >= X32_BIT) {
+        return CELLA_FILTER_KILL;
+    }
+    if (filters->special != NULL) {
+        action = cella_filter_answer(filters->special, (int) trial->number, trial->arguments, error);
+    }
+    return action != CELLA_FILTER_ALLOW
+               ? action
+               : cella_filter_answer(&cella_policy_cell, (int) trial->number, trial->arguments, error);
+}
+
 static void try_one(const struct filters *filters, const struct trial *trial)
 {
     struct trace *trace = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -110,10 +128,7 @@ static void try_one(const struct filters *filters, const struct trial *trial)
     char happened[32] = "nothing";
     int error;
     int status = 0;
-    enum cella_filter_action action = trial->number >= X32_BIT
-                                          ? CELLA_FILTER_KILL
-                                          : cella_filter_answer(&cella_policy_cell, (int) trial->number,
-                                                                trial->arguments, &error);
+    enum cella_filter_action action = answer(filters, trial, &error);
     describe(action, trial->number >= X32_BIT ? 0 : error, expected, sizeof(expected));
     pid_t process = fork();
     if (process == 0) {
@@ -130,7 +145,8 @@ static void try_one(const struct filters *filters, const struct trial *trial)
         snprintf(happened, sizeof(happened), "status %d", status);
     }
     char *name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_X86_64, (int) (trial->number & ~X32_BIT));
-    printf("%s\t%ld\t%s\t%s\t%s\n", name == NULL ? "-" : name, trial->number, trial->label, expected, happened);
+    printf("%s\t%ld\t%s%s\t%s\t%s\n", name == NULL ? "-" : name, trial->number, filters->prefix, trial->label, expected,
+           happened);
     free(name);
     munmap(trace, 4096);
 }
@@ -194,6 +210,15 @@ static void try_plausible(const struct filters *filters)
         { SYS_clone, "thread in a namespace", { (uint64_t) (flags | CLONE_NEWUSER), stack } },
         { SYS_clone, "process", { SIGCHLD } },
         { SYS_clone, "process in a namespace", { CLONE_NEWUSER | SIGCHLD } },
+        { SYS_clone, "nothing shared", { CLONE_THREAD, stack } },
+        { SYS_clock_gettime, "real time", { CLOCK_REALTIME, POINTER(scratch) } },
+        { SYS_clock_gettime, "monotonic", { CLOCK_MONOTONIC, POINTER(scratch) } },
+        { SYS_clock_gettime, "processor time", { CLOCK_PROCESS_CPUTIME_ID, POINTER(scratch) } },
+        { SYS_clock_gettime, "coarse", { CLOCK_MONOTONIC_COARSE, POINTER(scratch) } },
+        { SYS_clock_gettime, "coarse, high bits", { CLOCK_MONOTONIC_COARSE | HIGH, POINTER(scratch) } },
+        { SYS_clock_gettime, "another process", { ~(uint64_t) 1 << 3 | 2, POINTER(scratch) } },
+        { SYS_gettimeofday, "plain", { POINTER(scratch) } },
+        { SYS_getrusage, "plain", { 0, POINTER(scratch) } },
         { SYS_getpid | X32_BIT, "x32", { 0 } },
         { SYS_read | X32_BIT, "x32", { 0 } },
     };
@@ -216,21 +241,31 @@ static void print_policy(void)
     }
 }
 
+static int build(struct filters *filters, enum cella_policy_running kind)
+{
+    return cella_policy_preparing(&filters->preparing) == CELLA_OK &&
+           cella_policy_running(kind, &filters->running) == CELLA_OK;
+}
+
 int main(int argc, char **argv)
 {
-    struct filters filters = { { 0 }, { 0 } };
+    struct filters plain = { .prefix = "" };
+    struct filters alone = { .prefix = "alone: ", .special = &cella_policy_alone };
+    struct filters coarse = { .prefix = "coarse: ", .special = &cella_policy_coarse };
     if (argc > 1 && strcmp(argv[1], "--policy") == 0) {
         print_policy();
         return 0;
     }
-    if (cella_policy_build(CELLA_POLICY_WAITING, &filters.waiting) != CELLA_OK ||
-        cella_policy_build(CELLA_POLICY_RUNNING, &filters.running) != CELLA_OK) {
+    if (!build(&plain, CELLA_RUNNING_PLAIN) || !build(&alone, CELLA_RUNNING_ALONE) ||
+        !build(&coarse, CELLA_RUNNING_COARSE)) {
         return 1;
     }
     setvbuf(stdout, NULL, _IOLBF, 0);
     for (long number = 0; number <= LAST_NUMBER; number++) {
-        try_one(&filters, &(struct trial){ .number = number, .label = "zeros" });
+        try_one(&plain, &(struct trial){ .number = number, .label = "zeros" });
     }
-    try_plausible(&filters);
+    try_plausible(&plain);
+    try_plausible(&alone);
+    try_plausible(&coarse);
     return 0;
 }

@@ -21,7 +21,11 @@ def binary(name: str):
     return elf.program(name)
 
 
-@pytest.mark.parametrize("name", elf.PROGRAMS)
+# The interpreter's fast form is not position-independent (CMakeLists.txt says what that costs and why it is taken).
+FIXED = {"cella-zygote"}
+
+
+@pytest.mark.parametrize("name", sorted(set(elf.PROGRAMS) - FIXED))
 def test_position_independent(name):
     assert "DYN" in elf.run("readelf", "-hW", binary(name))
     assert "PIE" in elf.dynamic(binary(name))

@@ -43,6 +43,12 @@ def test_every_outcome_is_the_policys(tries):
     ("sendto", "output", "kill"), ("write", "output", "allow"), ("write", "control, high bits", "9"),
     ("close", "control, high bits", "9"), ("mmap", "code, high bits", "13"), ("clone", "thread", "allow"),
     ("clone", "thread in a namespace", "kill"), ("clone", "process", "1"), ("ftruncate", "to a hole", "1"),
+    ("clone", "nothing shared", "kill"), ("clone", "alone: thread", "1"), ("clone", "coarse: thread", "1"),
+    ("clock_gettime", "monotonic", "allow"), ("clock_gettime", "coarse: monotonic", "1"),
+    ("clock_gettime", "coarse: real time", "1"), ("clock_gettime", "coarse: processor time", "1"),
+    ("clock_gettime", "coarse: another process", "1"), ("clock_gettime", "coarse: coarse, high bits", "1"),
+    ("clock_gettime", "coarse: coarse", "allow"), ("gettimeofday", "coarse: plain", "1"),
+    ("getrusage", "coarse: plain", "1"), ("mmap", "coarse: code", "13"), ("unshare", "coarse: user", "kill"),
     ("getpid", "x32", "kill"), ("seccomp", "zeros", "kill"), ("prctl", "name", "1"), ("clone3", "zeros", "38"),
 ])
 def test_the_ones_that_matter(tries, name, label, outcome):

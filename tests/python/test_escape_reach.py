@@ -344,7 +344,7 @@ for place in range(state, state + 0x2000, 8):
     hook = read64(place)
     if hook and hook % 16 == 0 and syscall(26, hook & ~4095, 4096, 1) == 0 and read64(hook) == 0:
         entry = read64(hook + 8)
-        if _executable.base < entry < _executable.base + (1 << 20):
+        if _executable.base < entry < _executable.base + (1 << 23):
             write64(place, 0)
             taken += 1
 assert taken == 1, taken

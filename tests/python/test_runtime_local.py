@@ -32,7 +32,7 @@ def runner(runtime):
 
 def test_it_needs_nothing_native(runtime):
     assert "_cell" not in sys.modules
-    assert set(runtime.__all__) == {"Input", "Output", "OutputLimitError", "builtins", "function", "log",
+    assert set(runtime.__all__) == {"Cancelled", "Input", "Output", "OutputLimitError", "builtins", "function", "log",
                                     "progress"}
 
 

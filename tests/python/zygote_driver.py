@@ -22,13 +22,13 @@ ZYGOTE = BUILD / "bin" / "cella-zygote"
 PROFILES = ROOT / "executor" / "cell" / "profiles"
 
 SPAWN, READY, CELL, EXIT = 1, 2, 3, 4
-TASK, LOG, PROGRESS, RESULT, ERROR, DONE = 1, 2, 3, 4, 5, 6
+TASK, LOG, PROGRESS, RESULT, ERROR, DONE, HERE = 1, 2, 3, 4, 5, 6, 7
 PYTHON, BUILTIN = 1, 2
 LAYERS = ("namespaces", "landlock", "seccomp", "capabilities", "rlimits", "undumpable", "cgroup")
 STATUS = {
     101: "INTERNAL", 102: "NO_MEMORY", 106: "SYSTEM_FAILED", 201: "BAD_FORMAT", 209: "TOO_LARGE", 211: "BAD_ARGUMENT",
     212: "BAD_SCRIPT", 512: "LIMIT_MEMORY", 513: "LIMIT_OUTPUT", 514: "LIMIT_RESULT", 701: "SCRIPT_FAILED",
-    702: "BAD_RESULT", 703: "OUTPUT_MISSING", 707: "BUILTIN_FAILED",
+    702: "BAD_RESULT", 703: "OUTPUT_MISSING", 707: "BUILTIN_FAILED", 706: "CANCELLED",
 }
 _SEALS = 0x1 | 0x2 | 0x4 | 0x8  # SEAL, SHRINK, GROW, WRITE
 
@@ -96,12 +96,28 @@ def memory_file(content: bytes, seal: bool = True) -> int:
 
 
 class Cell:
-    """A warm cell."""
+    """A cell; ``layers`` is set when it has said HERE."""
 
     def __init__(self, number: int, link: socket.socket, handle: int) -> None:
         self.number = number
         self.link = link
         self.handle = handle
+        self.layers: set[str] | None = None
+        self.pid = 0
+        self.kib = 0
+
+    def hear(self, timeout: float = 20) -> None:
+        """Wait for HERE, and for the process id that the kernel vouches for."""
+        if not ready([self.link], [], timeout)[0]:
+            raise TimeoutError("the cell is silent")
+        packet, ancillary, _, _ = self.link.recvmsg(100, 100)
+        if not packet:
+            raise EOFError("the cell died before it was there")
+        if packet[0] != HERE or ancillary[0][1] != socket.SCM_CREDENTIALS:
+            raise RuntimeError("the cell's first message is not HERE with credentials")
+        bits, self.kib = struct.unpack(">II", packet[1:])
+        self.layers = {name for bit, name in enumerate(LAYERS) if bits >> bit & 1}
+        self.pid = struct.unpack("iII", ancillary[0][2])[0]
 
     def send(self, *descriptors: int) -> None:
         """Send TASK."""
@@ -170,12 +186,14 @@ class ZygoteDriver:
             self.exits[number] = {"status": status, "user_us": user, "system_us": system, "peak_kib": peak}
         return packet
 
-    def spawn(self, count: int = 1, timeout: float = 60) -> list[Cell]:
-        """Ask for warm cells and wait for them."""
+    def spawn(self, count: int = 1, timeout: float = 60, warm: bool = True) -> list[Cell]:
+        """Ask for cells and wait until they are there."""
         have = len(self.cells)
-        self.link.send(struct.pack(">BH", SPAWN, count))
+        self.link.send(struct.pack(">BHB", SPAWN, count, warm))
         while len(self.cells) < have + count:
             self._receive(timeout)
+        for cell in self.cells[have:]:
+            cell.hear(timeout)
         return self.cells[have:]
 
     def take(self) -> Cell:
@@ -192,7 +210,7 @@ class ZygoteDriver:
 
     def start(self, source: str | bytes, entry: str = "main", arguments: dict | str | None = None,
               inputs: dict[str, bytes | None] | None = None, outputs: list[str] | None = None,
-              limits: Limits | None = None, kind: int = PYTHON, seal: bool = True) -> tuple[Cell, dict[str, int]]:
+              limits: Limits | None = None, kind: int = PYTHON, seal: bool = True, clock: int = 0) -> tuple[Cell, dict[str, int]]:
         """Send a task to a warm cell; return the cell and the outputs' memory files."""
         limits = limits or Limits()
         inputs = inputs or {}
@@ -201,7 +219,7 @@ class ZygoteDriver:
         source = source.encode() if isinstance(source, str) else source
         cell = self.take()
         described = [(name, content is not None) for name, content in inputs.items()]
-        files = [memory_file(task_text(kind, entry, source, text.encode(), limits, described, outputs))]
+        files = [memory_file(task_text(kind, entry, source, text.encode(), limits, described, outputs, clock))]
         files += [memory_file(content, seal) for content in inputs.values() if content is not None]
         targets = {name: memory_file(b"", seal=False) for name in outputs}
         cell.send(*files, *targets.values())
@@ -227,6 +245,8 @@ class ZygoteDriver:
             if not packet:
                 break
             kind, body = packet[0], packet[1:]
+            if kind in (ERROR, DONE):
+                cell.kill()  # the last word: the cell waits for it
             if kind == LOG:
                 log += body
             elif kind == PROGRESS:

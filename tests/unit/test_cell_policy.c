@@ -57,13 +57,28 @@ static void test_no_call_has_two_unconditional_rules(void **state)
     }
 }
 
-static void test_every_stage_builds(void **state)
+static void test_every_program_builds(void **state)
 {
     (void) state;
-    for (int stage = CELLA_POLICY_ZYGOTE; stage <= CELLA_POLICY_RUNNING; stage++) {
-        CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes program = { 0 };
-        assert_int_equal(cella_policy_build((enum cella_policy_stage) stage, &program), CELLA_OK);
-        assert_in_range(program.size, 8, 8 * 4096);
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes preparing = { 0 };
+    assert_int_equal(cella_policy_preparing(&preparing), CELLA_OK);
+    assert_in_range(preparing.size, 8, 8 * 4096);
+    for (int kind = 0; kind < CELLA_RUNNING_KINDS; kind++) {
+        CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes running = { 0 };
+        assert_int_equal(cella_policy_running((enum cella_policy_running) kind, &running), CELLA_OK);
+        /* It is installed while a task waits, so it stays the small one. */
+        assert_in_range(running.size, 8, preparing.size / 2);
+    }
+}
+
+static void test_coarse_clocks(void **state)
+{
+    (void) state;
+    for (uint64_t clock = 0; clock < 20; clock++) {
+        int error;
+        const uint64_t arguments[6] = { clock };
+        enum cella_filter_action action = cella_filter_answer(&cella_policy_coarse, SYS_clock_gettime, arguments, &error);
+        assert_int_equal(action == CELLA_FILTER_ALLOW, clock == 5 || clock == 6);
     }
 }
 
@@ -73,7 +88,8 @@ int main(void)
         cmocka_unit_test(test_descriptor_numbers_leave_the_control_bit),
         cmocka_unit_test(test_answers),
         cmocka_unit_test(test_no_call_has_two_unconditional_rules),
-        cmocka_unit_test(test_every_stage_builds),
+        cmocka_unit_test(test_every_program_builds),
+        cmocka_unit_test(test_coarse_clocks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

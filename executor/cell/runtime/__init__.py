@@ -14,8 +14,9 @@ The same package serves a local run on a client's machine and a run in a cell.
 """
 
 from . import builtins
+from ._cancel import Cancelled
 from ._declaring import function
 from .files import Input, Output, OutputLimitError
 from .reporting import log, progress
 
-__all__ = ["Input", "Output", "OutputLimitError", "builtins", "function", "log", "progress"]
+__all__ = ["Cancelled", "Input", "Output", "OutputLimitError", "builtins", "function", "log", "progress"]

@@ -9,15 +9,15 @@ from typing import Any
 
 import _cell
 
-from . import _runner, reporting
+from . import _runner
 from ._failure import Outcome, Refused
 from .files import Input, Output
 
 _PYTHON = 1
 _NUMBERS = {
     "OK": 0, "BAD_ARGUMENT": 211, "BAD_SCRIPT": 212, "LIMIT_MEMORY": 512, "LIMIT_OUTPUT": 513, "LIMIT_RESULT": 514,
-    "SCRIPT_FAILED": 701, "BAD_RESULT": 702, "OUTPUT_MISSING": 703, "BUILTIN_FAILED": 707, "NO_MEMORY": 102,
-    "INTERNAL": 101,
+    "SCRIPT_FAILED": 701, "BAD_RESULT": 702, "OUTPUT_MISSING": 703, "CANCELLED": 706, "BUILTIN_FAILED": 707,
+    "NO_MEMORY": 102, "INTERNAL": 101,
 }
 _NAMES = {number: name for name, number in _NUMBERS.items()}
 _FIRST_OUTPUT = 3  # CELLA_CELL_OUTPUT_FD
@@ -47,9 +47,15 @@ def _no_constant(text: str) -> None:
     raise ValueError(f"{text} is not JSON")
 
 
+# Made once, in the zygote: a cell that makes one itself touches dozens of pages that it would have to itself.
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
+
+
 def _parse(text: bytes) -> dict[str, Any]:
+    if text == b"{}":
+        return {}
     try:
-        value = json.loads(text or b"{}", object_pairs_hook=_unique, parse_constant=_no_constant)
+        value = _DECODER.decode(text.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise Refused("BAD_ARGUMENT", f"the arguments are not JSON: {error}") from None
     if not isinstance(value, dict):
@@ -78,9 +84,6 @@ def _run_builtin(entry: str, arguments: dict[str, Any], inputs: dict[str, Any], 
 def run(kind: int, entry: str, source: bytes, arguments: bytes, inputs: dict[str, memoryview | None],
         outputs: list[str], memory_bytes: int, output_bytes: int, result_bytes: int) -> tuple:
     """Run a task; return (status number, line, result, exception, message, traceback), the texts as UTF-8."""
-    reporting.use_channel(_cell)
-    reporting.redirect_streams()
-
     def memory_error() -> str:
         return (f"the function needed more memory than its limit of {memory_bytes} bytes; its process had used "
                 f"{_cell.peak_bytes()} bytes, the interpreter included")

@@ -13,7 +13,6 @@ A profile is a JSON object:
 
 from __future__ import annotations
 
-import gc
 import importlib
 import importlib.machinery
 import importlib.util
@@ -28,47 +27,15 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
-import _cell
 import _cella_finder
 
-from . import _runner, builtins, reporting
-from .files import Input, Output
+from . import _share, _warm
 
 _FIELDS = {"name": str, "import": list, "memory": list, "elsewhere": dict, "warm": list}
 _SKIPPED_PARTS = {"test", "tests", "conftest", "testing", "_test", "setup", "distutils", "f2py", "__main__",
                   "_pyinstaller", "bench", "idlelib", "lib2to3", "ensurepip", "pydoc_data", "turtledemo", "turtle",
                   "venv", "site-packages", "dist-packages", "lib-dynload", "antigravity", "this", "msilib",
                   "sitecustomize", "usercustomize"}
-_WARM_SCRIPT = b"""
-def square(value):
-    return [item * item for item in range(value)]
-
-class Point:
-    def __init__(self, x, y=2):
-        self.x, self.y = x, y
-
-    def total(self):
-        try:
-            return {"sum": f"{self.x + self.y:.3f}", "list": square(5)}["none"]
-        except KeyError as error:
-            return str(error)
-
-def warm(table, report, factor=1.5):
-    rows = [line.split(",") for line in table.text().splitlines()]
-    print("rows", len(rows), {name: f"{len(name)}" for name in ("a", "b")})
-    report.write(b"done")
-    return {"n": len(rows), "factor": factor, "text": Point(1).total()}
-"""
-
-
-class _Silent:
-    """Channel that drops everything."""
-
-    def log(self, text: bytes, /) -> None:
-        pass
-
-    def progress(self, fraction: int, text: bytes, /) -> None:
-        pass
 
 
 def _parse(text: bytes) -> dict[str, Any]:
@@ -143,9 +110,11 @@ def _compile_elsewhere(packages: list[str]) -> bytes:
 
 
 def _keep(finder: Any, packages: list[str]) -> None:
-    for name, (is_package, packed) in marshal.loads(_compile_elsewhere(packages)).items():
+    kept = marshal.loads(_compile_elsewhere(packages))
+    packed = _share.share({name: code for name, (_, code) in kept.items()})
+    for name, (is_package, _) in kept.items():
 
-        def unpack(packed: bytes = packed) -> Any:
+        def unpack(packed: memoryview = packed[name]) -> Any:
             return marshal.loads(zlib.decompress(packed))
 
         finder.add(name, is_package, unpack)
@@ -169,21 +138,11 @@ def load(text: bytes) -> str:
         for name in profile["import"]:
             importlib.import_module(name)
     _keep(finder, profile["memory"])
-    importlib.import_module("cella._cell_runner")
-    builtins.bind(_cell)
-    _warm_lines.append("\n".join(profile["warm"]))
+    _warm.load_runtime()
     finder.close()
     _forget()
-    # Here first, so that what is made once is shared by all cells: caches, and code that the interpreter adapts after it
-    # ran a few times. Then no cell's collector walks through any of it.
-    for _ in range(20):
-        warm()
-    gc.collect()
-    gc.freeze()
+    _warm.prepare("\n".join(profile["warm"]))
     return profile["name"]
-
-
-_warm_lines: list[str] = []
 
 
 def _forget() -> None:
@@ -196,25 +155,4 @@ def _forget() -> None:
     importlib.invalidate_caches()
 
 
-def _reseed() -> None:
-    """Give every generator that was copied by the fork a state of its own; ``random`` does so by itself."""
-    numpy = sys.modules.get("numpy")
-    if numpy is not None:
-        numpy.random.seed()
-
-
-def warm() -> None:
-    """Touch the memory that a task will touch: run a throw-away function twice, silently."""
-    _reseed()
-    kept = sys.stdout, sys.stderr
-    reporting.use_channel(_Silent())
-    reporting.redirect_streams()
-    for _ in range(2):
-        files = {"table": Input("table", b"a,1\nb,2\n")}
-        targets = {"report": Output("report", 100)}
-        outcome = _runner.run(_WARM_SCRIPT, "warm", json.loads('{"factor": 2}'), files, targets, 1000)
-        if outcome.status != "OK":
-            raise RuntimeError(f"warming failed: {outcome}")
-        exec(_warm_lines[-1] if _warm_lines else "", {"__name__": "warm"})
-    sys.modules.pop("script", None)
-    sys.stdout, sys.stderr = kept
+_reseed: list[Callable[[], object]] = []

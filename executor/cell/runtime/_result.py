@@ -10,6 +10,7 @@ from typing import Any
 from ._failure import Refused
 
 _DEPTH_MAX = 100
+_ENCODER = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"))
 
 
 def encode(value: Any, limit: int) -> str:
@@ -28,7 +29,7 @@ def encode(value: Any, limit: int) -> str:
     """
     _Check(limit).visit(value, "result", 0)
     try:
-        text = json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+        text = _ENCODER.encode(value)
         size = len(text.encode("utf-8"))
     except (TypeError, ValueError) as error:
         raise Refused("BAD_RESULT", f"the result is not JSON: {error}") from None

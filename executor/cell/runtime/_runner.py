@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from . import _result, _teaclave, _teaclave_syntax
+from ._cancel import Cancelled, was_asked
 from ._failure import SCRIPT, Outcome, Refused, bad_script, line_of, script_failed
 from .files import Input, Output, OutputLimitError
 
@@ -54,6 +55,8 @@ def run(source: bytes, entry: str, arguments: Mapping[str, Any], inputs: Mapping
         line = line_of(error)
         _release(module, error)
         return script_failed(error, "LIMIT_MEMORY", None if memory_error is None else memory_error())._replace(line=line)
+    except Cancelled as error:
+        return script_failed(error, "CANCELLED" if was_asked() else "SCRIPT_FAILED")
     except BaseException as error:  # SystemExit and the like are failures too: the function did not return
         return script_failed(error)
 
@@ -86,6 +89,33 @@ def _find(module: types.ModuleType, entry: str) -> Callable[..., Any]:
     raise Refused("BAD_SCRIPT", f"the entry point {entry!r} {what} in the script; its functions are: {listed}")
 
 
+_TAKES_ANY = inspect.CO_VARKEYWORDS
+
+
+def _parameters(function: Callable[..., Any]) -> tuple[list[str], list[str], list[str], bool] | None:
+    """Return (positional-only, all that can be named, those of them with a default, ``**`` is there).
+
+    An ordinary function is read directly: ``inspect`` makes an object of everything. None when there is no telling.
+    """
+    if type(function) is types.FunctionType and not hasattr(function, "__wrapped__") and \
+            not hasattr(function, "__signature__"):
+        code = function.__code__
+        positional, more = code.co_argcount, code.co_kwonlyargcount
+        names = list(code.co_varnames[:positional + more])
+        optional = names[positional - len(function.__defaults__ or ()):positional] + list(function.__kwdefaults__ or ())
+        only = names[:code.co_posonlyargcount]
+        return only, names[len(only):], optional, bool(code.co_flags & _TAKES_ANY)
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return None
+    kinds = inspect.Parameter
+    only = [one.name for one in parameters if one.kind is kinds.POSITIONAL_ONLY]
+    named = [one for one in parameters if one.kind in (kinds.POSITIONAL_OR_KEYWORD, kinds.KEYWORD_ONLY)]
+    optional = [one.name for one in named if one.default is not kinds.empty]
+    return only, [one.name for one in named], optional, any(one.kind is kinds.VAR_KEYWORD for one in parameters)
+
+
 def _bind(function: Callable[..., Any], arguments: Mapping[str, Any], inputs: Mapping[str, Any],
           outputs: Mapping[str, Any]) -> dict[str, Any]:
     given: dict[str, Any] = {}
@@ -94,24 +124,17 @@ def _bind(function: Callable[..., Any], arguments: Mapping[str, Any], inputs: Ma
             if name in given:
                 raise Refused("BAD_ARGUMENT", f"{kind} {name!r} has the name of another input, output or argument")
             given[name] = value
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
+    found = _parameters(function)
+    if found is None:
         return given
+    only, known, optional, takes_any = found
     name = getattr(function, "__name__", "function")
-    takes_any = False
-    known = set()
-    for parameter in parameters:
-        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
-            takes_any = True
-        elif parameter.kind is inspect.Parameter.POSITIONAL_ONLY:
-            raise Refused("BAD_SCRIPT", f"parameter {parameter.name!r} of {name}() is positional-only; values are given "
-                                        "by name")
-        elif parameter.kind is not inspect.Parameter.VAR_POSITIONAL:
-            known.add(parameter.name)
-            if parameter.name not in given and parameter.default is inspect.Parameter.empty:
-                raise Refused("BAD_ARGUMENT", f"parameter {parameter.name!r} of {name}() is neither a declared input or "
-                                              "output nor a given argument, and has no default")
+    if only:
+        raise Refused("BAD_SCRIPT", f"parameter {only[0]!r} of {name}() is positional-only; values are given by name")
+    for parameter in known:
+        if parameter not in given and parameter not in optional:
+            raise Refused("BAD_ARGUMENT", f"parameter {parameter!r} of {name}() is neither a declared input or output "
+                                          "nor a given argument, and has no default")
     for surplus in given:
         if surplus not in known and not takes_any:
             raise Refused("BAD_ARGUMENT", f"{name}() has no parameter {surplus!r}")
