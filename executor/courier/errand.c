@@ -31,11 +31,10 @@ static void take_answer(struct cella_errand *errand, struct cella_view *bytes)
     errand->answer_size += size;
     *bytes = cella_view_of(bytes->data + size, bytes->size - size);
     cella_errand_consumed(errand, size);
-    if (cella_errand_answered(errand)) {
-        struct cella_reader reader = cella_reader_of(cella_view_of(errand->answer, errand->answer_size));
-        uint32_t number;
-        cella_status status = cella_read_u32(&reader, &number);
-        cella_errand_fail(errand, status == CELLA_OK ? said_by_host(cella_status_from_number(number)) : status);
+    struct cella_reader reader = cella_reader_of(cella_view_of(errand->answer, errand->answer_size));
+    uint32_t number;
+    if (cella_read_u32(&reader, &number) == CELLA_OK) {
+        cella_errand_fail(errand, said_by_host(cella_status_from_number(number)));
         errand->ended = errand->status != CELLA_OK; /* nothing that counts can follow */
     }
 }

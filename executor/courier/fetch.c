@@ -151,10 +151,10 @@ static cella_status judge_object(struct cella_fetch *fetch)
 {
     uint8_t digest[CELLA_SHA256_SIZE];
     const struct cella_errand *errand = &fetch->errand;
-    if (!cella_errand_answered(errand)) {
-        return errand->status == CELLA_OK ? CELLA_OBJECT_MISSING : errand->status;
-    }
     CELLA_TRY(errand->status);
+    if (!cella_errand_answered(errand)) {
+        return CELLA_OBJECT_MISSING;
+    }
     CELLA_TRY(cella_sha256_stream_finish(fetch->hash, digest));
     if (!size_agrees(fetch) || fetch->received != fetch->expected ||
         memcmp(digest, fetch->sha256, sizeof(digest)) != 0) {
@@ -191,7 +191,7 @@ static cella_status advance(struct cella_fetch *fetch)
         fetch->held.size = 0;
     }
     bool waiting = fetch->plain_size > 0 || fetch->held.size > 0;
-    bool doomed = fetch->opened != CELLA_OK || fetch->errand.status != CELLA_OK;
+    bool doomed = fetch->opened != CELLA_OK || fetch->errand.status != CELLA_OK || fetch->received < fetch->expected;
     if (fetch->errand.ended && !fetch->judged && (!waiting || doomed)) {
         CELLA_TRY(judge_object(fetch));
         fetch->judged = true;

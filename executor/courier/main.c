@@ -30,6 +30,7 @@ struct courier {
     struct cella_line *line;
     struct cella_fetch *fetches[FILES_MAX]; /* of FETCH, as long as they have something to do */
     size_t fetch_count;
+    bool fetched; /* FETCH has come */
     bool stored; /* STORE has come: it is the last message */
 };
 
@@ -46,7 +47,7 @@ static cella_status answer(enum cella_courier_kind kind, cella_status status, si
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes message = { 0 };
     CELLA_TRY(cella_write_u8(&message, (uint8_t) kind));
     CELLA_TRY(cella_write_u32(&message, (uint32_t) status));
-    CELLA_TRY(cella_write_u16(&message, (uint16_t) index));
+    CELLA_TRY(cella_write_u16(&message, (uint16_t) (status == CELLA_OK ? 0 : index)));
     if (status == CELLA_OK) {
         CELLA_TRY(cella_bytes_append(&message, more));
     }
@@ -109,9 +110,10 @@ static cella_status fetch(struct courier *courier, struct cella_reader *reader)
 {
     int descriptors[FILES_MAX];
     size_t blame = 0;
-    if (courier->fetch_count > 0) {
+    if (courier->fetched) {
         return CELLA_BAD_FORMAT;
     }
+    courier->fetched = true;
     cella_status status = fetch_all(courier, reader, &blame);
     for (size_t i = 0; i < courier->fetch_count; i++) {
         descriptors[i] = cella_fetch_descriptor(courier->fetches[i]);
