@@ -292,3 +292,20 @@ def test_what_libraries_write(runtime):  # noqa: F811
     assert pandas.read_csv(io.BytesIO(written(lambda output: table.to_csv(output, index=False, compression="gzip"))), compression="gzip").equals(table)
     assert json.loads(written(lambda output: table.to_json(output))) == {"a": {"0": 1, "1": 2}, "b": {"0": "x", "1": "é"}}
     assert pandas.read_pickle(io.BytesIO(written(lambda output: table.to_pickle(output)))).equals(table)
+
+
+# ---- on a client's machine ----
+
+
+def test_local_runs_have_streams(tmp_path):
+    from cella.local import run_local
+    from cella.script import Script
+
+    (tmp_path / "x").write_bytes(LINES)
+    source = "def main(x, y, copy):\n    for line in x: copy.write(line)\n    return [x.seekable(), y.seekable(), x.tell(), y.tell()]"
+    run = run_local(Script.parse(source, "x.py"), {"x": tmp_path / "x", "y": b"abc"}, ["copy"], {}, streams=["x"])
+    assert run.result() == [False, True, len(LINES), 0] and run.outputs["copy"].bytes() == LINES
+    import cella
+
+    with pytest.raises(cella.ScriptError, match="declared as a stream"):
+        run_local(Script.parse("def main(x):\n    x.buffer()", "x.py"), {"x": b"abc"}, [], {}, streams=["x"])
