@@ -45,6 +45,27 @@ static cella_status listen_for_clients(struct cella_host *host)
     return status;
 }
 
+static void on_stored(evutil_socket_t descriptor, short what, void *context)
+{
+    struct cella_host *host = context;
+    (void) descriptor;
+    (void) what;
+    cella_store_proceed(host->store);
+}
+
+static cella_status open_store(struct cella_host *host)
+{
+    cella_status status =
+        cella_store_open(host->folder.folder, (uint64_t) host->config->store_max_bytes, &host->store);
+    if (status != CELLA_OK) {
+        cella_log_write(host->log, CELLA_LOG_ERROR, "store: %s", strerror(errno));
+        return status;
+    }
+    host->stored =
+        event_new(host->base, cella_store_descriptor(host->store), EV_READ | EV_PERSIST, on_stored, host);
+    return host->stored != NULL && event_add(host->stored, NULL) == 0 ? CELLA_OK : CELLA_NO_MEMORY;
+}
+
 static cella_status set_up(struct cella_host *host)
 {
     char blame[CELLA_HOST_BLAME_MAX];
@@ -59,11 +80,7 @@ static cella_status set_up(struct cella_host *host)
         cella_log_write(host->log, CELLA_LOG_ERROR, "%s", blame);
         return status;
     }
-    status = cella_store_open(host->folder.folder, (uint64_t) host->config->store_max_bytes, &host->store);
-    if (status != CELLA_OK) {
-        cella_log_write(host->log, CELLA_LOG_ERROR, "store: %s", strerror(errno));
-        return status;
-    }
+    CELLA_TRY(open_store(host));
     CELLA_TRY(watch_signals(host));
     CELLA_TRY(listen_for_clients(host));
     return cella_host_start_executor(host);
@@ -76,6 +93,9 @@ static void tear_down(struct cella_host *host)
     }
     cella_links_free(host->links);
     cella_relay_free(host->relay);
+    if (host->stored != NULL) {
+        event_free(host->stored);
+    }
     cella_store_free(host->store);
     for (size_t i = 0; i < SIGNAL_COUNT; i++) {
         if (host->signals[i] != NULL) {

@@ -33,6 +33,7 @@ struct cella_host {
     struct cella_log_lines lines;
     struct event *signals[SIGNAL_COUNT];
     struct event *voice;
+    struct event *stored; /* something has reached the disk */
     struct event *timer; /* restart, or the end of patience */
     struct cella_peer *monitor;
     struct cella_peer *front;

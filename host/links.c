@@ -6,6 +6,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define LINK_BUFFER (1024 * 1024)
+
 struct cella_links {
     struct event_base *base;
     const struct cella_links_events *events;
@@ -207,6 +209,14 @@ static void answer_door(int door, uint8_t role, int descriptor)
     (void) !sendmsg(door, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
+/* Room for more than one read of the other side: while one works, the other does not wait. More is not granted where
+ * the machine's limit is lower, and then wake-ups are more frequent, nothing else. */
+static void widen(int socket)
+{
+    const int size = LINK_BUFFER;
+    (void) setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+}
+
 static void serve_door(struct cella_links *links, int door, uint8_t role)
 {
     int pair[2];
@@ -216,6 +226,8 @@ static void serve_door(struct cella_links *links, int door, uint8_t role)
         answer_door(door, 0, -1);
         return;
     }
+    widen(pair[0]);
+    widen(pair[1]);
     if (fcntl(pair[0], F_SETFL, O_NONBLOCK) == 0 &&
         cella_links_add(links, (enum cella_link_role) role, pair[0]) == CELLA_OK) {
         answer_door(door, role, pair[1]);

@@ -7,6 +7,7 @@
 
 #include "base/wire.h"
 #include "host/store_folder.h"
+#include "host/worker.h"
 
 #define PIECE 65536U /* bytes read from an object at a time */
 #define WRITE_BACK_BYTES                                                                                           \
@@ -28,10 +29,15 @@ struct transfer {
     uint64_t moved;
     bool answered;
     cella_status failed;
+    struct cella_job publishing; /* on its way to the disk while its context is not NULL */
+    cella_status published;
+    uint64_t replaced;
+    bool deserted; /* the stream ended meanwhile */
 };
 
 struct cella_store {
     struct cella_store_folder folder;
+    struct cella_worker *worker;
     size_t transfers;
 };
 
@@ -123,27 +129,60 @@ static void on_data(struct cella_owner *owner, struct cella_view bytes)
     }
 }
 
+static struct cella_view id_of(const struct transfer *transfer)
+{
+    return cella_view_of(transfer->id, sizeof(transfer->id));
+}
+
+/* In the worker's thread. */
+static void publish(void *context)
+{
+    struct transfer *transfer = context;
+    transfer->published = cella_store_folder_publish(&transfer->store->folder, transfer->number, transfer->file,
+                                                     id_of(transfer), &transfer->replaced);
+}
+
+static void on_published(void *context)
+{
+    struct transfer *transfer = context;
+    struct cella_store_folder *folder = &transfer->store->folder;
+    transfer->publishing.context = NULL;
+    if (transfer->published == CELLA_OK) {
+        cella_store_folder_release(folder, transfer->replaced);
+        close(transfer->file);
+        transfer->file = -1;
+    }
+    if (transfer->deserted) {
+        /* Nobody was told that it is there, so nobody would ever ask for it. */
+        if (transfer->published == CELLA_OK) {
+            (void) !cella_store_folder_delete(folder, id_of(transfer));
+        }
+        free_transfer(transfer);
+    } else if (transfer->published == CELLA_OK) {
+        answer_transfer(transfer, CELLA_OK);
+    } else {
+        fail_put(transfer, transfer->published);
+    }
+}
+
 static void on_ended(struct cella_owner *owner)
 {
     struct transfer *transfer = (struct transfer *) owner;
-    if (transfer->direction == DIRECTION_GET || transfer->answered) {
-        return;
+    if (transfer->direction == DIRECTION_PUT && !transfer->answered) {
+        transfer->publishing = (struct cella_job){ .run = publish, .done = on_published, .context = transfer };
+        cella_worker_give(transfer->store->worker, &transfer->publishing);
     }
-    cella_status status = cella_store_folder_publish(&transfer->store->folder, transfer->number, transfer->file,
-                                                     cella_view_of(transfer->id, sizeof(transfer->id)));
-    if (status != CELLA_OK) {
-        fail_put(transfer, status);
-        return;
-    }
-    close(transfer->file);
-    transfer->file = -1;
-    answer_transfer(transfer, CELLA_OK);
 }
 
 static void on_closed(struct cella_owner *owner, cella_status status)
 {
+    struct transfer *transfer = (struct transfer *) owner;
     (void) status;
-    free_transfer((struct transfer *) owner);
+    if (transfer->publishing.context != NULL) {
+        transfer->deserted = true;
+    } else {
+        free_transfer(transfer);
+    }
 }
 
 /* ---- GET ---- */
@@ -296,6 +335,7 @@ cella_status cella_store_open(int state, uint64_t max_bytes, struct cella_store 
         return CELLA_NO_MEMORY;
     }
     cella_status status = cella_store_folder_open(state, max_bytes, &store->folder);
+    status = status == CELLA_OK ? cella_worker_new(&store->worker) : status;
     if (status != CELLA_OK) {
         cella_store_free(store);
         return status;
@@ -307,7 +347,18 @@ cella_status cella_store_open(int state, uint64_t max_bytes, struct cella_store 
 void cella_store_free(struct cella_store *store)
 {
     if (store != NULL) {
+        cella_worker_free(store->worker);
         cella_store_folder_close(&store->folder);
         free(store);
     }
+}
+
+int cella_store_descriptor(const struct cella_store *store)
+{
+    return cella_worker_descriptor(store->worker);
+}
+
+void cella_store_proceed(struct cella_store *store)
+{
+    cella_worker_collect(store->worker);
 }

@@ -7,7 +7,7 @@
  * trusted.
  *
  * An object appears under its name when it is complete and on disk, or not at all. Memory does not grow with the
- * size of objects.
+ * size of objects. A thread of the store's own waits for the disk, so that nobody else does.
  */
 
 #include "host/links.h"
@@ -24,8 +24,12 @@ struct cella_store;
  * CELLA_SYSTEM_FAILED  errno says why; CELLA_NO_MEMORY
  */
 CELLA_MUST_USE cella_status cella_store_open(int state, uint64_t max_bytes, struct cella_store **out);
-/* Every transfer has to be over: close the links first. */
+/* Every link has to be closed before. Waits for what is on its way to the disk. */
 void cella_store_free(struct cella_store *store);
+
+/* Readable when something has reached the disk: call proceed then, in the event loop. */
+int cella_store_descriptor(const struct cella_store *store);
+void cella_store_proceed(struct cella_store *store);
 
 /* Serve a PUT, GET or DELETE stream that an enclave program opened. False when it is none of these. */
 bool cella_store_serve(struct cella_store *store, struct cella_peer *peer, struct cella_stream *stream,

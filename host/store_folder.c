@@ -119,14 +119,15 @@ cella_status cella_store_folder_reserve(struct cella_store_folder *folder, uint6
     return CELLA_OK;
 }
 
-/* The object's size goes out of the sum when it is deleted or replaced. */
-static void forget_size(struct cella_store_folder *folder, const char *name)
+void cella_store_folder_release(struct cella_store_folder *folder, uint64_t size)
+{
+    folder->used -= size < folder->used ? size : folder->used;
+}
+
+static uint64_t size_of(const struct cella_store_folder *folder, const char *name)
 {
     struct stat facts;
-    if (fstatat(folder->folder, name, &facts, AT_SYMLINK_NOFOLLOW) == 0) {
-        uint64_t size = (uint64_t) facts.st_size;
-        folder->used -= size < folder->used ? size : folder->used;
-    }
+    return fstatat(folder->folder, name, &facts, AT_SYMLINK_NOFOLLOW) == 0 ? (uint64_t) facts.st_size : 0;
 }
 
 static cella_status sync_folder(const struct cella_store_folder *folder, const char *name)
@@ -140,8 +141,8 @@ static cella_status sync_folder(const struct cella_store_folder *folder, const c
     return result == 0 ? CELLA_OK : CELLA_STORE_FAILED;
 }
 
-cella_status cella_store_folder_publish(struct cella_store_folder *folder, uint64_t number, int file,
-                                        struct cella_view id)
+cella_status cella_store_folder_publish(const struct cella_store_folder *folder, uint64_t number, int file,
+                                        struct cella_view id, uint64_t *replaced)
 {
     char from[NAME_MAX_SIZE];
     char to[NAME_MAX_SIZE];
@@ -155,7 +156,7 @@ cella_status cella_store_folder_publish(struct cella_store_folder *folder, uint6
     if (mkdirat(folder->folder, parent, 0700) != 0 && errno != EEXIST) {
         return status_of_errno();
     }
-    forget_size(folder, to);
+    *replaced = size_of(folder, to);
     if (renameat(folder->folder, from, folder->folder, to) != 0) {
         return status_of_errno();
     }
@@ -172,7 +173,7 @@ void cella_store_folder_discard(struct cella_store_folder *folder, uint64_t numb
     temporary_name(number, name);
     close(file);
     (void) unlinkat(folder->folder, name, 0);
-    folder->used -= size < folder->used ? size : folder->used;
+    cella_store_folder_release(folder, size);
 }
 
 cella_status cella_store_folder_find(const struct cella_store_folder *folder, struct cella_view id, int *file,
@@ -198,12 +199,10 @@ cella_status cella_store_folder_delete(struct cella_store_folder *folder, struct
 {
     char name[NAME_MAX_SIZE];
     object_name(id, name);
-    struct stat facts;
-    bool there = fstatat(folder->folder, name, &facts, AT_SYMLINK_NOFOLLOW) == 0;
+    uint64_t size = size_of(folder, name);
     if (unlinkat(folder->folder, name, 0) != 0) {
         return errno == ENOENT ? CELLA_OBJECT_MISSING : CELLA_STORE_FAILED;
     }
-    uint64_t size = there ? (uint64_t) facts.st_size : 0;
-    folder->used -= size < folder->used ? size : folder->used;
+    cella_store_folder_release(folder, size);
     return CELLA_OK;
 }

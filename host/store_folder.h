@@ -31,11 +31,18 @@ CELLA_MUST_USE cella_status cella_store_folder_create(struct cella_store_folder 
 CELLA_MUST_USE cella_status cella_store_folder_reserve(struct cella_store_folder *folder, uint64_t size);
 
 /*
- * Put a temporary file under its name, on disk. An older object of that name is replaced. The file stays open.
+ * Put a temporary file under its name, on disk. An older object of that name is replaced. The file stays open. Waits for
+ * the disk; may be called by another thread than everything else here, because it changes nothing in folder.
+ *
+ * replaced:  bytes of the older object, for cella_store_folder_release
+ *
  * CELLA_STORE_FAILED, CELLA_STORE_FULL: there is nothing under the name; discard the file
  */
-CELLA_MUST_USE cella_status cella_store_folder_publish(struct cella_store_folder *folder, uint64_t number, int file,
-                                                       struct cella_view id);
+CELLA_MUST_USE cella_status cella_store_folder_publish(const struct cella_store_folder *folder, uint64_t number,
+                                                       int file, struct cella_view id, uint64_t *replaced);
+
+/* These bytes are not there any more. */
+void cella_store_folder_release(struct cella_store_folder *folder, uint64_t size);
 
 /* Give up a temporary file for which size bytes were reserved. */
 void cella_store_folder_discard(struct cella_store_folder *folder, uint64_t number, int file, uint64_t size);

@@ -187,9 +187,10 @@ static PyObject *text_of(struct cella_view view)
     return PyUnicode_DecodeUTF8((const char *) view.data, (Py_ssize_t) view.size, "replace");
 }
 
-/* A dict of name to a read-only view of the mapped input, or to None. */
+/* A dict of name to a read-only view of the mapped input, to a stream's number and size, or to None. */
 static PyObject *make_inputs(const struct cella_received *received)
 {
+    Py_ssize_t stream = 0;
     PyObject *inputs = PyDict_New();
     for (size_t i = 0; inputs != NULL && i < received->task.input_count; i++) {
         struct cella_view content = received->inputs[i];
@@ -197,6 +198,8 @@ static PyObject *make_inputs(const struct cella_received *received)
         OWNED view = NULL;
         if (received->task.inputs[i].form == CELLA_INPUT_ABSENT) {
             view = Py_NewRef(Py_None);
+        } else if (received->task.inputs[i].form == CELLA_INPUT_STREAM) {
+            view = Py_BuildValue("(nK)", stream++, (unsigned long long) received->task.inputs[i].size);
         } else {
             /* An empty input has no mapping, and a memoryview wants an address. */
             const void *data = content.size == 0 ? "" : (const char *) content.data;

@@ -124,6 +124,77 @@ static PyObject *restart_output(PyObject *module, PyObject *argument)
     Py_RETURN_NONE;
 }
 
+/* The descriptor of a stream, or -1 with an exception. */
+static int stream_descriptor(PyObject *module, Py_ssize_t stream)
+{
+    const struct cella_received *received = &cell_of(module)->received;
+    if (stream < 0 || (size_t) stream >= received->stream_count) {
+        PyErr_SetString(PyExc_ValueError, "no such stream");
+        return -1;
+    }
+    return CELLA_CELL_OUTPUT_FD + (int) received->task.output_count + (int) stream;
+}
+
+/* Read what is there, or wait for it. 0 at the end, -1 with an exception: a signal's handler may raise one. */
+static Py_ssize_t read_some(int file, void *data, size_t size)
+{
+    for (;;) {
+        ssize_t count;
+        int error;
+        Py_BEGIN_ALLOW_THREADS
+        count = read(file, data, size);
+        error = errno;
+        Py_END_ALLOW_THREADS
+        if (count >= 0) {
+            return count;
+        }
+        if (error != EINTR) {
+            errno = error;
+            PyErr_SetFromErrno(PyExc_OSError);
+            return -1;
+        }
+        if (PyErr_CheckSignals() != 0) {
+            return -1;
+        }
+    }
+}
+
+static PyObject *receive_into(PyObject *module, PyObject *arguments)
+{
+    Py_ssize_t stream;
+    Py_buffer target;
+    if (!PyArg_ParseTuple(arguments, "nw*", &stream, &target)) {
+        return NULL;
+    }
+    int file = stream_descriptor(module, stream);
+    Py_ssize_t count = file < 0 ? -1 : read_some(file, target.buf, (size_t) target.len);
+    PyBuffer_Release(&target);
+    return count < 0 ? NULL : PyLong_FromSsize_t(count);
+}
+
+static PyObject *receive(PyObject *module, PyObject *arguments)
+{
+    Py_ssize_t stream;
+    Py_ssize_t size;
+    if (!PyArg_ParseTuple(arguments, "nn", &stream, &size)) {
+        return NULL;
+    }
+    int file = stream_descriptor(module, stream);
+    PyObject *bytes = file < 0 ? NULL : PyBytes_FromStringAndSize(NULL, size);
+    Py_ssize_t done = 0;
+    while (bytes != NULL && done < size) {
+        Py_ssize_t count = read_some(file, PyBytes_AS_STRING(bytes) + done, (size_t) (size - done));
+        if (count < 0) {
+            Py_CLEAR(bytes);
+        } else if (count == 0) {
+            (void) _PyBytes_Resize(&bytes, done);
+            break;
+        }
+        done += count;
+    }
+    return bytes;
+}
+
 static PyObject *peak_bytes(PyObject *module, PyObject *Py_UNUSED(nothing))
 {
     (void) module;
@@ -183,6 +254,8 @@ static PyMethodDef methods[] = {
     { "progress", progress, METH_VARARGS, NULL },
     { "write", write_output, METH_VARARGS, NULL },
     { "restart", restart_output, METH_O, NULL },
+    { "receive", receive, METH_VARARGS, NULL },
+    { "receive_into", receive_into, METH_VARARGS, NULL },
     { "builtins", cella_native_table, METH_NOARGS, NULL },
     { "call", cella_native_call, METH_VARARGS, NULL },
     { "peak_bytes", peak_bytes, METH_NOARGS, NULL },

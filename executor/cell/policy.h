@@ -13,7 +13,7 @@
  * The cell's socket to the monitor. Scripts can neither read, write nor close it: only sendto goes through it. A
  * power of two above every other descriptor, so that one bit tells it from the others.
  */
-#define CELLA_CELL_CONTROL_FD 64
+#define CELLA_CELL_CONTROL_FD 128
 
 /* The final policy, default kill. Source: docs/cells.md, system calls. */
 extern const struct cella_filter_table cella_policy_cell;

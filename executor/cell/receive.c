@@ -90,6 +90,16 @@ static cella_status map_input(int file, struct cella_view *out, uint64_t *total)
     return CELLA_OK;
 }
 
+static cella_status check_stream(int file)
+{
+    struct stat facts;
+    if (fstat(file, &facts) != 0) {
+        return CELLA_SYSTEM_FAILED;
+    }
+    bool readable = (fcntl(file, F_GETFL) & O_ACCMODE) == O_RDONLY;
+    return S_ISFIFO(facts.st_mode) && readable ? CELLA_OK : CELLA_BAD_FORMAT;
+}
+
 static size_t count_present(const struct cella_task *task)
 {
     size_t count = 0;
@@ -112,18 +122,22 @@ cella_status cella_receive_task(int control, struct cella_received *out)
     if (packet.count != 1 + present + out->task.output_count) {
         return CELLA_BAD_FORMAT;
     }
+    /* Outputs first, then streams: what stays open, in the order of its numbers. */
+    int kept[2 * CELLA_TASK_FILES_MAX];
+    size_t count = out->task.output_count;
+    memcpy(kept, packet.descriptors + 1 + present, count * sizeof(int));
     const int *next = packet.descriptors + 1;
     for (size_t i = 0; i < out->task.input_count; i++) {
         if (out->task.inputs[i].form == CELLA_INPUT_STREAM) {
-            return CELLA_BAD_FORMAT;
-        }
-        if (out->task.inputs[i].form == CELLA_INPUT_MEMORY) {
+            CELLA_TRY(check_stream(*next));
+            kept[count++] = *next++;
+        } else if (out->task.inputs[i].form == CELLA_INPUT_MEMORY) {
             CELLA_TRY(map_input(*next++, &out->inputs[i], &out->inputs_bytes));
         }
     }
-    int *outputs = packet.descriptors + 1 + present;
-    CELLA_TRY(cella_descriptors_place(outputs, out->task.output_count, CELLA_CELL_OUTPUT_FD));
-    int after = CELLA_CELL_OUTPUT_FD + (int) out->task.output_count;
+    out->stream_count = count - out->task.output_count;
+    CELLA_TRY(cella_descriptors_place(kept, count, CELLA_CELL_OUTPUT_FD));
+    int after = CELLA_CELL_OUTPUT_FD + (int) count;
     CELLA_TRY(cella_descriptors_close(after, CELLA_CELL_CONTROL_FD - 1));
     return cella_descriptors_close(CELLA_CELL_CONTROL_FD + 1, -1);
 }

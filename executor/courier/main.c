@@ -9,18 +9,30 @@
  * Exit status: 0 done, or the monitor closed the socket; 1 otherwise.
  */
 
+#include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/packet.h"
 #include "confine/program.h"
+#include "courier/fetch.h"
 #include "courier/message.h"
-#include "courier/transfer.h"
+#include "courier/store.h"
 
 #define OBJECT_SIZE 32U
 #define ASSOCIATED_DATA_SIZE 512U
 #define FILES_MAX 32U
+
+struct courier {
+    struct cella_line *line;
+    struct cella_fetch *fetches[FILES_MAX]; /* of FETCH, as long as they have something to do */
+    size_t fetch_count;
+    bool fetched; /* FETCH has come */
+    bool stored; /* STORE has come: it is the last message */
+};
 
 static cella_status read_key(struct cella_reader *reader, struct cella_secret *out)
 {
@@ -29,15 +41,15 @@ static cella_status read_key(struct cella_reader *reader, struct cella_secret *o
     return key.size == CELLA_SEALED_KEY_SIZE ? cella_secret_set(out, key) : CELLA_BAD_KEY;
 }
 
-static cella_status answer(enum cella_courier_kind kind, cella_status status, size_t index,
-                           const struct cella_bytes *more, const int *descriptors, size_t count)
+static cella_status answer(enum cella_courier_kind kind, cella_status status, size_t index, struct cella_view more,
+                           const int *descriptors, size_t count)
 {
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes message = { 0 };
     CELLA_TRY(cella_write_u8(&message, (uint8_t) kind));
     CELLA_TRY(cella_write_u32(&message, (uint32_t) status));
-    CELLA_TRY(cella_write_u16(&message, (uint16_t) index));
-    if (more != NULL && status == CELLA_OK) {
-        CELLA_TRY(cella_bytes_append(&message, cella_bytes_view(more)));
+    CELLA_TRY(cella_write_u16(&message, (uint16_t) (status == CELLA_OK ? 0 : index)));
+    if (status == CELLA_OK) {
+        CELLA_TRY(cella_bytes_append(&message, more));
     }
     return cella_packet_send(CELLA_COURIER_MONITOR_FD, cella_bytes_view(&message), descriptors,
                              status == CELLA_OK ? count : 0);
@@ -45,10 +57,17 @@ static cella_status answer(enum cella_courier_kind kind, cella_status status, si
 
 /* ---- FETCH ---- */
 
-static cella_status fetch_one(struct cella_transfer *transfer, struct cella_reader *reader, int *out)
+static void free_fetches(struct courier *courier)
 {
-    struct cella_transfer_input input = { 0 };
-    uint8_t form;
+    for (size_t i = 0; i < courier->fetch_count; i++) {
+        cella_fetch_free(courier->fetches[i]);
+    }
+    courier->fetch_count = 0;
+}
+
+static cella_status read_input(struct cella_reader *reader, struct cella_fetch **out)
+{
+    struct cella_fetch_input input = { 0 };
     CELLA_CLEANUP(cella_secret_clear) struct cella_secret key = { 0 };
     CELLA_TRY(cella_read_field(reader, OBJECT_SIZE, &input.object));
     CELLA_TRY(cella_read_u64(reader, &input.sealed_size));
@@ -56,86 +75,136 @@ static cella_status fetch_one(struct cella_transfer *transfer, struct cella_read
     CELLA_TRY(cella_read_view(reader, CELLA_SHA256_SIZE, &input.sha256));
     CELLA_TRY(read_key(reader, &key));
     CELLA_TRY(cella_read_field(reader, ASSOCIATED_DATA_SIZE, &input.associated_data));
-    CELLA_TRY(cella_read_u8(reader, &form));
-    if (form != CELLA_COURIER_MEMORY) {
-        return CELLA_BAD_FORMAT;
-    }
+    CELLA_TRY(cella_read_u8(reader, &input.form));
     input.key = key;
-    return cella_transfer_fetch(transfer, &input, out);
+    return cella_fetch_new(&input, out);
 }
 
-static cella_status fetch(struct cella_transfer *transfer, struct cella_reader *reader)
+/* Everything is prepared first; then memory files are filled one after the other, and only then streams begin. */
+static cella_status fetch_all(struct courier *courier, struct cella_reader *reader, size_t *blame)
 {
-    int descriptors[FILES_MAX];
     uint16_t count;
-    size_t done = 0;
     CELLA_TRY(cella_read_u16(reader, &count));
     if (count > FILES_MAX) {
         return CELLA_TOO_MANY;
     }
-    cella_status status = CELLA_OK;
-    while (done < count && status == CELLA_OK) {
-        status = fetch_one(transfer, reader, &descriptors[done]);
-        done += status == CELLA_OK ? 1 : 0;
+    for (*blame = 0; *blame < count; (*blame)++) {
+        CELLA_TRY(read_input(reader, &courier->fetches[*blame]));
+        courier->fetch_count++;
     }
-    status = status == CELLA_OK ? cella_reader_end(reader) : status;
-    cella_status sent = answer(CELLA_COURIER_FETCHED, status, done, NULL, descriptors, done);
-    for (size_t i = 0; i < done; i++) {
-        (void) close(descriptors[i]);
+    *blame = 0;
+    CELLA_TRY(cella_reader_end(reader));
+    for (size_t streams = 0; streams < 2; streams++) {
+        for (*blame = 0; *blame < count; (*blame)++) {
+            struct cella_fetch *fetch = courier->fetches[*blame];
+            if (cella_fetch_is_stream(fetch) == (streams == 1)) {
+                CELLA_TRY(cella_fetch_begin(fetch, courier->line));
+                CELLA_TRY(streams == 1 ? CELLA_OK : cella_fetch_complete(fetch));
+            }
+        }
+    }
+    return CELLA_OK;
+}
+
+static cella_status fetch(struct courier *courier, struct cella_reader *reader)
+{
+    int descriptors[FILES_MAX];
+    size_t blame = 0;
+    if (courier->fetched) {
+        return CELLA_BAD_FORMAT;
+    }
+    courier->fetched = true;
+    cella_status status = fetch_all(courier, reader, &blame);
+    for (size_t i = 0; i < courier->fetch_count; i++) {
+        descriptors[i] = cella_fetch_descriptor(courier->fetches[i]);
+    }
+    cella_status sent = answer(CELLA_COURIER_FETCHED, status, blame, (struct cella_view){ 0 }, descriptors,
+                               courier->fetch_count);
+    if (status != CELLA_OK) {
+        free_fetches(courier);
+    }
+    for (size_t i = 0; i < courier->fetch_count; i++) {
+        cella_fetch_handed_over(courier->fetches[i]);
     }
     return sent;
 }
 
+static cella_status deliver_streams(struct courier *courier)
+{
+    bool any = false;
+    size_t blame;
+    for (size_t i = 0; i < courier->fetch_count; i++) {
+        any = any || cella_fetch_is_stream(courier->fetches[i]);
+    }
+    cella_status status = CELLA_OK;
+    if (any) {
+        cella_status pumped = cella_fetch_pump(courier->line, courier->fetches, courier->fetch_count, &blame);
+        status = answer(CELLA_COURIER_STREAMED, pumped, blame, (struct cella_view){ 0 }, NULL, 0);
+    }
+    free_fetches(courier);
+    return status;
+}
+
 /* ---- STORE ---- */
 
-static cella_status store_one(struct cella_transfer *transfer, struct cella_reader *reader, int descriptor,
-                              struct cella_bytes *stored)
+static cella_status read_output(struct cella_reader *reader, struct cella_store_output *out)
 {
-    struct cella_transfer_output output = { 0 };
-    uint8_t sha256[CELLA_SHA256_SIZE];
-    uint64_t sealed_size;
-    uint64_t plain_size;
     uint8_t padded;
-    CELLA_CLEANUP(cella_secret_clear) struct cella_secret key = { 0 };
-    CELLA_TRY(cella_read_field(reader, OBJECT_SIZE, &output.object));
-    CELLA_TRY(read_key(reader, &key));
-    CELLA_TRY(cella_read_field(reader, ASSOCIATED_DATA_SIZE, &output.associated_data));
-    CELLA_TRY(cella_read_u64(reader, &output.most));
+    CELLA_TRY(cella_read_field(reader, OBJECT_SIZE, &out->object));
+    CELLA_TRY(read_key(reader, &out->key));
+    CELLA_TRY(cella_read_field(reader, ASSOCIATED_DATA_SIZE, &out->associated_data));
+    CELLA_TRY(cella_read_u64(reader, &out->most));
     CELLA_TRY(cella_read_u8(reader, &padded));
-    if (padded != 0) {
-        return CELLA_BAD_FORMAT;
-    }
-    output.key = key;
-    CELLA_TRY(cella_transfer_store(transfer, &output, descriptor, sha256, &sealed_size, &plain_size));
-    CELLA_TRY(cella_bytes_append(stored, cella_view_of(sha256, sizeof(sha256))));
-    CELLA_TRY(cella_write_u64(stored, sealed_size));
-    return cella_write_u64(stored, plain_size);
+    out->padded = padded == 1;
+    return padded <= 1 ? CELLA_OK : CELLA_BAD_FORMAT;
+}
+
+static void clear_output(struct cella_store_output *output)
+{
+    cella_secret_clear(&output->key);
+}
+
+static cella_status store_one(struct courier *courier, struct cella_reader *reader, int file, struct cella_bytes *more)
+{
+    CELLA_CLEANUP(clear_output) struct cella_store_output output = { .padded = false };
+    struct cella_stored stored;
+    CELLA_TRY(read_output(reader, &output));
+    CELLA_TRY(cella_store_output(courier->line, &output, file, &stored));
+    CELLA_TRY(cella_bytes_append(more, cella_view_of(stored.sha256, sizeof(stored.sha256))));
+    CELLA_TRY(cella_write_u64(more, stored.sealed_size));
+    return cella_write_u64(more, stored.plain_size);
 }
 
 /* Nothing of a failed task stays behind: delete the first count outputs of the message. */
-static void delete_stored(struct cella_transfer *transfer, struct cella_reader reader, size_t count)
+static void delete_stored(struct courier *courier, struct cella_reader reader, size_t count)
 {
+    cella_line_forget_monitor(courier->line, CELLA_COURIER_TIDY_MS / 2);
     for (size_t i = 0; i < count; i++) {
-        struct cella_view object;
-        struct cella_view skipped;
-        uint64_t most;
-        uint8_t padded;
-        if (cella_read_field(&reader, OBJECT_SIZE, &object) != CELLA_OK ||
-            cella_read_field(&reader, CELLA_SEALED_KEY_SIZE, &skipped) != CELLA_OK ||
-            cella_read_field(&reader, ASSOCIATED_DATA_SIZE, &skipped) != CELLA_OK ||
-            cella_read_u64(&reader, &most) != CELLA_OK || cella_read_u8(&reader, &padded) != CELLA_OK) {
+        CELLA_CLEANUP(clear_output) struct cella_store_output output = { .padded = false };
+        if (read_output(&reader, &output) != CELLA_OK) {
             return;
         }
-        cella_transfer_delete(transfer, object);
+        cella_store_delete(courier->line, output.object);
     }
 }
 
-static cella_status store(struct cella_transfer *transfer, struct cella_reader *reader,
-                          const struct cella_packet *packet)
+/* Wait for the monitor to close the socket. Whether it had read everything: the kernel resets the socket otherwise. */
+static bool was_read(void)
+{
+    uint8_t nothing;
+    ssize_t count;
+    do {
+        count = recv(CELLA_COURIER_MONITOR_FD, &nothing, sizeof(nothing), 0);
+    } while (count < 0 && errno == EINTR);
+    return count == 0;
+}
+
+static cella_status store(struct courier *courier, struct cella_reader *reader, const struct cella_packet *packet)
 {
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes stored = { 0 };
     uint16_t count;
     size_t done = 0;
+    courier->stored = true;
     CELLA_TRY(cella_read_u16(reader, &count));
     if (count > FILES_MAX || count != packet->descriptor_count) {
         return CELLA_BAD_FORMAT;
@@ -143,34 +212,41 @@ static cella_status store(struct cella_transfer *transfer, struct cella_reader *
     cella_status status = CELLA_OK;
     const struct cella_reader first = *reader;
     while (done < count && status == CELLA_OK) {
-        status = store_one(transfer, reader, packet->descriptors[done], &stored);
+        status = store_one(courier, reader, packet->descriptors[done], &stored);
         done += status == CELLA_OK ? 1 : 0;
     }
     status = status == CELLA_OK ? cella_reader_end(reader) : status;
     if (status != CELLA_OK) {
-        delete_stored(transfer, first, done);
+        /* The one that failed, too: the host may have had all of it when its answer was lost. */
+        delete_stored(courier, first, done < count ? done + 1 : done);
     }
-    return answer(CELLA_COURIER_STORED, status, done, &stored, NULL, 0);
+    cella_status sent = answer(CELLA_COURIER_STORED, status, done, cella_bytes_view(&stored), NULL, 0);
+    if (status == CELLA_OK && (sent != CELLA_OK || !was_read())) {
+        delete_stored(courier, first, count);
+    }
+    return sent;
 }
 
 /* ---- life ---- */
 
-static cella_status handle(struct cella_transfer *transfer, const struct cella_packet *packet, bool *over)
+static cella_status handle(struct courier *courier, const struct cella_packet *packet)
 {
     struct cella_reader reader = cella_reader_of(packet->message);
     uint8_t kind;
     CELLA_TRY(cella_read_u8(&reader, &kind));
-    if (kind == CELLA_COURIER_FETCH) {
-        return fetch(transfer, &reader);
+    switch (kind) {
+    case CELLA_COURIER_FETCH:
+        return fetch(courier, &reader);
+    case CELLA_COURIER_STORE:
+        return store(courier, &reader, packet);
+    default:
+        return CELLA_BAD_FORMAT;
     }
-    *over = true;
-    return kind == CELLA_COURIER_STORE ? store(transfer, &reader, packet) : CELLA_BAD_FORMAT;
 }
 
-static cella_status serve(struct cella_transfer *transfer, uint8_t *buffer)
+static cella_status serve(struct courier *courier, uint8_t *buffer)
 {
-    bool over = false;
-    while (!over) {
+    while (!courier->stored) {
         struct cella_packet packet;
         cella_status status =
             cella_packet_receive(CELLA_COURIER_MONITOR_FD, buffer, CELLA_COURIER_MESSAGE_MAX, &packet);
@@ -178,31 +254,34 @@ static cella_status serve(struct cella_transfer *transfer, uint8_t *buffer)
             return CELLA_OK;
         }
         CELLA_TRY(status);
-        status = handle(transfer, &packet, &over);
+        status = handle(courier, &packet);
         cella_wipe(buffer, CELLA_COURIER_MESSAGE_MAX); /* it held keys */
         cella_packet_close(&packet);
         CELLA_TRY(status);
+        CELLA_TRY(deliver_streams(courier));
     }
     return CELLA_OK;
 }
 
 static cella_status run(int argc, char **argv)
 {
-    struct cella_transfer *transfer = NULL;
+    struct courier courier = { .line = NULL };
     uint8_t *buffer = malloc(CELLA_COURIER_MESSAGE_MAX);
     if (buffer == NULL || fcntl(CELLA_COURIER_LINK_FD, F_SETFL, O_NONBLOCK) != 0) {
         free(buffer);
         return CELLA_SYSTEM_FAILED;
     }
-    cella_status status = cella_transfer_new(CELLA_COURIER_LINK_FD, CELLA_COURIER_MONITOR_FD, &transfer);
+    cella_status status = cella_line_new(CELLA_COURIER_LINK_FD, CELLA_COURIER_MONITOR_FD, &courier.line);
     status = status == CELLA_OK ? cella_confine_main(&cella_confine_courier, argc, argv) : status;
-    status = status == CELLA_OK ? serve(transfer, buffer) : status;
-    cella_transfer_free(transfer);
+    status = status == CELLA_OK ? serve(&courier, buffer) : status;
+    free_fetches(&courier);
+    cella_line_free(courier.line);
     free(buffer);
     return status;
 }
 
 int main(int argc, char **argv)
 {
+    signal(SIGPIPE, SIG_IGN);
     return run(argc, argv) == CELLA_OK ? 0 : 1;
 }

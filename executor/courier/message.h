@@ -5,15 +5,25 @@
  * What the monitor tells a courier. A courier is started before it is needed, moves the data of one task and exits. One
  * SOCK_SEQPACKET socket; the first byte of a packet is its kind.
  *
- *   -> FETCH    u16 count, each: field object id, u64 sealed size, u32 segment size, digest (32), field key (32),
- *               field associated data, u8 form (CELLA_COURIER_MEMORY)
- *   <- FETCHED  u32 status, u16 index of the input to blame; on success the descriptors of sealed memfds, in order
- *   -> STORE    u16 count, each: field object id, field key (32), field associated data, u64 plain bytes at most, u8 padded (0);
- *               descriptors: the output memfds, in order
- *   <- STORED   u32 status, u16 index to blame; on success for each: digest (32), u64 sealed size, u64 plain size
+ *   -> FETCH     u16 count, each: field object id, u64 sealed size, u32 segment size, digest (32), field key (32),
+ *                field associated data, u8 form (CELLA_COURIER_MEMORY or CELLA_COURIER_STREAM)
+ *   <- FETCHED   u32 status, u16 index of the input to blame; on success descriptors, in order: a sealed memory file,
+ *                or the read end of a pipe. All memory files are complete and verified then.
+ *   <- STREAMED  u32 status, u16 index to blame; after FETCHED when there are streams. OK: each was delivered to the
+ *                end, or to a reader that went away before, and had its registered size and digest. Not OK: no pipe
+ *                was closed before this packet was sent, so that it is there when the cell sees its stream end early.
+ *   -> STORE     u16 count, each: field object id, field key (32), field associated data, u64 plain bytes at most,
+ *                u8 padded (1: zero bytes are appended up to the size class, base/padding.h);
+ *                descriptors: the output memfds, in order. They are used up.
+ *   <- STORED    u32 status, u16 index to blame; on success for each: digest (32), u64 sealed size, u64 plain size
+ *                (without padding)
  *
- * FETCH and STORE come at most once each, in this order; either may be left out. STORE carries keys of its own, made
- * by the monitor. After STORED, or when the socket closes, the courier exits.
+ * FETCH and STORE come at most once each, in this order; either may be left out. While streams are under way the
+ * courier reads no message: STORE comes after STREAMED. STORE carries keys of its own, made by the monitor.
+ *
+ * The courier exits when the socket closes. Closed before STORED was read: the task has no outputs after all, and the
+ * courier deletes what it stored. So whoever wants that must let it: close the socket, and kill the courier only when
+ * it is not gone after CELLA_COURIER_TIDY_MS.
  */
 
 #include "base/wire.h"

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import builtins
+import contextlib
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,7 +65,11 @@ class LocalRun:
 
 
 def run_local(
-    script: Script, inputs: Mapping[str, Source], outputs: Sequence[str], arguments: Mapping[str, Any]
+    script: Script,
+    inputs: Mapping[str, Source],
+    outputs: Sequence[str],
+    arguments: Mapping[str, Any],
+    streams: Collection[str] = (),
 ) -> LocalRun:
     """Run a script in this process.
 
@@ -76,6 +81,7 @@ def run_local(
         inputs: name -> path, bytes or array.
         outputs: names.
         arguments: name -> JSON value.
+        streams: those of the inputs that can be read once and forward only, as in a cell.
 
     Raises:
         ScriptError, ArgumentError, LimitError: as a task would.
@@ -90,16 +96,26 @@ def run_local(
     from .runtime import _runner, files
 
     given = json.loads(write_json(dict(arguments), "arguments"))
-    sources = {}
-    for name, source in inputs.items():
-        with open_source(source, name) as file:
-            sources[name] = files.Input(name, file.read())
     targets = {name: files.Output(name, LOCAL_OUTPUT_BYTES) for name in outputs}
-    outcome = _runner.run(script.source.encode("utf-8"), script.entry, given, sources, targets, LOCAL_RESULT_BYTES)
+    with contextlib.ExitStack() as opened:
+        sources = {}
+        for name, source in inputs.items():
+            sources[name] = _input_of(name, opened.enter_context(open_source(source, name)), name in streams)
+        outcome = _runner.run(script.source.encode("utf-8"), script.entry, given, sources, targets, LOCAL_RESULT_BYTES)
     if outcome.status != "OK":
         raise _failure(script, outcome)
     made = {name: LocalOutput(name, target.getvalue()) for name, target in targets.items()}
     return LocalRun(json.loads(outcome.result) if outcome.result else "", made)
+
+
+def _input_of(name: str, file: Any, stream: bool) -> Any:
+    from .runtime import files, streams
+
+    if not stream:
+        return files.Input(name, file.read())
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    return streams.StreamInput(name, size, file)
 
 
 def _failure(script: Script, outcome: Any) -> _native.CellaError:

@@ -26,6 +26,7 @@ SUBJECTS = {
     "speed": "Python inside a cell: /usr/bin/python3",
     "sealed": "sealed files: OpenSSL in memory, age from file to file",
     "echo": "the echo task: bare TLS, ssh",
+    "data": "much data up, through a task and down: age and its pipe",
     "memory": "resident memory of each program",
     "connect": "a new attested connection: a plain TLS connection",
 }

@@ -182,7 +182,7 @@ def main(out):
     return there
 """
     report = zygote.run(source, inputs={}, outputs=["out"])
-    assert report.result == {"0": "0o20000", "1": "0o20000", "2": "0o20000", "3": "0o100000", "64": "0o140000"}
+    assert report.result == {"0": "0o20000", "1": "0o20000", "2": "0o20000", "3": "0o100000", "128": "0o140000"}
 
 
 def test_the_environment_is_empty(zygote):

@@ -139,7 +139,7 @@ def test_a_malformed_task_is_an_error(zygote, text):
 
 
 def test_descriptors_that_do_not_fit_the_task(zygote):
-    text = task_text(PYTHON, "main", b"def main(a): pass", b"{}", Limits(), [("a", True)], [])
+    text = task_text(PYTHON, "main", b"def main(a): pass", b"{}", Limits(), [("a", 1, 0)], [])
     for count in (0, 2):
         cell = zygote.take()
         files = [memory_file(text)] + [memory_file(b"") for _ in range(count)]

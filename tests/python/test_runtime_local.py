@@ -36,7 +36,7 @@ def test_it_needs_nothing_native(runtime):
                                     "progress"}
 
 
-@pytest.mark.parametrize("name", ["files", "reporting", "builtins", "_result", "_failure", "_runner", "_teaclave"])
+@pytest.mark.parametrize("name", ["files", "reporting", "builtins", "_result", "_failure", "_runner", "_teaclave", "streams"])
 def test_examples(runtime, name):
     results = doctest.testmod(importlib.import_module(f"cella_runtime.{name}"))
     assert results.failed == 0

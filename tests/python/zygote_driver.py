@@ -13,6 +13,7 @@ import signal
 import socket
 import struct
 import subprocess
+import threading
 import time
 from waiting import ready
 
@@ -72,14 +73,14 @@ def _field(data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + data
 
 
-def task_text(kind: int, entry: str, source: bytes, arguments: bytes, limits: Limits, inputs: list[tuple[str, bool]],
+def task_text(kind: int, entry: str, source: bytes, arguments: bytes, limits: Limits, inputs: list[tuple[str, int, int]],
               outputs: list[str], clock: int = 0) -> bytes:
     """The content of a task's memory file."""
     parts = [struct.pack(">IB", 2, kind), _field(entry.encode()), _field(source), _field(arguments),
              struct.pack(">IIQQIII", limits.cpu_s, limits.wall_s, limits.memory_bytes, limits.output_bytes,
                          limits.result_bytes, limits.log_bytes, limits.threads),
              struct.pack(">BH", clock, len(inputs))]
-    parts += [_field(name.encode()) + struct.pack(">BQ", form, 0) for name, form in inputs]
+    parts += [_field(name.encode()) + struct.pack(">BQ", form, size) for name, form, size in inputs]
     parts += [struct.pack(">H", len(outputs))] + [_field(name.encode()) for name in outputs]
     return b"".join(parts)
 
@@ -93,6 +94,48 @@ def memory_file(content: bytes, seal: bool = True) -> int:
     if seal:
         fcntl.fcntl(file, 1033, _SEALS)  # F_ADD_SEALS
     return file
+
+
+@dataclasses.dataclass
+class Streamed:
+    """An input that is a stream.
+
+    Attributes:
+        content: what comes through the pipe.
+        size: what is announced; None: what comes.
+        pause: seconds between blocks.
+        end: whether the pipe is closed at the end.
+    """
+
+    content: bytes
+    size: int | None = None
+    block: int = 65536
+    pause: float = 0.0
+    end: bool = True
+
+    def open(self) -> int:
+        """The read end of a pipe into which a thread writes."""
+        reader, writer = os.pipe2(os.O_CLOEXEC)
+        threading.Thread(target=self._write, args=(writer,), daemon=True).start()
+        return reader
+
+    def _write(self, writer: int) -> None:
+        try:
+            for at in range(0, len(self.content), self.block):
+                view = memoryview(self.content)[at:at + self.block]
+                while view:
+                    view = view[os.write(writer, view):]
+                time.sleep(self.pause)
+        except BrokenPipeError:
+            pass
+        if self.end:
+            os.close(writer)
+
+
+def _described(name: str, content: bytes | Streamed | None) -> tuple[str, int, int]:
+    if isinstance(content, Streamed):
+        return name, 2, len(content.content) if content.size is None else content.size
+    return name, int(content is not None), len(content or b"")
 
 
 class Cell:
@@ -209,7 +252,7 @@ class ZygoteDriver:
         return self.exits.pop(cell.number)
 
     def start(self, source: str | bytes, entry: str = "main", arguments: dict | str | None = None,
-              inputs: dict[str, bytes | None] | None = None, outputs: list[str] | None = None,
+              inputs: dict[str, bytes | Streamed | None] | None = None, outputs: list[str] | None = None,
               limits: Limits | None = None, kind: int = PYTHON, seal: bool = True, clock: int = 0) -> tuple[Cell, dict[str, int]]:
         """Send a task to a warm cell; return the cell and the outputs' memory files."""
         limits = limits or Limits()
@@ -218,9 +261,10 @@ class ZygoteDriver:
         text = arguments if isinstance(arguments, str) else json.dumps(arguments or {})
         source = source.encode() if isinstance(source, str) else source
         cell = self.take()
-        described = [(name, content is not None) for name, content in inputs.items()]
+        described = [_described(name, content) for name, content in inputs.items()]
         files = [memory_file(task_text(kind, entry, source, text.encode(), limits, described, outputs, clock))]
-        files += [memory_file(content, seal) for content in inputs.values() if content is not None]
+        files += [content.open() if isinstance(content, Streamed) else memory_file(content, seal)
+                  for content in inputs.values() if content is not None]
         targets = {name: memory_file(b"", seal=False) for name in outputs}
         cell.send(*files, *targets.values())
         for file in files:

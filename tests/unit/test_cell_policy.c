@@ -22,7 +22,7 @@ static void test_descriptor_numbers_leave_the_control_bit(void **state)
 {
     (void) state;
     assert_int_equal(CELLA_CELL_CONTROL_FD & (CELLA_CELL_CONTROL_FD - 1), 0);
-    assert_true(CELLA_CELL_OUTPUT_FD + (int) CELLA_TASK_FILES_MAX < CELLA_CELL_CONTROL_FD);
+    assert_true(CELLA_CELL_OUTPUT_FD + 2 * (int) CELLA_TASK_FILES_MAX < CELLA_CELL_CONTROL_FD);
 }
 
 static void test_answers(void **state)

@@ -44,7 +44,9 @@ static cella_status put(struct cella_store_folder *folder, size_t size)
         return status;
     }
     assert_int_equal(write(file, bytes, size), (ssize_t) size);
-    CELLA_TRY(cella_store_folder_publish(folder, number, file, id()));
+    uint64_t replaced;
+    CELLA_TRY(cella_store_folder_publish(folder, number, file, id(), &replaced));
+    cella_store_folder_release(folder, replaced);
     return close(file) == 0 ? CELLA_OK : CELLA_SYSTEM_FAILED;
 }
 

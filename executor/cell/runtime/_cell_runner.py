@@ -12,6 +12,7 @@ import _cell
 from . import _runner
 from ._failure import Outcome, Refused
 from .files import Input, Output
+from .streams import StreamInput
 
 _PYTHON = 1
 _NUMBERS = {
@@ -34,6 +35,26 @@ class _Sink:
 
     def restart(self) -> None:
         _cell.restart(self._index)
+
+
+class _Pipe:
+    """Reads a stream's bytes from the pipe behind it."""
+
+    def __init__(self, index: int) -> None:
+        self._index = index
+
+    def readinto(self, buffer: Any) -> int:
+        return _cell.receive_into(self._index, buffer)
+
+    def read(self, size: int) -> bytes:
+        return _cell.receive(self._index, size)
+
+
+def _input_of(name: str, content: memoryview | tuple[int, int] | None) -> Input | None:
+    """An input from what C hands in: its bytes, or a stream's number and size."""
+    if isinstance(content, tuple):
+        return StreamInput(name, content[1], _Pipe(content[0]))
+    return None if content is None else Input(name, content)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -67,9 +88,13 @@ def _run_builtin(entry: str, arguments: dict[str, Any], inputs: dict[str, Any], 
                  output_bytes: int) -> Outcome:
     targets = {output: _FIRST_OUTPUT + index for index, output in enumerate(outputs)}
     try:
-        status, text, _ = _cell.call(entry, arguments, inputs, targets)
+        sources = {name: _input_of(name, content).read() if isinstance(content, tuple) else content
+                   for name, content in inputs.items()}
+        status, text, _ = _cell.call(entry, arguments, sources, targets)
     except LookupError as error:
         return Outcome("BAD_ARGUMENT", message=str(error.args[0]))
+    except OSError as error:  # a stream that was not delivered completely
+        return Outcome("BUILTIN_FAILED", message=str(error))
     message = text.decode("utf-8", "replace")
     if status == 0:
         return Outcome("OK", json.dumps(message, ensure_ascii=False))
@@ -81,7 +106,7 @@ def _run_builtin(entry: str, arguments: dict[str, Any], inputs: dict[str, Any], 
     return Outcome(name, message=message)
 
 
-def run(kind: int, entry: str, source: bytes, arguments: bytes, inputs: dict[str, memoryview | None],
+def run(kind: int, entry: str, source: bytes, arguments: bytes, inputs: dict[str, memoryview | tuple[int, int] | None],
         outputs: list[str], memory_bytes: int, output_bytes: int, result_bytes: int) -> tuple:
     """Run a task; return (status number, line, result, exception, message, traceback), the texts as UTF-8."""
     def memory_error() -> str:
@@ -91,7 +116,7 @@ def run(kind: int, entry: str, source: bytes, arguments: bytes, inputs: dict[str
     try:
         values = _parse(arguments)
         if kind == _PYTHON:
-            files = {name: None if view is None else Input(name, view) for name, view in inputs.items()}
+            files = {name: _input_of(name, content) for name, content in inputs.items()}
             targets = {name: Output(name, output_bytes, _Sink(index)) for index, name in enumerate(outputs)}
             outcome = _runner.run(source, entry, values, files, targets, result_bytes, memory_error)
         else:

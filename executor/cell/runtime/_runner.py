@@ -53,8 +53,10 @@ def run(source: bytes, entry: str, arguments: Mapping[str, Any], inputs: Mapping
         return script_failed(error, "LIMIT_OUTPUT")
     except MemoryError as error:
         line = line_of(error)
+        said = str(error)
         _release(module, error)
-        return script_failed(error, "LIMIT_MEMORY", None if memory_error is None else memory_error())._replace(line=line)
+        sentence = None if memory_error is None else memory_error() + (f" ({said})" if said else "")
+        return script_failed(error, "LIMIT_MEMORY", sentence)._replace(line=line)
     except Cancelled as error:
         return script_failed(error, "CANCELLED" if was_asked() else "SCRIPT_FAILED")
     except BaseException as error:  # SystemExit and the like are failures too: the function did not return

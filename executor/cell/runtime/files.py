@@ -7,6 +7,7 @@ import csv as _csv
 import io
 import json as _json
 import math
+from _thread import allocate_lock
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -128,7 +129,7 @@ class Input(io.BufferedIOBase):
         Raises:
             UnicodeDecodeError: it is not text in this encoding.
         """
-        return str(self._view, encoding)
+        return str(self._content(), encoding)
 
     def csv(self, **options: Any) -> list[dict[str, str]]:
         """Return the rows below the header line, each as a dict of text.
@@ -146,6 +147,8 @@ class Input(io.BufferedIOBase):
         """
         try:
             return _json.loads(self.text("utf-8-sig"))
+        except io.UnsupportedOperation:
+            raise
         except ValueError as error:
             raise ValueError(f"input {self.name!r} is not JSON: {error}") from None
 
@@ -160,12 +163,13 @@ class Input(io.BufferedIOBase):
         """
         import numpy
 
-        head = bytes(self._view[:len(_NPY)])
+        view = memoryview(self._content())
+        head = bytes(view[:len(_NPY)])
         try:
             if head == _NPY:
-                return self._read_npy(numpy)
+                return self._read_npy(numpy, view)
             if head.startswith(_ZIP):
-                with numpy.load(io.BytesIO(self._view), allow_pickle=False) as arrays:
+                with numpy.load(io.BytesIO(view), allow_pickle=False) as arrays:
                     return {name: arrays[name] for name in arrays.files}
         except MemoryError:
             raise
@@ -173,8 +177,12 @@ class Input(io.BufferedIOBase):
             raise ValueError(f"input {self.name!r} is not a usable numpy file: {error}") from None
         raise ValueError(f"input {self.name!r} is not a numpy file (.npy or .npz)")
 
-    def _read_npy(self, numpy: Any) -> Any:
-        file = io.BytesIO(self._view[:65536 + 12])
+    def _content(self) -> Any:
+        """All bytes, wherever the position is."""
+        return self._view
+
+    def _read_npy(self, numpy: Any, view: memoryview) -> Any:
+        file = io.BytesIO(view[:65536 + 12])
         version = numpy.lib.format.read_magic(file)
         reader = {(1, 0): numpy.lib.format.read_array_header_1_0}.get(version, numpy.lib.format.read_array_header_2_0)
         shape, fortran, dtype = reader(file)
@@ -183,11 +191,11 @@ class Input(io.BufferedIOBase):
         if any(length < 0 for length in shape):
             raise ValueError("its shape has a negative length")
         count = math.prod(shape)
-        if self.size - file.tell() < count * dtype.itemsize:
+        if len(view) - file.tell() < count * dtype.itemsize:
             raise ValueError("it ends too early")
         if count == 0:
             return numpy.empty(shape, dtype)
-        flat = numpy.frombuffer(self._view, dtype, count, file.tell())
+        flat = numpy.frombuffer(view, dtype, count, file.tell())
         return flat.reshape(shape[::-1]).T if fortran else flat.reshape(shape)
 
     def _check_open(self) -> None:
@@ -200,7 +208,10 @@ class OutputLimitError(OSError):
 
 
 class Output(io.BufferedIOBase):
-    """One declared output: an ordinary binary file that can only be written.
+    """One declared output: an ordinary binary file that can only be written, from its beginning to its end.
+
+    It has one writer at a time: opening it with ``with`` while it is open that way is refused. Writes of several
+    threads do not mix, and come in the order in which they are made.
 
     Args:
         name: the declared name.
@@ -222,13 +233,19 @@ class Output(io.BufferedIOBase):
         self._memory = bytearray()
         self._size = 0
         self._used = False
+        self._entered = False
+        self._lock = allocate_lock()
 
     def __repr__(self) -> str:
         return f"<output {self.name!r}, {self._size} bytes so far>"
 
     def __enter__(self) -> Output:
+        if self._entered and not self.closed:
+            raise ValueError(f"output {self.name!r} is open in a with statement already; it has one writer at a time")
+        super().__enter__()
         self._used = True
-        return super().__enter__()
+        self._entered = True
+        return self
 
     @property
     def size(self) -> int:
@@ -264,24 +281,26 @@ class Output(io.BufferedIOBase):
             raise TypeError(f"output {self.name!r} takes bytes; for text use {self.name}.text(...)")
         view = memoryview(data)
         view = view.cast("B") if view.contiguous and view.nbytes else memoryview(view.tobytes())
-        self._used = True
-        if self._size + len(view) > self.limit:
-            raise OutputLimitError(
-                f"output {self.name!r} would have {self._size + len(view)} bytes; its limit is {self.limit}")
-        if self._sink is None:
-            self._memory += view
-        else:
-            self._sink.write(view)
-        self._size += len(view)
+        with self._lock:
+            self._used = True
+            if self._size + len(view) > self.limit:
+                raise OutputLimitError(
+                    f"output {self.name!r} would have {self._size + len(view)} bytes; its limit is {self.limit}")
+            if self._sink is None:
+                self._memory += view
+            else:
+                self._sink.write(view)
+            self._size += len(view)
         return len(view)
 
     def restart(self) -> None:
         """Forget what was written, and begin anew."""
-        if self._sink is not None:
-            self._sink.restart()
-        self._memory.clear()
-        self._size = 0
-        self._used = True
+        with self._lock:
+            if self._sink is not None:
+                self._sink.restart()
+            self._memory.clear()
+            self._size = 0
+            self._used = True
 
     def getvalue(self) -> bytes:
         """Return what was written, where the output is kept in memory."""
