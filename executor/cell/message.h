@@ -4,18 +4,20 @@
 /*
  * What cella-monitor says to a zygote and to its cells, and what they answer.
  *
- * A zygote has one SOCK_SEQPACKET socket to the monitor (descriptor CELLA_ZYGOTE_FD). For each warm cell it sends the
- * monitor that cell's own socket and pidfd; from then on monitor and cell talk directly and the zygote only reaps.
+ * A zygote has one SOCK_SEQPACKET socket to the monitor (descriptor CELLA_ZYGOTE_FD). For each cell it sends the
+ * monitor that cell's own socket and pidfd, right after the fork; from then on monitor and cell talk directly and the zygote only reaps.
  * Everything that arrives from a cell is hostile: the script has the socket's descriptor. All integers are
  * big-endian (base/wire.h); one packet is one message and begins with its kind.
  *
  * Zygote:
  *   -> SPAWN  u16 count, u8 warm             make that many more cells; warm 1: each warms up, 0: as fast as possible
  *   <- READY  u32 layers, field profile, field version   once, after preload ("3.11.2"; CELLA_LAYER_* bits in force)
- *   <- CELL   u64 cell; descriptors: socket, pidfd        a warm cell, pre-touched and waiting
+ *   <- CELL   u64 cell; descriptors: socket, pidfd        a cell was forked; it says HERE itself
  *   <- EXIT   u64 cell, u32 wait status, u64 user_us, u64 system_us, u64 peak_kib      a cell was reaped
  *
  * Cell:
+ *   <- HERE      u32 layers in force, u32 KiB of memory of its own; first message. The zygote has set SO_PASSCRED on the
+ *                monitor's end, so the kernel's credentials come with it: the cell's process id for the monitor
  *   -> TASK   no payload; descriptors: task memfd, inputs in order, outputs in order
  *   <- LOG       bytes of UTF-8
  *   <- PROGRESS  u16 fraction in 1/10000, then at most CELLA_PROGRESS_TEXT_MAX bytes of UTF-8
@@ -27,8 +29,10 @@
  * system call (SANDBOX_VIOLATION); SIGKILL that the monitor did not send is the CPU limit when user and system time
  * together come within a tenth of a second of cpu_s (LIMIT_CPU; the kernel counts that limit in clock ticks), else the
  * machine's or a control group's memory limit (LIMIT_MEMORY); anything else is CELL_DIED.
- * A cell whose socket the monitor closes before TASK ends by itself with status 0. EXIT for a cell that CELL never
- * announced: it died while warming up, so that one cell of a SPAWN is not coming.
+ * After ERROR or DONE a cell waits to be killed. Where the monitor sends SIGTERM, the script's main thread gets an exception
+ * (cella.Cancelled); when it lets it pass, the last message is ERROR with CANCELLED.
+ * A cell whose socket the monitor closes before TASK ends by itself with status 0. EXIT before HERE: it died while it
+ * boxed itself or warmed up.
  */
 
 #include "base/wire.h"
