@@ -6,6 +6,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#define LEFTOVER_MS 3000U /* for the processes of a killed host's executor to end */
+
 static cella_status watch_signals(struct cella_host *host)
 {
     static const struct {
@@ -66,6 +68,22 @@ static cella_status open_store(struct cella_host *host)
     return host->stored != NULL && event_add(host->stored, NULL) == 0 ? CELLA_OK : CELLA_NO_MEMORY;
 }
 
+/* What an earlier host left when it was killed goes first: its executor is gone, or about to. */
+static void find_groups(struct cella_host *host)
+{
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes mounts = { 0 };
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes own = { 0 };
+    if (cella_control_group_read_own(&mounts, &own) != CELLA_OK) {
+        cella_bytes_clear(&mounts);
+    }
+    cella_groups_open(&host->folder, cella_bytes_view(&mounts), cella_bytes_view(&own), &host->groups);
+    if (!cella_groups_remove(&host->groups, LEFTOVER_MS)) {
+        cella_log_write(host->log, CELLA_LOG_WARNING,
+                        "control groups of an earlier executor can not be removed; they are in the file %s/%s",
+                        host->folder.path, CELLA_GROUPS_RECORD);
+    }
+}
+
 static cella_status set_up(struct cella_host *host)
 {
     char blame[CELLA_HOST_BLAME_MAX];
@@ -81,6 +99,7 @@ static cella_status set_up(struct cella_host *host)
         return status;
     }
     CELLA_TRY(open_store(host));
+    find_groups(host);
     CELLA_TRY(watch_signals(host));
     CELLA_TRY(listen_for_clients(host));
     return cella_host_start_executor(host);

@@ -12,6 +12,7 @@
 #define RESTART_FIRST_S 1
 #define RESTART_MAX_S 30
 #define RESTART_CALM_S 60 /* an executor that ran so long is restarted without delay again */
+#define GROUPS_MS 200U    /* for the kernel to let go of an executor's control groups */
 #define EXIT_GRACE_S 5    /* from the end of the monitor's link to the end of its process */
 
 void cella_host_stop(struct cella_host *host, int exit_status)
@@ -145,6 +146,7 @@ cella_status cella_host_start_executor(struct cella_host *host)
     char blame[CELLA_HOST_BLAME_MAX];
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes configuration = { 0 };
     CELLA_TRY(write_configuration(host->config, &configuration));
+    cella_groups_make(&host->groups);
     const struct cella_launch launch = {
         .programs = host->config->programs,
         .argv = argv,
@@ -152,6 +154,7 @@ cella_status cella_host_start_executor(struct cella_host *host)
         .seed = cella_view_of(host->folder.seed, sizeof(host->folder.seed)),
         .charter = cella_bytes_view(&host->folder.charter),
         .configuration = cella_bytes_view(&configuration),
+        .groups = &host->groups,
     };
     cella_status status = cella_launch(&launch, &host->executor, blame);
     if (status != CELLA_OK) {
@@ -179,6 +182,8 @@ void cella_host_clear_executor(struct cella_host *host)
         host->voice = NULL;
     }
     cella_executor_clear(&host->executor);
+    /* It has been reaped, and as first process of its namespace it was the last one there. */
+    (void) cella_groups_remove(&host->groups, GROUPS_MS);
     event_del(host->timer);
 }
 

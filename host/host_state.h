@@ -29,6 +29,7 @@ struct cella_host {
     struct cella_store *store;
     struct cella_relay *relay;
     struct cella_links *links;
+    struct cella_groups groups;
     struct cella_executor executor;
     struct cella_log_lines lines;
     struct event *signals[SIGNAL_COUNT];

@@ -187,7 +187,12 @@ static cella_status confine_child(const struct cella_launch *launch, struct ends
     const struct rlimit no_core = { 0, 0 };
     *step = "waiting for the host";
     CELLA_TRY(pass_gate(ends));
-    CELLA_TRY(cella_view_enter(launch->programs, become_nobody, step));
+    /* Only now: the namespace begins at the group that the host has put this process into. */
+    *step = "a namespace of control groups";
+    if (unshare(CLONE_NEWCGROUP) != 0) {
+        return CELLA_SYSTEM_FAILED;
+    }
+    CELLA_TRY(cella_view_enter(launch->programs, launch->groups, become_nobody, step));
     *step = "binding to the host's life";
     CELLA_TRY(bind_to_parent(ends));
     *step = "arranging descriptors";
@@ -241,7 +246,8 @@ static cella_status write_maps(pid_t process)
 }
 
 /* Let the child go on and wait until it has become the monitor. */
-static cella_status follow_child(pid_t process, struct ends *ends, char blame[CELLA_HOST_BLAME_MAX])
+static cella_status follow_child(const struct cella_launch *launch, pid_t process, struct ends *ends,
+                                 char blame[CELLA_HOST_BLAME_MAX])
 {
     struct report report;
     close_one(&ends->report_outside);
@@ -249,6 +255,9 @@ static cella_status follow_child(pid_t process, struct ends *ends, char blame[CE
     if (write_maps(process) != CELLA_OK) {
         snprintf(blame, CELLA_HOST_BLAME_MAX, "mapping users: %s", strerror(errno));
         return CELLA_SYSTEM_FAILED;
+    }
+    if (launch->groups != NULL) {
+        cella_groups_enter(launch->groups, process);
     }
     if (write(ends->gate_outside, "g", 1) != 1) {
         return CELLA_SYSTEM_FAILED;
@@ -274,7 +283,7 @@ cella_status cella_launch(const struct cella_launch *launch, struct cella_execut
     snprintf(blame, CELLA_HOST_BLAME_MAX, "descriptors: %s", strerror(errno));
     CELLA_TRY(make_ends(launch, &executor, &ends));
     unsigned long namespaces =
-        CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
+        CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
     long process = syscall(SYS_clone, namespaces | SIGCHLD, NULL, NULL, NULL, 0UL);
     if (process < 0) {
         snprintf(blame, CELLA_HOST_BLAME_MAX, "new namespaces: %s; this machine must let %s make user namespaces",
@@ -285,7 +294,7 @@ cella_status cella_launch(const struct cella_launch *launch, struct cella_execut
         run_child(launch, &ends);
     }
     executor.process = (pid_t) process;
-    CELLA_TRY(follow_child(executor.process, &ends, blame));
+    CELLA_TRY(follow_child(launch, executor.process, &ends, blame));
     *out = executor;
     executor = (struct cella_executor){ 0, -1, -1, -1 };
     return CELLA_OK;

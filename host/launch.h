@@ -16,6 +16,7 @@
 
 #include "base/bytes.h"
 #include "host/config.h"
+#include "host/groups.h"
 
 /* Where the monitor finds what it was given; docs/protocol.md section 9. */
 #define CELLA_LAUNCH_LINK_FD 3
@@ -33,6 +34,7 @@ struct cella_launch {
     struct cella_view seed;
     struct cella_view charter;
     struct cella_view configuration;
+    const struct cella_groups *groups; /* NULL: the executor gets no control groups */
 };
 
 /* A running executor, or a zeroed object with every descriptor -1. */

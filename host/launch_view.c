@@ -16,6 +16,7 @@ enum kind {
     KIND_FOLDER, /* bound read-only; a link on the machine stays a link */
     KIND_FILE,
     KIND_DEVICE,
+    KIND_GROUP, /* a folder that stays writable */
 };
 
 struct place {
@@ -68,7 +69,7 @@ static cella_status make_parents(const char *path)
     return CELLA_OK;
 }
 
-static cella_status bind_read_only(int descriptor, const char *target, bool device)
+static cella_status bind_place(int descriptor, const char *target, enum kind kind)
 {
     char source[64];
     snprintf(source, sizeof(source), "/proc/self/fd/%d", descriptor);
@@ -76,7 +77,9 @@ static cella_status bind_read_only(int descriptor, const char *target, bool devi
         return CELLA_SYSTEM_FAILED;
     }
     struct mount_attr attributes = { 0 };
-    attributes.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | (device ? 0 : MOUNT_ATTR_NODEV);
+    attributes.attr_set = MOUNT_ATTR_NOSUID;
+    attributes.attr_set |= kind == KIND_GROUP ? MOUNT_ATTR_NOEXEC : MOUNT_ATTR_RDONLY;
+    attributes.attr_set |= kind == KIND_DEVICE ? 0 : MOUNT_ATTR_NODEV;
     return syscall(SYS_mount_setattr, AT_FDCWD, target, AT_RECURSIVE, &attributes, sizeof(attributes)) == 0
                ? CELLA_OK
                : CELLA_SYSTEM_FAILED;
@@ -93,7 +96,7 @@ static cella_status place_source(const struct place *place, const struct source 
     if (source->descriptor < 0) {
         return symlink(source->link, target) == 0 ? CELLA_OK : CELLA_SYSTEM_FAILED;
     }
-    if (place->kind == KIND_FOLDER) {
+    if (place->kind == KIND_FOLDER || place->kind == KIND_GROUP) {
         if (mkdir(target, 0755) != 0) {
             return CELLA_SYSTEM_FAILED;
         }
@@ -103,7 +106,7 @@ static cella_status place_source(const struct place *place, const struct source 
             return CELLA_SYSTEM_FAILED;
         }
     }
-    return bind_read_only(source->descriptor, target, place->kind == KIND_DEVICE);
+    return bind_place(source->descriptor, target, place->kind);
 }
 
 /* Any folder serves as mount point: everything that is needed from below it has been opened. */
@@ -139,15 +142,51 @@ static cella_status change_root(void)
                                                                                               : CELLA_SYSTEM_FAILED;
 }
 
-cella_status cella_view_enter(const char *programs, cella_status (*become_nobody)(void), const char **step)
+/* Version 2 has one hierarchy; version 1 has one for each controller, in the order of host/groups.h. */
+static const struct place *group_place(const struct cella_groups *groups, size_t index)
+{
+    static const struct place unified = { "/sys/fs/cgroup", KIND_GROUP, true };
+    static const struct place controllers[CELLA_GROUPS_MAX] = { { "/sys/fs/cgroup/memory", KIND_GROUP, true },
+                                                                { "/sys/fs/cgroup/pids", KIND_GROUP, true } };
+    return groups->version == 2 ? &unified : &controllers[index];
+}
+
+static void open_groups(const struct cella_groups *groups, struct source out[CELLA_GROUPS_MAX])
+{
+    char path[CELLA_CONTROL_GROUP_PATH_MAX];
+    for (size_t i = 0; i < CELLA_GROUPS_MAX; i++) {
+        bool there = groups != NULL && cella_groups_path(groups, i, path);
+        out[i].link[0] = '\0';
+        out[i].descriptor = there ? open(path, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+    }
+}
+
+static cella_status place_sources(const struct source *sources, const struct source *programs,
+                                  const struct cella_groups *groups, const struct source *group_sources)
 {
     static const struct place programs_place = { CELLA_VIEW_PROGRAMS, KIND_FOLDER, true };
+    for (size_t i = 0; i < PLACE_COUNT; i++) {
+        CELLA_TRY(place_source(&places[i], &sources[i]));
+    }
+    for (size_t i = 0; i < CELLA_GROUPS_MAX; i++) {
+        if (group_sources[i].descriptor >= 0) {
+            CELLA_TRY(place_source(group_place(groups, i), &group_sources[i]));
+        }
+    }
+    return place_source(&programs_place, programs);
+}
+
+cella_status cella_view_enter(const char *programs, const struct cella_groups *groups,
+                              cella_status (*become_nobody)(void), const char **step)
+{
     struct source sources[PLACE_COUNT];
     struct source programs_source = { .link = "" };
+    struct source group_sources[CELLA_GROUPS_MAX];
     *step = "opening what the executor needs";
     for (size_t i = 0; i < PLACE_COUNT; i++) {
         CELLA_TRY(open_source(&places[i], &sources[i]));
     }
+    open_groups(groups, group_sources);
     *step = "opening the folder of programs";
     programs_source.descriptor = open(programs, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (programs_source.descriptor < 0) {
@@ -161,10 +200,7 @@ cella_status cella_view_enter(const char *programs, cella_status (*become_nobody
     }
     CELLA_TRY(mount_root());
     *step = "mounting the programs and libraries";
-    for (size_t i = 0; i < PLACE_COUNT; i++) {
-        CELLA_TRY(place_source(&places[i], &sources[i]));
-    }
-    CELLA_TRY(place_source(&programs_place, &programs_source));
+    CELLA_TRY(place_sources(sources, &programs_source, groups, group_sources));
     *step = "mounting /proc";
     CELLA_TRY(mount_proc());
     *step = "changing the root";

@@ -89,14 +89,14 @@ cella_status cella_ready_trust_file(const struct cella_ready *ready, bool allow_
                         ready->charter, "\"\n\n"));
     CELLA_TRY(add_value(out,
                         "# The software root that may sign soft evidence, and the layers that must stand around a\n"
-                        "# script.\n"
+                        "# script. \"cgroup\" can be added: the kernel then holds each task to its memory.\n"
                         "[soft]\n"
                         "roots = [\"",
                         ready->root, "\"]\nlayers = ["));
     const char *before = "\"";
     for (unsigned int bit = 0; cella_layer_name(bit) != NULL; bit++) {
         bool required = (CELLA_LAYERS_REQUIRED >> bit & 1) != 0;
-        if (has_layer(ready, cella_layer_name(bit)) || (required && !allow_missing_layers)) {
+        if (required && (has_layer(ready, cella_layer_name(bit)) || !allow_missing_layers)) {
             CELLA_TRY(add_value(out, before, cella_layer_name(bit), "\""));
             before = ", \"";
         }

@@ -8,6 +8,7 @@
  *   soft_root.key  32 random bytes, 0600: the software root of this machine's soft evidence
  *   charter.json   the executor's charter; made once, then kept byte for byte
  *   store/         sealed objects (host/store.h)
+ *   groups         control groups of the running executor (host/groups.h)
  *   address        ADDR:PORT of the running host
  *   trust.toml     what a client needs to accept this executor
  */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/layers.h"
+#include "monitor/cgroups.h"
 #include "monitor/operation.h"
 #include "monitor/pool.h"
 
@@ -32,9 +33,10 @@ cella_status cella_operation_executor_info(struct cella_monitor *monitor, struct
     CELLA_TRY(cella_json_begin(call->args, "args", &call->error, &object));
     CELLA_TRY(cella_json_end(&object));
     cella_hex_encode(cella_view_of(monitor->measurement, sizeof(monitor->measurement)), measurement + 7);
-    call->reply = json_pack("{s:s, s:s, s:o, s:o, s:o, s:s}", "version", CELLA_VERSION, "executor",
+    call->reply = json_pack("{s:s, s:s, s:o, s:o, s:o, s:s, s:s}", "version", CELLA_VERSION, "executor",
                             cella_keyring_executor(monitor->keyring), "profiles", profiles_json(monitor), "layers",
                             cella_info_layers(cella_pool_layers(monitor->pool)), "limits",
-                            cella_spec_limits_json(&monitor->charter.limits), "measurement", measurement);
+                            cella_spec_limits_json(&monitor->charter.limits), "limits_tier",
+                            cella_cgroups_tier(monitor->cgroups), "measurement", measurement);
     return CELLA_OK;
 }

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/layers.h"
+#include "monitor/cgroups.h"
 #include "monitor/courier.h"
 #include "monitor/front.h"
 #include "monitor/pool.h"
@@ -226,6 +227,15 @@ static cella_status make_identity(struct cella_monitor *monitor)
     return cella_monitor_evidence(monitor, (struct cella_view){ 0 }, &monitor->evidence);
 }
 
+/* Before there is any other process: those that are there may have to be moved. */
+static cella_status open_groups(struct cella_monitor *monitor)
+{
+    uint32_t warm = monitor->config.pool * (uint32_t) monitor->config.profile_count;
+    CELLA_TRY(cella_cgroups_open(warm + monitor->config.concurrency, &monitor->cgroups));
+    cella_monitor_log(monitor, "limits of cells: %s", cella_cgroups_tier(monitor->cgroups));
+    return CELLA_OK;
+}
+
 /* Less than the charter says is still true to it: its limits are the most that may be asked for. */
 static void fit_limits(struct cella_monitor *monitor)
 {
@@ -251,6 +261,8 @@ static cella_status run(struct cella_monitor *monitor, struct reaper *reaper, co
     CELLA_TRY(start_link(monitor));
     fit_limits(monitor);
     CELLA_TRY(watch_children(reaper));
+    *step = "control groups";
+    CELLA_TRY(open_groups(monitor));
     /* Zygotes first: nothing that is secret exists yet, so nothing can be inherited by a cell. */
     *step = "starting the zygotes";
     CELLA_TRY(cella_runner_new(monitor, &monitor->runner));
@@ -274,6 +286,7 @@ static void stop(struct cella_monitor *monitor)
         flush_link(monitor);
     }
     cella_runner_free(monitor->runner);
+    cella_cgroups_free(monitor->cgroups);
     cella_front_free(monitor->front);
     cella_keyring_free(monitor->keyring);
     cella_secret_clear(&monitor->root_seed);

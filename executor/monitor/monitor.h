@@ -11,6 +11,7 @@
 #include "monitor/loop.h"
 #include "monitor/state.h"
 
+struct cella_cgroups;
 struct cella_front;
 struct cella_pool;
 struct cella_couriers;
@@ -47,6 +48,7 @@ struct cella_monitor {
     struct cella_watcher link_watcher;
     int door;
     struct cella_front *front;
+    struct cella_cgroups *cgroups;
     struct cella_pool *pool;
     struct cella_couriers *couriers;
     struct cella_runner *runner;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "monitor/cgroups.h"
 #include "monitor/zygote.h"
 
 #define READY_MS 60000
@@ -79,13 +80,14 @@ static bool zygote_ready(void *context, struct cella_zygote *zygote)
     struct place *place = context;
     uint32_t promised = place->pool->promised;
     /* Evidence names the layers that stood at the start: a zygote with fewer may not serve under it. */
-    if (place->coming != zygote || (zygote->layers & promised) != promised) {
+    uint32_t layers = zygote->layers | cella_cgroups_layers(place->pool->monitor->cgroups);
+    if (place->coming != zygote || (layers & promised) != promised) {
         return false;
     }
     retire(place->serving);
     place->serving = zygote;
     place->coming = NULL;
-    place->layers = zygote->layers;
+    place->layers = layers;
     memcpy(place->version, zygote->version, sizeof(place->version));
     place->restart_ms = RESTART_FIRST_MS;
     return true;

@@ -28,6 +28,7 @@ struct cella_warm_cell {
     int socket;
     int pidfd;
     pid_t pid; /* in the monitor's pid namespace; the kernel vouches for it */
+    uint32_t slot; /* its control group (cgroups.h); the pool gives it back */
 };
 
 /* How a cell ended. */

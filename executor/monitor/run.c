@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "monitor/cgroups.h"
 #include "monitor/child.h"
 
 struct cella_run *cella_run_new(struct cella_runner *runner, struct cella_task_record *task)
@@ -16,6 +17,7 @@ struct cella_run *cella_run_new(struct cella_runner *runner, struct cella_task_r
     run->task = task;
     run->cell.socket = -1;
     run->cell.pidfd = -1;
+    run->cell.slot = CELLA_CGROUPS_NO_SLOT;
     for (size_t i = 0; i < CELLA_TASK_FILES_MAX; i++) {
         run->inputs[i] = -1;
         run->outputs[i] = -1;

@@ -59,6 +59,7 @@ struct cella_run {
     uint64_t cpu_before_us;      /* what the cell had used before it got the task */
     uint64_t cpu_us;
     uint64_t peak_kib;
+    bool oom;                    /* the kernel killed the cell at its control group's limit */
     struct cella_watcher watcher;
     struct cella_timer deadline;
     struct cella_timer grace; /* of a cell that was asked to leave */

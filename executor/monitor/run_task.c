@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/packet.h"
+#include "monitor/cgroups.h"
 #include "monitor/child.h"
 
 /* A private function's package is opened for this run only, and must still have its hash. */
@@ -112,6 +113,15 @@ static cella_status make_outputs(struct cella_run *run)
     return CELLA_OK;
 }
 
+/* Outputs are memory files that the cell fills, so they count; each has a limit of its own. */
+static cella_status limit_group(const struct cella_monitor *monitor, const struct cella_run *run)
+{
+    const struct cella_task_limits *limits = &run->task->limits;
+    uint32_t threads = run->task->isolation.coarse_clock ? 0 : limits->threads;
+    return cella_cgroups_limit(monitor->cgroups, run->cell.slot,
+                               limits->memory_bytes + run->output_count * limits->output_bytes, threads);
+}
+
 cella_status cella_run_start_cell(struct cella_monitor *monitor, struct cella_run *run)
 {
     int descriptors[1 + 2 * CELLA_TASK_FILES_MAX];
@@ -127,6 +137,7 @@ cella_status cella_run_start_cell(struct cella_monitor *monitor, struct cella_ru
         descriptors[count++] = run->outputs[i];
     }
     const uint8_t kind = CELLA_CELL_TASK;
+    CELLA_TRY(limit_group(monitor, run));
     /* Warming up is not the task's. */
     run->cpu_before_us = 0;
     (void) cella_run_cpu_us(run, &run->cpu_before_us);

@@ -11,6 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "monitor/cgroups.h"
+
 #define CPU_SLACK_MS 250U /* the kernel counts in ticks and ends a little early */
 #define STATUS_MAX 4096U /* of /proc/<pid>/status: the memory figures stand in its first kilobyte */
 
@@ -48,6 +50,17 @@ static bool read_peak(pid_t pid, uint64_t *out)
     return *out > 0;
 }
 
+/* A control group knows better than the process: what the task took, without what the zygote had. */
+static bool ask_group(struct cella_run *run, uint64_t *out_peak_kib)
+{
+    uint64_t cpu_us;
+    uint64_t peak_bytes = 0;
+    const struct cella_monitor *monitor = cella_runner_monitor(run->runner);
+    cella_status status = cella_cgroups_usage(monitor->cgroups, run->cell.slot, &cpu_us, &peak_bytes, &run->oom);
+    *out_peak_kib = peak_bytes / 1024;
+    return status == CELLA_OK && peak_bytes > 0;
+}
+
 static uint64_t without_warming(const struct cella_run *run, uint64_t cpu_us)
 {
     return cpu_us > run->cpu_before_us ? cpu_us - run->cpu_before_us : 0;
@@ -57,7 +70,8 @@ bool cella_run_measure(struct cella_run *run)
 {
     uint64_t cpu_us;
     uint64_t peak_kib;
-    if (!cella_run_cpu_us(run, &cpu_us) || !read_peak(run->cell.pid, &peak_kib)) {
+    if (!cella_run_cpu_us(run, &cpu_us) ||
+        (!ask_group(run, &peak_kib) && !read_peak(run->cell.pid, &peak_kib))) {
         return false;
     }
     /* The number was the cell's all the time if the cell is not reaped even now. */
@@ -73,7 +87,9 @@ bool cella_run_measure(struct cella_run *run)
 static void measure_by_exit(struct cella_run *run)
 {
     run->cpu_us = without_warming(run, run->exit.user_us + run->exit.system_us);
-    run->peak_kib = run->exit.peak_kib;
+    if (!ask_group(run, &run->peak_kib)) {
+        run->peak_kib = run->exit.peak_kib;
+    }
     run->measured = true;
 }
 
@@ -151,7 +167,7 @@ static void name_cpu(struct cella_run *run)
 
 static void name_memory(struct cella_run *run)
 {
-    (void) snprintf(run->detail, sizeof(run->detail), "limit memory_bytes %llu; at most %llu KiB were resident",
+    (void) snprintf(run->detail, sizeof(run->detail), "limit memory_bytes %llu; used at most %llu KiB",
                     (unsigned long long) run->task->limits.memory_bytes, (unsigned long long) run->peak_kib);
 }
 
@@ -185,6 +201,10 @@ static cella_status judge_signal(struct cella_run *run, int signal_number)
     uint64_t cpu_ms = (run->exit.user_us + run->exit.system_us) / 1000;
     if (signal_number == SIGSYS) {
         return CELLA_SANDBOX_VIOLATION;
+    }
+    if (signal_number == SIGKILL && run->oom) {
+        name_memory(run);
+        return CELLA_LIMIT_MEMORY;
     }
     /* The kernel counts in ticks and ends a little early. */
     if (signal_number == SIGXCPU ||

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/packet.h"
+#include "monitor/cgroups.h"
 #include "monitor/child.h"
 
 #define READ_BATCH 32
@@ -22,6 +23,8 @@ static void kill_by(int pidfd)
 
 static void free_place(struct cella_waiting_cell *place)
 {
+    cella_cgroups_release(place->zygote->monitor->cgroups, place->cell.slot);
+    place->cell.slot = CELLA_CGROUPS_NO_SLOT;
     cella_loop_unwatch(place->zygote->monitor->loop, &place->watcher);
     cella_child_close(&place->cell.socket);
     cella_child_close(&place->cell.pidfd);
@@ -52,8 +55,9 @@ void cella_zygote_stop(struct cella_zygote *zygote)
     drop_waiting(zygote);
     /* Nobody will report the exits of its taken cells any more: say for each that it is gone. */
     while (zygote->taken_count > 0) {
-        uint64_t id = zygote->taken[--zygote->taken_count].id;
-        zygote->events->exited(zygote->exit_context, id, &gone);
+        const struct cella_taken_cell cell = zygote->taken[--zygote->taken_count];
+        zygote->events->exited(zygote->exit_context, cell.id, &gone);
+        cella_cgroups_release(zygote->monitor->cgroups, cell.slot);
     }
 }
 
@@ -74,6 +78,19 @@ static cella_status receive_ready(struct cella_zygote *zygote, struct cella_read
     zygote->version[version.size] = '\0';
     zygote->ready = true;
     return zygote->events->ready(zygote->context, zygote) ? CELLA_OK : CELLA_UNSAFE;
+}
+
+/* A cell that no control group takes in is not used; its exit frees the place. */
+static cella_status take_in(struct cella_waiting_cell *place, pid_t pid)
+{
+    struct cella_monitor *monitor = place->zygote->monitor;
+    if (cella_cgroups_place(monitor->cgroups, pid, &place->cell.slot) != CELLA_OK) {
+        cella_monitor_log(monitor, "a cell could not be put into its control group; it is ended");
+        kill_by(place->cell.pidfd);
+        return CELLA_OK;
+    }
+    place->cell.pid = pid;
+    return CELLA_OK;
 }
 
 /*
@@ -120,8 +137,7 @@ static cella_status read_here(struct cella_waiting_cell *place)
     cella_loop_unwatch(place->zygote->monitor->loop, &place->watcher);
     uint32_t bytes = kib > UINT32_MAX / 1024 ? UINT32_MAX : kib * 1024;
     place->zygote->cell_bytes = bytes > place->zygote->cell_bytes ? bytes : place->zygote->cell_bytes;
-    place->cell.pid = who.pid;
-    return CELLA_OK;
+    return take_in(place, who.pid);
 }
 
 static void cell_readable(void *context, uint32_t events)
@@ -162,6 +178,7 @@ static cella_status receive_cell(struct cella_zygote *zygote, struct cella_reade
         .number = number,
         .socket = packet->descriptors[0],
         .pidfd = packet->descriptors[1],
+        .slot = CELLA_CGROUPS_NO_SLOT,
     };
     packet->descriptor_count = 0;
     place->watcher.ready = cell_readable;
@@ -182,9 +199,10 @@ static void cell_gone(struct cella_zygote *zygote, uint64_t number, const struct
     }
     for (size_t i = 0; i < zygote->taken_count; i++) {
         if (zygote->taken[i].number == number) {
-            uint64_t id = zygote->taken[i].id;
+            const struct cella_taken_cell cell = zygote->taken[i];
             zygote->taken[i] = zygote->taken[--zygote->taken_count];
-            zygote->events->exited(zygote->exit_context, id, exit);
+            zygote->events->exited(zygote->exit_context, cell.id, exit); /* which still reads what the group counted */
+            cella_cgroups_release(zygote->monitor->cgroups, cell.slot);
             return;
         }
     }
@@ -257,6 +275,7 @@ cella_status cella_zygote_start(struct cella_zygote *zygote)
         zygote->waiting[i].zygote = zygote;
         zygote->waiting[i].cell.socket = -1;
         zygote->waiting[i].cell.pidfd = -1;
+        zygote->waiting[i].cell.slot = CELLA_CGROUPS_NO_SLOT;
     }
     (void) snprintf(path, sizeof(path), "%s/profiles/%s.json", monitor->config.programs, zygote->profile);
     CELLA_TRY(cella_child_socket(SOCK_SEQPACKET, &zygote->socket, &far));
@@ -316,7 +335,8 @@ cella_status cella_zygote_take(struct cella_zygote *zygote, struct cella_warm_ce
     *out = found->cell;
     found->cell.socket = -1;
     found->cell.pidfd = -1;
-    zygote->taken[zygote->taken_count++] = (struct cella_taken_cell){ out->id, out->number };
+    found->cell.slot = CELLA_CGROUPS_NO_SLOT;
+    zygote->taken[zygote->taken_count++] = (struct cella_taken_cell){ out->id, out->number, out->slot };
     zygote->served++;
     return CELLA_OK;
 }
@@ -325,6 +345,7 @@ bool cella_zygote_forget(struct cella_zygote *zygote, uint64_t id)
 {
     for (size_t i = 0; i < zygote->taken_count; i++) {
         if (zygote->taken[i].id == id) {
+            cella_cgroups_release(zygote->monitor->cgroups, zygote->taken[i].slot);
             zygote->taken[i] = zygote->taken[--zygote->taken_count];
             return true;
         }

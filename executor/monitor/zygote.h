@@ -31,6 +31,7 @@ struct cella_waiting_cell {
 struct cella_taken_cell {
     uint64_t id;
     uint64_t number;
+    uint32_t slot; /* its control group */
 };
 
 struct cella_zygote {

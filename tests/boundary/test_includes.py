@@ -20,6 +20,7 @@ ARROWS: dict[str, set[str]] = {
         "executor/base",
         "executor/courier/message.h",
         "executor/cell/message.h",
+        "executor/confine/cgroup.h",
     },
     "executor/front": {"executor/trust", "executor/base", "executor/confine", "executor/monitor/ask.h"},
     "executor/courier": {"executor/trust", "executor/base", "executor/confine"},

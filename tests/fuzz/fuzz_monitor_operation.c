@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "confine/cgroup.h"
+#include "monitor/cgroups.h"
 #include "monitor/operation.h"
 #include "monitor/runner.h"
 
@@ -73,6 +75,8 @@ static void furnish(struct harness *harness)
     monitor->charter.limits = cella_limits_default;
     monitor->loop = cella_loop_new();
     check(cella_keyring_new(&monitor->keyring));
+    struct cella_cgroup_home none = { NULL, -1, -1 };
+    check(cella_cgroups_new(&none, 0, &monitor->cgroups));
     check(cella_runner_new(monitor, &monitor->runner));
     check(cella_secret_random(&harness->seed, CELLA_ED25519_KEY_SIZE));
     (void) snprintf(enrol, sizeof(enrol),

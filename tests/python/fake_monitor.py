@@ -25,7 +25,13 @@ READY = {
 
 
 def view() -> bytes:
+    places = ["/sys/fs/cgroup", "/sys/fs/cgroup/memory", "/sys/fs/cgroup/pids"]
+    groups = [place for place in places if os.path.exists(place + "/cgroup.procs")]
+    limits = ["memory.max", "memory.limit_in_bytes", "pids.max", "cgroup.max.descendants"]
     tree = {
+        "sys": [where for where, _, _ in os.walk("/sys")],
+        "control_groups": groups,
+        "own_limits": [f"{one}/{name}" for one in groups for name in limits if os.access(f"{one}/{name}", os.W_OK)],
         "root": sorted(os.listdir("/")),
         "etc": sorted(os.listdir("/etc")),
         "dev": sorted(os.listdir("/dev")),

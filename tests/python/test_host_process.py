@@ -9,6 +9,7 @@ import socket
 import stat
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 from front_driver import programs
@@ -72,6 +73,12 @@ class Host:
             assert time.monotonic() < end, self.log()
             time.sleep(0.02)
 
+    def remove_groups(self) -> None:
+        """What a host that was killed has left, and the next one on its state folder would remove."""
+        record = Path(self.state) / "groups"
+        for group in record.read_text().split() if record.exists() else []:
+            os.rmdir(group)
+
     def wait_ready(self) -> None:
         end = time.monotonic() + 15
         while self.say(b"x", half_close=True) != b"x":
@@ -88,6 +95,7 @@ def host(tmp_path):
         host.process.terminate()
         assert host.process.wait(20) == 0, host.log()
     assert "Sanitizer" not in host.log()
+    host.remove_groups()
 
 
 def children(pid: int) -> list[int]:
@@ -194,9 +202,15 @@ def test_configuration_file(tmp_path):
 
 # ---- launch ----
 
+def groups_above(groups: list[str]) -> set[str]:
+    return {"/sys/fs/cgroup", *groups} if groups else set()
+
+
 def test_what_the_executor_sees(host):
     view = json.loads(host.say(b"VIEW"))
-    assert set(view["root"]) <= {"bin", "cella", "dev", "etc", "lib", "lib64", "proc", "usr"}
+    assert set(view["root"]) <= {"bin", "cella", "dev", "etc", "lib", "lib64", "proc", "sys", "usr"}
+    # Of the hierarchies of control groups, its own part alone, and not the limits of that.
+    assert set(view["sys"]) <= {"/sys", "/sys/fs", *groups_above(view["control_groups"])} and view["own_limits"] == []
     assert set(view["etc"]) <= {"alternatives", "ld.so.cache"}
     assert set(view["dev"]) <= {"null", "urandom", "zero"}
     assert set(view["proc"]) == {"self", "thread-self"} and view["processes"] == [1] and view["pid"] == 1

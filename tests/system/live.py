@@ -126,6 +126,7 @@ class LiveExecutor:
         programs: folder of the executor's programs.
         name: of the state folder.
         ready: wait until clients can connect.
+        user: number of the user, and of its group, that the host runs as; None for the caller's.
 
     Attributes:
         state: the state folder.
@@ -140,6 +141,7 @@ class LiveExecutor:
         programs: Path = PROGRAMS,
         name: str = "state",
         ready: bool = True,
+        user: int | None = None,
     ) -> None:
         self.state = folder / name
         self.log_path = folder / f"{name}.log"
@@ -157,6 +159,7 @@ class LiveExecutor:
             self.process = subprocess.Popen(
                 [*words, "--programs", programs, "--ready-fd", str(writer)],
                 pass_fds=(writer,), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                user=user, group=user, extra_groups=None if user is None else [],
             )
         os.close(writer)
         with open(reader, "rb") as pipe:
@@ -271,7 +274,16 @@ class LiveExecutor:
                     return self.wait(patience)
         if self.process.poll() is None:
             self.kill()
+        self._remove_groups()
         return self.process.returncode
+
+    def _remove_groups(self) -> None:
+        """What a host that was killed has left, and the next one on its state folder would remove."""
+        record = self.state / "groups"
+        for group in map(Path, record.read_text().split()) if record.exists() else ():
+            for below in [*group.glob("*/"), group]:
+                with contextlib.suppress(OSError):
+                    below.rmdir()
 
     def tidy(self) -> None:
         """Close the connections of its clients; they connect again when they are used."""

@@ -612,7 +612,9 @@ def test_a_package_that_was_sealed_by_somebody_else(hand: Hand, live: LiveExecut
 
 def test_what_an_executor_says_of_itself(hand: Hand) -> None:
     info = hand.ask("executor.info", {}).json
-    assert set(info) == {"version", "executor", "profiles", "layers", "limits", "measurement"}
+    assert set(info) == {"version", "executor", "profiles", "layers", "limits", "limits_tier", "measurement"}
+    assert info["limits_tier"] in ("cgroup2", "cgroup1", "rlimits")
+    assert ("cgroup" in info["layers"]) == (info["limits_tier"] != "rlimits")
     assert [one["name"] for one in info["profiles"]] == ["python", "numpy"]
     assert set(info["limits"]) == set(LIMITS)
     assert info["executor"] == hand.executor

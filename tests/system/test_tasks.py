@@ -415,7 +415,7 @@ def test_usage_is_reported(me: cella.Executor) -> None:
     task = script_task(me, source, inputs={"table": bytes(50000)}, outputs=["out"]).wait()
     usage = task.usage
     assert set(usage) == {"cpu_us", "wall_us", "peak_kib", "bytes_in", "bytes_out"}
-    assert 1000 < usage["cpu_us"] <= usage["wall_us"] + 100_000 and usage["peak_kib"] > 1000
+    assert 1000 < usage["cpu_us"] <= usage["wall_us"] + 100_000 and usage["peak_kib"] > 0
     assert 50000 < usage["bytes_in"] < 60000 and 100000 < usage["bytes_out"] < 110000
 
 
@@ -450,7 +450,8 @@ def test_the_host_learns_orders_of_magnitude(own: LiveExecutor) -> None:
     me = own.client()
     task = script_task(me, BURNS % "return 1").wait()
     line = own.wait_for_log(f"task finished {task.id}[^\n]*")
-    assert line.endswith("; CPU within 1 s, memory within 256 MiB") or line.endswith("; CPU within 10 s, memory within 256 MiB")
+    # A control group counts the task alone, a process all that it shares with its zygote too.
+    assert re.search(r"; CPU within (1|10) s, memory within (64|256) MiB$", line)
     for exact in (task.usage["cpu_us"], task.usage["wall_us"], task.usage["peak_kib"]):
         assert str(exact) not in line
 
@@ -473,7 +474,7 @@ def test_the_host_does_not_learn_who_does_what(own: LiveExecutor) -> None:
     ("while True: pass", {"cpu_s": 1}, "LIMIT_CPU", r"limit cpu_s 1; used (0\.[89]|1\.\d) s"),
     ("import time; time.sleep(60)", {"wall_s": 1}, "LIMIT_WALL", r"limit wall_s 1; used 1\.\d s"),
     ("x = bytearray(400_000_000)", {"memory_bytes": 300_000_000}, "LIMIT_MEMORY",
-     r"limit memory_bytes 300000000; at most \d+ KiB were resident"),
+     r"limit memory_bytes 300000000; used at most \d+ KiB"),
     ("b.write(bytes(5000))", {"output_bytes": 4000}, "LIMIT_OUTPUT", r"limit output_bytes 4000; output b has \d+ and was to have more"),
     ("return 'x' * 5000", {"result_bytes": 1000}, "LIMIT_RESULT", r"limit result_bytes 1000; the result has more"),
     ("import threading, time\n    for _ in range(9): threading.Thread(target=time.sleep, args=(5,), daemon=True).start()",

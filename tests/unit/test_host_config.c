@@ -142,13 +142,14 @@ static void test_ready(void **state)
     (void) state;
     struct cella_ready ready;
     static const char good[] =
-        READY(B43, "sha256:" D64, "ed25519:" B43, D64, "\"seccomp\",\"landlock\"", "0.1.0");
+        READY(B43, "sha256:" D64, "ed25519:" B43, D64, "\"seccomp\",\"cgroup\",\"landlock\"", "0.1.0");
     assert_int_equal(cella_ready_parse(cella_view_of_string(good), &ready), CELLA_OK);
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes text = { 0 };
     assert_int_equal(cella_ready_trust_file(&ready, true, &text), CELLA_OK);
     assert_int_equal(cella_bytes_append(&text, cella_view_of("", 1)), CELLA_OK);
     assert_non_null(strstr((char *) text.data, "\nvalue = \"sha256:" D64 "\"\n"));
     assert_non_null(strstr((char *) text.data, "\nroots = [\"ed25519:" B43 "\"]\n"));
+    /* Whoever wants control groups demands them: no file does by itself. */
     assert_non_null(strstr((char *) text.data, "\nlayers = [\"landlock\", \"seccomp\"]\n"));
     /* Without the operator's leave the file demands what tasks need, and so refuses this executor. */
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes strict = { 0 };
