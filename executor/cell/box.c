@@ -189,10 +189,13 @@ cella_status cella_box_run(const struct cella_box *box, const struct cella_task 
     if (getrusage(RUSAGE_SELF, &used) != 0) {
         return CELLA_SYSTEM_FAILED;
     }
-    /* The kernel counts whole seconds; what warming took is not the script's. */
+    /*
+     * The kernel counts in ticks, far from exactly: the monitor reads the clock of the process, and this limit stands
+     * behind it. What warming took is not the script's.
+     */
     uint64_t used_s = (uint64_t) (used.ru_utime.tv_sec + used.ru_stime.tv_sec);
     const struct cella_limit all[] = {
-        { RLIMIT_CPU, used_s + task->limits.cpu_s },
+        { RLIMIT_CPU, used_s + 4 * (uint64_t) task->limits.cpu_s + 4 },
         { RLIMIT_FSIZE, task->limits.output_bytes },
         { RLIMIT_NOFILE, CELLA_CELL_CONTROL_FD },
         { RLIMIT_NPROC, coarse ? 1 : (uint64_t) task->limits.threads + 1 },

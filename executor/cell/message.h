@@ -26,9 +26,8 @@
  *   <- DONE      the result is complete and every output is written; last message
  *
  * A cell that ends without DONE or ERROR has failed, whatever its exit status. EXIT tells why: SIGSYS is a forbidden
- * system call (SANDBOX_VIOLATION); SIGKILL that the monitor did not send is the CPU limit when user and system time
- * together come within a tenth of a second of cpu_s (LIMIT_CPU; the kernel counts that limit in clock ticks), else the
- * machine's or a control group's memory limit (LIMIT_MEMORY); anything else is CELL_DIED.
+ * system call (SANDBOX_VIOLATION); SIGKILL that the monitor did not send is a control group's memory limit if that says
+ * so (LIMIT_MEMORY), the kernel's limit of CPU time when cpu_s was used (LIMIT_CPU); anything else is CELL_DIED.
  * After ERROR or DONE a cell waits to be killed. Where the monitor sends SIGTERM, the script's main thread gets an exception
  * (cella.Cancelled); when it lets it pass, the last message is ERROR with CANCELLED.
  * A cell whose socket the monitor closes before TASK ends by itself with status 0. EXIT before HERE: it died while it

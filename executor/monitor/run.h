@@ -62,6 +62,7 @@ struct cella_run {
     bool oom;                    /* the kernel killed the cell at its control group's limit */
     struct cella_watcher watcher;
     struct cella_timer deadline;
+    struct cella_timer cpu_check;
     struct cella_timer grace; /* of a cell that was asked to leave */
     struct cella_run *next;
 };

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/packet.h"
 
@@ -11,6 +12,8 @@
 #define READ_BATCH 64
 #define FIRST_ROOM 4096U
 #define CANCEL_GRACE_MS 2000U
+#define MESSAGE_ROOM 4096U /* bytes of an exception's text, however small the log */
+#define CPU_CHECK_MIN_MS 2U
 
 /* ---- what the cell says ---- */
 
@@ -61,11 +64,25 @@ static cella_status receive_progress(struct cella_run *run, struct cella_reader 
     return CELLA_OK;
 }
 
+/* What our code in a cell says of a script. Everything else about its end is the monitor's to find out. */
 static bool may_come_from_cell(cella_status status)
 {
-    return status == CELLA_BAD_SCRIPT || status == CELLA_BAD_ARGUMENT || status == CELLA_LIMIT_MEMORY ||
-           status == CELLA_LIMIT_OUTPUT || status == CELLA_LIMIT_RESULT || status == CELLA_LIMIT_CPU ||
-           cella_status_row(status)->category == CELLA_CATEGORY_TASK;
+    static const cella_status sayings[] = {
+        CELLA_BAD_SCRIPT,   CELLA_BAD_ARGUMENT, CELLA_LIMIT_MEMORY,   CELLA_LIMIT_OUTPUT,   CELLA_LIMIT_RESULT,
+        CELLA_SCRIPT_FAILED, CELLA_BAD_RESULT,  CELLA_OUTPUT_MISSING, CELLA_BUILTIN_FAILED, CELLA_CANCELLED,
+    };
+    for (size_t i = 0; i < sizeof(sayings) / sizeof(sayings[0]); i++) {
+        if (sayings[i] == status) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A cell keeps its texts within the limit of the log, and so must one that is not ours any more. */
+static struct cella_view cut(struct cella_view text, size_t room)
+{
+    return cella_view_of(text.data, text.size < room ? text.size : room);
 }
 
 /* The class name goes to every participant, so it may not carry text: letters, digits, dots, underscores. */
@@ -88,10 +105,12 @@ static cella_status receive_error(struct cella_run *run, struct cella_reader *re
     struct cella_view traceback;
     CELLA_TRY(cella_read_u32(reader, &number));
     CELLA_TRY(cella_read_u32(reader, &run->error_line));
-    CELLA_TRY(cella_read_field(reader, CELLA_CELL_MESSAGE_MAX, &class_name));
-    CELLA_TRY(cella_read_field(reader, CELLA_CELL_MESSAGE_MAX, &message));
-    CELLA_TRY(cella_read_field(reader, CELLA_CELL_MESSAGE_MAX, &traceback));
-    CELLA_TRY(cella_reader_end(reader));
+    if (cella_read_field(reader, CELLA_CELL_MESSAGE_MAX, &class_name) != CELLA_OK ||
+        cella_read_field(reader, CELLA_CELL_MESSAGE_MAX, &message) != CELLA_OK ||
+        cella_read_field(reader, CELLA_CELL_MESSAGE_MAX, &traceback) != CELLA_OK ||
+        cella_reader_end(reader) != CELLA_OK) {
+        return CELLA_BAD_FORMAT;
+    }
     run->error = cella_status_from_number(number);
     if (!may_come_from_cell(run->error)) {
         return CELLA_BAD_FORMAT;
@@ -99,8 +118,9 @@ static cella_status receive_error(struct cella_run *run, struct cella_reader *re
     /* Only the monitor cancels: a script that says it was cancelled has raised an exception like any other. */
     run->error = run->error == CELLA_CANCELLED ? CELLA_SCRIPT_FAILED : run->error;
     CELLA_TRY(set_class(run, class_name));
-    CELLA_TRY(cella_secret_set(&run->error_message, message));
-    CELLA_TRY(cella_secret_set(&run->traceback, traceback));
+    size_t room = run->task->limits.log_bytes;
+    CELLA_TRY(cella_secret_set(&run->error_message, cut(message, room < MESSAGE_ROOM ? MESSAGE_ROOM : room)));
+    CELLA_TRY(cella_secret_set(&run->traceback, cut(traceback, room)));
     run->refused = true;
     return CELLA_OK;
 }
@@ -120,8 +140,9 @@ static cella_status receive_message(struct cella_run *run, struct cella_view mes
     case CELLA_CELL_ERROR:
         return receive_error(run, &reader);
     case CELLA_CELL_DONE:
+        CELLA_TRY(cella_reader_end(&reader));
         run->done = true;
-        return cella_reader_end(&reader);
+        return CELLA_OK;
     default:
         return CELLA_BAD_FORMAT;
     }
@@ -192,10 +213,51 @@ static void cell_readable(void *context, uint32_t events)
     }
 }
 
+/* ---- its processor time ---- */
+
+/*
+ * The kernel's own limit counts in ticks, which a script can work around, and which are far off on a busy machine. So the
+ * clock of the process is read when the limit could be reached at the earliest, and again when it was not.
+ */
+static void look_later(struct cella_run *run, uint64_t left_us)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    uint64_t most = (uint64_t) run->task->limits.threads + 1;
+    uint64_t at_once = processors > 0 && (uint64_t) processors < most ? (uint64_t) processors : most;
+    uint64_t wait_ms = left_us / 1000 / at_once;
+    cella_loop_set_timer(cella_runner_monitor(run->runner)->loop, &run->cpu_check,
+                         wait_ms < CPU_CHECK_MIN_MS ? CPU_CHECK_MIN_MS : wait_ms);
+}
+
+static void look_at_cpu(void *context)
+{
+    struct cella_run *run = context;
+    uint64_t limit_us = (uint64_t) run->task->limits.cpu_s * 1000000;
+    uint64_t used_us = 0;
+    if (!cella_run_awaits_cell(run) || !cella_run_cpu_us(run, &used_us)) {
+        return;
+    }
+    used_us = used_us > run->cpu_before_us ? used_us - run->cpu_before_us : 0;
+    if (used_us >= limit_us) {
+        char detail[CELLA_DETAIL_MAX];
+        (void) cella_run_measure(run);
+        (void) snprintf(detail, sizeof(detail), "limit cpu_s %u; used %.1f s", run->task->limits.cpu_s,
+                        (double) used_us / 1e6);
+        cella_run_kill_cell(run, CELLA_LIMIT_CPU, detail);
+        return;
+    }
+    look_later(run, limit_us - used_us);
+}
+
+/* ---- listening ---- */
+
 cella_status cella_run_listen(struct cella_monitor *monitor, struct cella_run *run)
 {
     run->watcher.ready = cell_readable;
     run->watcher.context = run;
+    run->cpu_check.expired = look_at_cpu;
+    run->cpu_check.context = run;
+    look_later(run, (uint64_t) run->task->limits.cpu_s * 1000000);
     return cella_loop_watch(monitor->loop, &run->watcher, run->cell.socket, EPOLLIN);
 }
 

@@ -13,7 +13,6 @@
 
 #include "monitor/cgroups.h"
 
-#define CPU_SLACK_MS 250U /* the kernel counts in ticks and ends a little early */
 #define STATUS_MAX 4096U /* of /proc/<pid>/status: the memory figures stand in its first kilobyte */
 
 /* ---- usage ---- */
@@ -206,9 +205,8 @@ static cella_status judge_signal(struct cella_run *run, int signal_number)
         name_memory(run);
         return CELLA_LIMIT_MEMORY;
     }
-    /* The kernel counts in ticks and ends a little early. */
-    if (signal_number == SIGXCPU ||
-        (signal_number == SIGKILL && cpu_ms + CPU_SLACK_MS >= run->task->limits.cpu_s * 1000ULL)) {
+    /* The kernel's own limit, which stands behind the one that is watched. */
+    if (signal_number == SIGXCPU || (signal_number == SIGKILL && cpu_ms >= run->task->limits.cpu_s * 1000ULL)) {
         name_cpu(run);
         return CELLA_LIMIT_CPU;
     }

@@ -56,6 +56,7 @@ static void end_run(struct cella_run *run, cella_status status, struct cella_rea
     struct cella_runner *runner = run->runner;
     stop_clock(run);
     cella_loop_clear_timer(runner->monitor->loop, &run->grace);
+    cella_loop_clear_timer(runner->monitor->loop, &run->cpu_check);
     cella_loop_unwatch(runner->monitor->loop, &run->watcher);
     if (run->cancelled) {
         status = CELLA_CANCELLED;

@@ -7,7 +7,7 @@ LOG, PROGRESS, RESULT, ERROR, DONE, HERE = (bytes([kind]) for kind in range(2, 8
 
 
 def say(packet, flags=0x4000):
-    return syscall(44, 64, _keep(packet), len(packet), flags, 0, 0)
+    return syscall(44, 128, _keep(packet), len(packet), flags, 0, 0)
 
 
 def main():

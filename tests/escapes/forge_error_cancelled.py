@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-# Tries: to end with a status that is not a script's to give: CANCELLED
-# Must: CELL_DIED: made no sense
+# Tries: to be taken for a task that somebody cancelled
+# Must: SCRIPT_FAILED
 # Needs: raw
 # Limits: cpu_s=5
 LOG, PROGRESS, RESULT, ERROR, DONE, HERE = (bytes([kind]) for kind in range(2, 8))
 
 
 def say(packet, flags=0x4000):
-    return syscall(44, 64, _keep(packet), len(packet), flags, 0, 0)
+    return syscall(44, 128, _keep(packet), len(packet), flags, 0, 0)
 
 
 def main():

@@ -111,13 +111,8 @@ def test_a_result_just_at_its_limit(zygote):
     assert report.status == "LIMIT_RESULT" and "101" in report.message
 
 
-def test_an_endless_loop_meets_the_cpu_limit(zygote):
-    report = zygote.run("def main():\n    while True: pass", limits=Limits(cpu_s=1))
-    assert report.status == "DIED" and report.signal == signal.SIGKILL
-    assert 900_000 <= report.exit["user_us"] + report.exit["system_us"] < 2_000_000  # counted in clock ticks
-
-
-def test_the_cpu_limit_can_not_be_caught(zygote):
+def test_the_cpu_limit_behind_the_monitors_can_not_be_caught(zygote):
+    """The monitor reads the clock of the process; the kernel's own limit stands behind that, and counts in ticks."""
     report = zygote.run("import signal\ndef main():\n    signal.signal(signal.SIGXCPU, signal.SIG_IGN)\n"
                         "    while True:\n        try:\n            while True: pass\n        except BaseException: pass",
                         limits=Limits(cpu_s=1))

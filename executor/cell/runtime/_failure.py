@@ -34,8 +34,11 @@ class Refused(Exception):
 def class_name(error: BaseException) -> str:
     """Return the exception's class, with its module unless that says nothing."""
     kind = type(error)
-    module = kind.__module__
-    return kind.__qualname__ if module in ("builtins", "script", "__main__") else f"{module}.{kind.__qualname__}"
+    try:
+        module, name = str(type.__getattribute__(kind, "__module__")), str(type.__getattribute__(kind, "__qualname__"))
+    except BaseException:  # a script's own metaclass may do anything
+        return "Exception"
+    return name if module in ("builtins", "script", "__main__") else f"{module}.{name}"
 
 
 def text_of(error: BaseException) -> str:
