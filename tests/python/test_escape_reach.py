@@ -49,12 +49,12 @@ for number in range(4096):
         found = result(zygote, "out.write(b'1')\nother.write(b'2')" + self.SCAN, "data, out, other", inputs={"data": b"x"},
                        outputs=["out", "other"])
         null = os.stat("/dev/null").st_rdev
-        assert found == [[0, 2, null], [1, 2, null], [2, 2, null], [3, 8, 0], [4, 8, 0], [64, 12, 0]]
+        assert found == [[0, 2, null], [1, 2, null], [2, 2, null], [3, 8, 0], [4, 8, 0], [128, 12, 0]]
 
     def test_none_beyond_hides_behind_upper_bits(self, zygote):
         assert result(zygote, """
 room = buffer(64)
-for number in (64, 64 + (1 << 32), 64 + (1 << 63), 192, 65, 4096 + 64):
+for number in (128, 128 + (1 << 32), 128 + (1 << 63), 64, 192, 4096 + 128):
     for call in (0, 1, 17, 18, 3):
         found.append(syscall(call, number, room, 1, 0))
     for call in (19, 20, 295, 296):
@@ -98,12 +98,12 @@ found.append(syscall(8, 3, 0, 2))
 class TestTheControlSocket:
     @pytest.mark.parametrize("call", [45, 46, 47, 48, 49, 50, 51, 52, 54, 55, 299, 307])
     def test_nothing_but_sending(self, zygote, call):
-        assert zygote.run(script(f"syscall({call}, 64, buffer(4096), 64, 0x40, 0, 0)")).signal == signal.SIGSYS
+        assert zygote.run(script(f"syscall({call}, 128, buffer(4096), 64, 0x40, 0, 0)")).signal == signal.SIGSYS
 
     def test_only_the_socket(self, zygote):
-        for number in (0, 3, 63, 65, 128, 192, 1 << 32):
+        for number in (0, 3, 64, 127, 129, 192, 1 << 32):
             assert zygote.run(script(f"syscall(44, {number}, text('\\x02x'), 2, 0x40, 0, 0)")).signal == signal.SIGSYS, number
-        assert zygote.run(script("syscall(44, 64 | 1 << 32, text('\\x02x'), 2, 0x40, 0, 0)")).log == "x"
+        assert zygote.run(script("syscall(44, 128 | 1 << 32, text('\\x02x'), 2, 0x40, 0, 0)")).log == "x"
 
     def test_an_address_leads_nowhere_else(self, zygote):
         """sendto with the address of an abstract socket outside: what arrives, arrives at the monitor."""
@@ -115,7 +115,7 @@ class TestTheControlSocket:
             outside.settimeout(0.2)
             report = zygote.run(script("""
 address = _keep(_struct.pack("<H", 1) + b"\\0cella-escape-test")
-syscall(44, 64, _keep(b"\\x02sent"), 5, 0x40, address, 20)
+syscall(44, 128, _keep(b"\\x02sent"), 5, 0x40, address, 20)
 """))
             assert report.log == "sent" or report.status == "DONE"
             with pytest.raises(TimeoutError):
@@ -126,7 +126,7 @@ syscall(44, 64, _keep(b"\\x02sent"), 5, 0x40, address, 20)
         report = zygote.run(script("""
 packet = _keep(b"\\x02.")
 for bit in range(32):
-    found.append(syscall(44, 64, packet, 2, 1 << bit | 0x4000, 0, 0))
+    found.append(syscall(44, 128, packet, 2, 1 << bit | 0x4000, 0, 0))
 """))
         sent = [value for value in report.result if value > 0]
         assert set(report.result) <= {2, -errno.EOPNOTSUPP, -errno.EINVAL, -errno.EAGAIN} and report.result[0] < 0
@@ -136,7 +136,7 @@ for bit in range(32):
         found = result(zygote, """
 room = syscall(9, 0, 1 << 24, 3, 34, -1, 0)
 for size in (1 << 24, 1 << 22):
-    found.append(syscall(44, 64, room, size, 0x40, 0, 0))
+    found.append(syscall(44, 128, room, size, 0x40, 0, 0))
 """)
         assert found == [-errno.EMSGSIZE] * 2
 

@@ -14,6 +14,8 @@
 #include <unistd.h>
 
 #include "base/layers.h"
+#include "confine/cgroup.h"
+#include "monitor/cgroups.h"
 #include "monitor/pool.h"
 
 #define TICK_MS 10
@@ -120,6 +122,8 @@ static int set_up(void **state)
     config->pool_memory = (uint64_t) 1 << 30;
     config->recycle = 3;
     fixture.monitor.loop = cella_loop_new();
+    struct cella_cgroup_home nowhere = { .kind = NULL };
+    assert_int_equal(cella_cgroups_new(&nowhere, 0, &fixture.monitor.cgroups), CELLA_OK);
     assert_int_equal(cella_pool_new(&fixture.monitor, exited, &fixture, &fixture.monitor.pool), CELLA_OK);
     assert_int_equal(cella_pool_wait(fixture.monitor.pool), CELLA_OK);
     *state = &fixture;
@@ -131,6 +135,7 @@ static int tear_down(void **state)
     struct fixture *fixture = *state;
     cella_pool_free(fixture->monitor.pool);
     cella_loop_free(fixture->monitor.loop);
+    cella_cgroups_free(fixture->monitor.cgroups);
     while (waitpid(-1, NULL, 0) > 0) {
     }
     return 0;
