@@ -16,6 +16,7 @@ static const char help_text[] =
     "\n"
     "Options of run and measure:\n"
     "  --listen ADDR:PORT   where clients connect (default 127.0.0.1:0, port 0 takes a free one)\n"
+    "  --profiles A,B       Python profiles (default python,numpy,science; what is not installed is not offered)\n"
     "  --programs DIR       folder of the executor's programs (default: the folder of cella-host)\n"
     "  --log text|json      form of the log lines on standard error (default text)\n"
     "  --ready-fd N         write ADDR:PORT and a newline to descriptor N when clients can connect\n"
@@ -24,7 +25,7 @@ static const char help_text[] =
     "  state                 state folder (absolute path)\n"
     "  listen                \"ADDR:PORT\" (default \"127.0.0.1:0\")\n"
     "  programs              folder of the executor's programs (default: the folder of cella-host)\n"
-    "  profiles              list of Python profiles (default [\"python\", \"numpy\"])\n"
+    "  profiles              list of Python profiles (default [\"python\", \"numpy\", \"science\"])\n"
     "  pool                  most warm cells per profile, 1 to 64 (default 4)\n"
     "  pool_memory_bytes     memory of idle cells together (default 1 GiB)\n"
     "  recycle               tasks after which a zygote is replaced (default 10000)\n"
@@ -174,6 +175,22 @@ static cella_status set_text(char *out, size_t size, const char *value)
     return (size_t) snprintf(out, size, "%s", value) < size ? CELLA_OK : CELLA_BAD_ARGUMENT;
 }
 
+/* Names between commas. */
+static cella_status split_names(const char *text, struct cella_flat_json_list *out)
+{
+    out->count = 0;
+    for (const char *start = text; start != NULL;) {
+        size_t size = strcspn(start, ",");
+        if (size == 0 || size >= CELLA_FLAT_JSON_ITEM_MAX || out->count == CELLA_FLAT_JSON_ITEMS_MAX) {
+            return CELLA_BAD_ARGUMENT;
+        }
+        memcpy(out->items[out->count], start, size);
+        out->items[out->count++][size] = '\0';
+        start = start[size] == ',' ? start + size + 1 : NULL;
+    }
+    return CELLA_OK;
+}
+
 /* One option and its value. */
 static cella_status set_option(const char *name, const char *value, struct cella_host_config *config,
                                const char **file)
@@ -191,6 +208,9 @@ static cella_status set_option(const char *name, const char *value, struct cella
     }
     if (strcmp(name, "--programs") == 0) {
         return set_text(config->programs, sizeof(config->programs), value);
+    }
+    if (strcmp(name, "--profiles") == 0) {
+        return split_names(value, &config->profiles);
     }
     if (strcmp(name, "--log") == 0) {
         config->log_json = strcmp(value, "json") == 0;
@@ -244,7 +264,7 @@ cella_status cella_host_config_read(int argc, char **argv, struct cella_host_con
 {
     *out = (struct cella_host_config){
         .listen = "127.0.0.1:0",
-        .profiles = { { "python", "numpy" }, 2 },
+        .profiles = { { "python", "numpy", "science" }, 3 },
         .pool = 4,
         .pool_memory_bytes = (int64_t) 1 << 30,
         .recycle = 10000,

@@ -57,7 +57,8 @@ class Cloud:
         reader, writer = os.pipe()
         self.log = open(state.parent / f"{state.name}.log", "wb")
         self.process = subprocess.Popen(
-            [programs / "cella-host", "run", "--dev", state, "--programs", programs, "--ready-fd", str(writer)],
+            [programs / "cella-host", "run", "--dev", state, "--programs", programs,
+             "--profiles", "python,numpy", "--ready-fd", str(writer)],
             pass_fds=(writer,), stderr=self.log,
         )
         os.close(writer)

@@ -167,8 +167,8 @@ cella_status cella_interpreter_preload(struct cella_cell *cell, struct cella_vie
     if (name == NULL) {
         return complain(CELLA_BAD_FORMAT);
     }
-    CELLA_TRY(find_entries(&cell->python));
-    return copy_text(name, out_name);
+    CELLA_TRY(copy_text(name, out_name));
+    return out_name->size == 0 ? CELLA_NO_PROFILE : find_entries(&cell->python);
 }
 
 const char *cella_interpreter_version(void)

@@ -42,6 +42,7 @@ CELLA_MUST_USE cella_status cella_interpreter_start(struct cella_cell *cell);
  * profile:    JSON text of the profile file. Trusted: it is measured.
  * out_name:   the profile's name. The caller clears it.
  *
+ * CELLA_NO_PROFILE  a package of the profile is not installed; standard error says which
  * CELLA_BAD_FORMAT  the profile or a module of it failed to load; the reason went to standard error
  */
 CELLA_MUST_USE cella_status cella_interpreter_preload(struct cella_cell *cell, struct cella_view profile,

@@ -6,14 +6,17 @@
  * Loads a profile into an interpreter once, closes itself into a box, and forks cells for the monitor, which holds
  * the other end of descriptor CELLA_ZYGOTE_FD. It is started before any key exists and never sees one.
  *
- * Exit status: 0 the monitor closed the socket; 1 it could not go on, with a line on standard error; 2 usage.
+ * Exit status: 0 the monitor closed the socket, or was told UNAVAILABLE; 1 it could not go on, with a line on standard
+ * error; 2 usage.
  */
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -30,7 +33,8 @@ static cella_status read_profile(const char *path, struct cella_bytes *out)
     CELLA_CLEANUP(cella_descriptors_release) int file = open(path, O_RDONLY | O_CLOEXEC);
     struct stat facts;
     if (file < 0 || fstat(file, &facts) != 0) {
-        return CELLA_NOT_FOUND;
+        fprintf(stderr, "profile file %s: %s\n", path, strerror(errno));
+        return CELLA_NO_PROFILE;
     }
     if (facts.st_size > PROFILE_MAX) {
         return CELLA_TOO_LARGE;
@@ -106,6 +110,10 @@ int main(int argc, char **argv)
     cella_status status = run(argv[2], &step);
     if (status == CELLA_CLOSED) {
         return 0;
+    }
+    if (status == CELLA_NO_PROFILE) { /* what is missing was said */
+        const uint8_t unavailable = CELLA_ZYGOTE_UNAVAILABLE;
+        return send(CELLA_ZYGOTE_FD, &unavailable, sizeof(unavailable), MSG_NOSIGNAL) == 1 ? 0 : 1;
     }
     fprintf(stderr, "cella-zygote: %s: %s\n", step, cella_status_text(status));
     return 1;

@@ -12,6 +12,8 @@
  * Zygote:
  *   -> SPAWN  u16 count, u8 warm             make that many more cells; warm 1: each warms up, 0: as fast as possible
  *   <- READY  u32 layers, field profile, field version   once, after preload ("3.11.2"; CELLA_LAYER_* bits in force)
+ *   <- UNAVAILABLE  no payload              instead of READY: the profile can not be loaded on this machine, as it told on
+ *                                           standard error; starting the zygote again would not help
  *   <- CELL   u64 cell; descriptors: socket, pidfd        a cell was forked; it says HERE itself
  *   <- EXIT   u64 cell, u32 wait status, u64 user_us, u64 system_us, u64 peak_kib      a cell was reaped
  *
@@ -43,6 +45,7 @@ enum cella_zygote_kind {
     CELLA_ZYGOTE_READY = 2,
     CELLA_ZYGOTE_CELL = 3,
     CELLA_ZYGOTE_EXIT = 4,
+    CELLA_ZYGOTE_UNAVAILABLE = 5,
 };
 
 enum cella_cell_kind {

@@ -162,7 +162,9 @@ bool cella_pool_reaped(struct cella_pool *pool, pid_t pid, int wait_status)
     }
     struct place *place = zygote->context;
     bool missed = place->serving == zygote || place->coming == zygote;
-    if (missed) {
+    if (missed && zygote->unavailable && place->version[0] == '\0' && place->owner[0] == '\0') {
+        place->coming = NULL; /* for good: this profile was never offered, and tasks that ask get CELLA_NO_PROFILE */
+    } else if (missed) {
         char program[64];
         (void) snprintf(program, sizeof(program), "cella-zygote (%s)", zygote->profile);
         cella_monitor_log_death(pool->monitor, program, wait_status, "its tasks fail; it is started again");
@@ -320,7 +322,7 @@ void cella_pool_free(struct cella_pool *pool)
     free(pool);
 }
 
-/* A zygote that can not load its profile (numpy is not installed) is left to the restart timer. */
+/* A zygote that can not load its profile (a package is not installed) says so and is not waited for. */
 static void wait_for(struct place *place, uint64_t deadline_ms)
 {
     struct cella_zygote *zygote = place->coming;

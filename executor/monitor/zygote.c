@@ -235,6 +235,10 @@ static cella_status receive_message(struct cella_zygote *zygote, struct cella_pa
     if (kind == CELLA_ZYGOTE_CELL && zygote->ready) {
         return receive_cell(zygote, &reader, packet);
     }
+    if (kind == CELLA_ZYGOTE_UNAVAILABLE && !zygote->ready) {
+        zygote->unavailable = true;
+        return CELLA_CLOSED;
+    }
     return kind == CELLA_ZYGOTE_EXIT && zygote->ready ? receive_exit(zygote, &reader) : CELLA_BAD_FORMAT;
 }
 

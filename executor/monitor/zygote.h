@@ -45,6 +45,7 @@ struct cella_zygote {
     int pidfd;
     int socket; /* -1: stopped */
     bool ready;
+    bool unavailable; /* its profile can not be loaded here, and it has said so */
     bool retired; /* takes no more tasks; its running cells may finish */
     uint32_t layers;
     char version[33];

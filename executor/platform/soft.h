@@ -6,7 +6,8 @@
  * proves something to those who trust the machine's owner; see evidence_soft.h for what it withstands.
  *
  * The measurement list has one line per file, as sha256sum prints it: digest, two blanks, path. The executor's own
- * programs and profiles are named relative to their folder, everything else absolutely. Lines are sorted by path. The
+ * programs and profiles are named relative to their folder, everything else absolutely: Python's standard library, its
+ * time zones, the packages and libraries that profiles name, shared libraries. Lines are sorted by path. The
  * measurement is the SHA-256 of the list. Not in it: Python's compiled caches (__pycache__), the kernel, and whatever
  * else the machine runs.
  */
@@ -18,7 +19,8 @@
  *
  * programs:  folder of the executor's programs
  * list:      the text, for auditors
- * CELLA_SYSTEM_FAILED  a file can not be read; CELLA_NO_MEMORY
+ * CELLA_SYSTEM_FAILED  a file can not be read; CELLA_NO_MEMORY; CELLA_BAD_JSON, CELLA_BAD_FIELD, CELLA_TOO_LARGE  a profile
+ * is no JSON object, names what is no plain name, or is larger than 64 KiB
  */
 CELLA_MUST_USE cella_status cella_soft_measure(const char *programs, struct cella_bytes *list,
                                                uint8_t measurement[CELLA_SHA256_SIZE]);

@@ -27,6 +27,9 @@ ISOLATION = {"clock": ("fine", "coarse"), "zygote": ("shared", "owner"), "sizes"
 PROFILE_MODULES: dict[str, frozenset[str]] = {
     "python": frozenset(),
     "numpy": frozenset({"numpy"}),
+    "science": frozenset(
+        {"numpy", "scipy", "pandas", "sklearn", "joblib", "threadpoolctl", "dateutil", "pytz", "six"}
+    ),
 }
 """Modules beyond the standard library, by profile. A profile that is not here is not judged."""
 CELL_MODULES = frozenset({"cella", "teaclave"})
@@ -35,7 +38,10 @@ RUNTIME_NAMES = frozenset(
 )
 """What the package cella has in a cell."""
 NOT_IN_A_CELL = frozenset(
-    {"ctypes", "multiprocessing", "socket", "socketserver", "ssl", "subprocess", "ftplib", "smtplib", "tkinter"}
+    {
+        "asyncio", "ctypes", "curses", "ftplib", "mmap", "multiprocessing", "pty", "readline", "resource", "smtplib",
+        "socket", "socketserver", "sqlite3", "ssl", "subprocess", "termios", "tkinter",
+    }
 )
 """Standard modules that can not work in a cell: it has no network, no files, no other processes."""
 

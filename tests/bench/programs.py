@@ -43,6 +43,7 @@ class Host:
         self.log = open(self.state / "log", "wb")
         self.process = subprocess.Popen(
             [programs / "cella-host", "run", "--dev", self.state / "state", "--programs", programs,
+             "--profiles", "python,numpy",
              "--ready-fd", str(writer)],
             pass_fds=(writer,),
             stderr=self.log,

@@ -98,11 +98,11 @@ def test_only_host_and_monitor_start_programs():
 
 
 def test_what_the_zygote_offers_to_the_interpreter():
-    """Python modules find the interpreter, our fstat and our clocks, and nothing else of the program."""
+    """Python modules find the interpreter, our fstat, fdopen and clocks, and nothing else of the program."""
     path = elf.program("cella-zygote")
     marks = {"_start", "_init", "_fini", "_edata", "_end", "__bss_start", "data_start", "__data_start", "_IO_stdin_used", "main"}
     ours = {name for letter, name in elf.exports(path) if letter in "TWi"} - elf.of_interpreter() - marks
-    assert ours == {"fstat", "fstat64", "clock_gettime", "gettimeofday", "time"}
+    assert ours == {"fstat", "fstat64", "fdopen", "clock_gettime", "gettimeofday", "time"}
     assert {name for _, name in elf.exports(path) if name.startswith("cella_")} == set()
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -17,12 +18,31 @@ SOFT = Path("executor/platform/soft.c")
 LIBRARIES = Path("/usr/lib/x86_64-linux-gnu")
 PROFILES = sorted((sources.ROOT / "executor" / "cell" / "profiles").glob("*.json"))
 
+PACKAGES = Path("/usr/lib/python3/dist-packages")
+
+# As a zygote does, its refusals included: what a profile does not name is not there.
 LOAD = """
-import importlib, sys
-sys.path.append("/usr/lib/python3/dist-packages")
+import importlib, json, os, sys
+from importlib.machinery import EXTENSION_SUFFIXES
+packages, names = json.loads(sys.argv[1])
+dist = "/usr/lib/python3/dist-packages"
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        top = name.partition(".")[0]
+        if top not in packages and top not in sys.stdlib_module_names and not top.startswith("_sysconfigdata"):
+            raise ModuleNotFoundError(f"{name} is not named by the profile", name=name)
+sys.meta_path.insert(0, Refuse())
+sys.path.append(dist)
 sys.dont_write_bytecode = True
-for name in sys.argv[1:]:
+os.environ["JOBLIB_MULTIPROCESSING"] = "0"
+for name in names:
     importlib.import_module(name)
+for package in packages:
+    for folder, _, files in os.walk(os.path.join(dist, package)):
+        for file in files:
+            stem, _, extension = file.partition(".")
+            if "." + extension in EXTENSION_SUFFIXES and "test" not in stem and "_examples" not in folder:
+                importlib.import_module(".".join([*os.path.relpath(folder, dist).split("/"), stem]))
 for module in list(sys.modules.values()):
     if getattr(module, "__file__", None):
         print(module.__file__)
@@ -40,10 +60,13 @@ def listed(array: str) -> list[str]:
     return re.findall(r'"([^"]+)"', body.group(1))
 
 
-def is_measured(path: str) -> bool:
+def is_measured(path: str, profile: dict | None = None) -> bool:
     real = os.path.realpath(path)
-    by_library = any(os.path.realpath(LIBRARIES / name) == real for name in listed("libraries"))
-    return by_library or any(real.startswith(f"{tree}/") for tree in listed("trees"))
+    profile = profile or {"packages": [], "libraries": []}
+    libraries = [*listed("libraries"), *profile["libraries"]]
+    places = [f"{tree}/" for tree in listed("trees")]
+    places += [str(PACKAGES / package) + end for package in profile["packages"] for end in ("/", ".py")]
+    return any(os.path.realpath(LIBRARIES / name) == real for name in libraries) or real.startswith(tuple(places))
 
 
 def test_programs():
@@ -61,14 +84,55 @@ def test_libraries_of_programs(name):
 @pytest.mark.parametrize("profile", PROFILES, ids=lambda path: path.stem)
 def test_what_a_profile_loads(profile):
     """Modules and shared libraries of a profile, as this machine's Python loads them."""
-    modules = json.loads(profile.read_text())["import"]
+    content = json.loads(profile.read_text())
+    missing = [name for name in content["packages"] if not list(PACKAGES.glob(f"{name}")) + list(PACKAGES.glob(f"{name}.py"))]
+    if missing:
+        pytest.skip(f"NOT INSTALLED: packages of profile {profile.stem}: {', '.join(missing)}")
+    request = json.dumps([content["packages"], content["import"]])
     done = subprocess.run(
-        ["/usr/bin/python3", "-I", "-S", "-c", LOAD, *modules], capture_output=True, text=True, timeout=120
+        ["/usr/bin/python3", "-I", "-S", "-c", LOAD, request], capture_output=True, text=True, timeout=120
     )
-    if "ModuleNotFoundError" in done.stderr:
-        pytest.skip(f"NOT INSTALLED: a package of profile {profile.stem}: {done.stderr.splitlines()[-1]}")
     assert done.returncode == 0, done.stderr
-    assert sorted({path for path in done.stdout.splitlines() if not is_measured(path)}) == []
+    assert len(done.stdout.splitlines()) > 50
+    assert sorted({path for path in done.stdout.splitlines() if not is_measured(path, content)}) == []
+
+
+def measure(programs: Path) -> list[str]:
+    """The measurement list of a folder of programs."""
+    return elf.run(programs / "cella-monitor", "--measure").splitlines()
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> Path:
+    """A copy of the built programs, to change."""
+    return Path(shutil.copytree(elf.program("cella-monitor").parent, tmp_path / "bin"))
+
+
+def test_a_profile_that_an_operator_adds_is_measured(programs):
+    before = measure(programs)
+    added = json.loads((programs / "profiles" / "python.json").read_text())
+    added |= {"name": "config", "packages": ["yaml_that_nobody_has", "rich"], "libraries": ["libuuid.so.1"]}
+    (programs / "profiles" / "config.json").write_text(json.dumps(added))
+    after = measure(programs)
+    names = {line.partition("  ")[2] for line in after} - {line.partition("  ")[2] for line in before}
+    assert after[-1] != before[-1] and "profiles/config.json" in names
+    assert str(PACKAGES / "rich" / "console.py") in names
+    assert all(name.startswith((str(PACKAGES / "rich"), "profiles/")) for name in names)
+    assert len(set(after)) == len(after) and sorted(names)
+
+
+@pytest.mark.parametrize("name", ["../../../etc", "", "..", "a/b", 5])
+def test_a_profile_can_not_name_what_is_elsewhere(programs, name):
+    added = json.loads((programs / "profiles" / "python.json").read_text()) | {"packages": [name]}
+    (programs / "profiles" / "config.json").write_text(json.dumps(added))
+    done = subprocess.run([programs / "cella-monitor", "--measure"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and done.stdout == ""
+
+
+def test_time_zones_are_measured_under_all_their_names():
+    names = {line.partition("  ")[2]: line[:64] for line in measure(elf.program("cella-monitor").parent)}
+    assert names["/usr/share/zoneinfo/US/Pacific"] == names["/usr/share/zoneinfo/America/Los_Angeles"]
+    assert "/usr/share/zoneinfo/localtime" not in names  # a link out of what is measured
 
 
 def test_compiled_caches_are_measured_or_unused():

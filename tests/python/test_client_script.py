@@ -156,10 +156,10 @@ def test_warnings() -> None:
     )
     assert script.warnings("python") == [
         "line 1 imports numpy, which profile 'python' does not have; use profile 'numpy'",
-        "line 3 imports pandas, which profile 'python' does not have",
+        "line 3 imports pandas, which profile 'python' does not have; use profile 'science'",
         "line 6 imports socket, which can not work in a cell: it has no network, files or processes",
     ]
-    assert len(script.warnings("numpy")) == 2 and script.warnings("unheard-of") == []
+    assert len(script.warnings("numpy")) == 2 and len(script.warnings("science")) == 1 and script.warnings("unheard-of") == []
     assert parse("import cella\nfrom teaclave import open\ndef main(): cella.log(1)").warnings("python") == []
     decorated = parse("import cella\nfrom cella import function, log\n@cella.function\ndef main(): pass")
     assert decorated.warnings("python") == []
@@ -168,6 +168,14 @@ def test_warnings() -> None:
         f"line {line} uses cella.{name}, which is the client's: a script in a cell does not have it"
         for name, line in (("Task", 2), ("connect", 3))
     ]
+
+
+def test_modules_of_profiles_are_the_profiles() -> None:
+    from cella.script import PROFILE_MODULES
+
+    files = (Path(__file__).resolve().parents[2] / "executor" / "cell" / "profiles").glob("*.json")
+    packages = {file.stem: set(json.loads(file.read_text())["packages"]) for file in files}
+    assert packages == {name: set(modules) for name, modules in PROFILE_MODULES.items()}
 
 
 def test_runtime_names_are_the_runtimes() -> None:

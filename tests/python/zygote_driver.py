@@ -182,20 +182,21 @@ class Cell:
 
 
 class ZygoteDriver:
-    """A running zygote of one profile."""
+    """A running zygote of one profile: one of this repository by name, or a file."""
 
-    def __init__(self, profile: str = "python", stderr: int | None = None) -> None:
+    def __init__(self, profile: str | pathlib.Path = "python", stderr: int | None = None) -> None:
         self.link, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         number = far.fileno()
+        file = profile if isinstance(profile, pathlib.Path) else PROFILES / f"{profile}.json"
         self.process = subprocess.Popen(
-            ["/bin/bash", "-c", f'exec "$0" "$@" 3<&{number}', ZYGOTE, "--profile", PROFILES / f"{profile}.json"],
+            ["/bin/bash", "-c", f'exec "$0" "$@" 3<&{number}', ZYGOTE, "--profile", file],
             pass_fds=(number,), stderr=stderr)
         far.close()
         self.exits: dict[int, dict] = {}
         self.cells: list[Cell] = []
         packet = self._receive(60)
         if packet[0] != READY:
-            raise RuntimeError("the zygote said something before READY")
+            raise RuntimeError("the zygote said something else instead of READY")
         bits, size = struct.unpack_from(">II", packet, 1)
         self.layers = {name for bit, name in enumerate(LAYERS) if bits >> bit & 1}
         self.profile = packet[9:9 + size].decode()

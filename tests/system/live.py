@@ -125,6 +125,7 @@ class LiveExecutor:
         config: members of a configuration file; None for a development executor.
         programs: folder of the executor's programs.
         name: of the state folder.
+        profiles: that it offers, unless config says which: science takes long to load.
         ready: wait until clients can connect.
         user: number of the user, and of its group, that the host runs as; None for the caller's.
 
@@ -140,6 +141,7 @@ class LiveExecutor:
         *,
         programs: Path = PROGRAMS,
         name: str = "state",
+        profiles: str = "python,numpy",
         ready: bool = True,
         user: int | None = None,
     ) -> None:
@@ -154,6 +156,8 @@ class LiveExecutor:
             file = folder / f"{name}.json"
             file.write_text(json.dumps({"state": str(self.state), **config}))
             words += ["--config", file]
+        if "profiles" not in (config or {}):
+            words += ["--profiles", profiles]
         reader, writer = os.pipe()
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(

@@ -72,7 +72,7 @@ class Surroundings:
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveExecutor]:
     """The executor of this module: what leaves it changed, fails its test."""
-    with running(tmp_path_factory.mktemp("corpus")) as live:
+    with running(tmp_path_factory.mktemp("corpus"), profiles=",".join(corpus.there())) as live:
         yield live
 
 

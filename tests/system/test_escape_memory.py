@@ -27,7 +27,7 @@ OF_THE_STARTER = secrets.token_hex(16)
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveExecutor]:
     """An executor of this module, with a secret in its starter's environment."""
     os.environ["CELLA_ESCAPE_CANARY"] = OF_THE_STARTER
-    with running(tmp_path_factory.mktemp("memory")) as live:
+    with running(tmp_path_factory.mktemp("memory"), profiles=",".join(corpus.there())) as live:
         del os.environ["CELLA_ESCAPE_CANARY"]
         yield live
 

@@ -4,38 +4,34 @@
 A profile is a JSON object:
 
     name       text: what functions ask for
-    import     list of modules to import, in order; every module with native code must be among them
-    memory     list of packages whose other modules are kept as code in memory and imported on first use;
-               "standard library" stands for all of it that is of use in a cell
+    packages   list of packages beyond the standard library that may be imported, by their names in dist-packages; every
+               module of theirs with native code is loaded, the others are kept as code and imported on first use
+    libraries  list of shared libraries that they load; measured like the packages, of no other effect
+    import     list of modules to import, in order
+    stand_ins  list of modules that the packages import but hardly use: there, but refusing
+    data       list of packages, with dots, whose data files are kept for importlib.resources
     elsewhere  object: top-level module -> profile that has it, for the message of a failed import
     warm       list of lines: Python that every new cell runs before it waits for a task
 """
 
 from __future__ import annotations
 
+import gc
 import importlib
-import importlib.machinery
-import importlib.util
 import io
 import json
-import marshal
 import os
 import sys
 import threading
 import warnings
-import zlib
-from collections.abc import Iterator
 from typing import Any
 
 import _cella_finder
 
-from . import _share, _warm
+from . import _no_files, _packages, _warm, _zones
 
-_FIELDS = {"name": str, "import": list, "memory": list, "elsewhere": dict, "warm": list}
-_SKIPPED_PARTS = {"test", "tests", "conftest", "testing", "_test", "setup", "distutils", "f2py", "__main__",
-                  "_pyinstaller", "bench", "idlelib", "lib2to3", "ensurepip", "pydoc_data", "turtledemo", "turtle",
-                  "venv", "site-packages", "dist-packages", "lib-dynload", "antigravity", "this", "msilib",
-                  "sitecustomize", "usercustomize"}
+_FIELDS = {"name": str, "packages": list, "libraries": list, "import": list, "stand_ins": list, "data": list,
+           "elsewhere": dict, "warm": list}
 
 
 def _parse(text: bytes) -> dict[str, Any]:
@@ -45,79 +41,35 @@ def _parse(text: bytes) -> dict[str, Any]:
     for field, kind in _FIELDS.items():
         if not isinstance(profile[field], kind):
             raise ValueError(f"profile field {field!r} has the wrong type")
+    _cella_finder.finder.check_stand_ins(profile["stand_ins"])
     return profile
 
 
-def _modules_below(folder: str, prefix: str) -> Iterator[tuple[str, str, bool]]:
-    """Yield (name, path, is package) of the Python sources in a folder and its packages."""
-    for entry in sorted(os.listdir(folder)):
-        stem, extension = os.path.splitext(entry)
-        path = os.path.join(folder, entry)
-        if stem in _SKIPPED_PARTS or stem.startswith("test_") or not stem.isidentifier():
-            continue
-        if extension == ".py" and stem != "__init__":
-            yield prefix + stem, path, False
-        elif not extension and os.path.exists(os.path.join(path, "__init__.py")):
-            yield prefix + stem, os.path.join(path, "__init__.py"), True
-            yield from _modules_below(path, f"{prefix}{stem}.")
+def _import(profile: dict[str, Any]) -> None:
+    """Import the profile's modules, then every module with native code.
 
-
-def _sources_of(package: str) -> Iterator[tuple[str, str, bool]]:
-    if package == "standard library":
-        return _modules_below(sys.path[0], "")
-    spec = importlib.util.find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
-        raise ValueError(f"there is no package {package!r}")
-    return _modules_below(list(spec.submodule_search_locations)[0], f"{package}.")
-
-
-def _compile(packages: list[str]) -> bytes:
-    """Return, marshalled, the packed code of all modules that are not imported yet: name -> (is package, code).
-
-    Packed, because every fork pays for each page, and most functions import few of them.
+    numpy goes without ctypes when there is none, so it comes before the stand-ins, which only look like modules.
     """
-    kept = {}
-    for package in packages:
-        for name, path, is_package in _sources_of(package):
-            if name in sys.modules:
-                continue
-            try:
-                code = importlib.machinery.SourceFileLoader(name, path).get_code(name)
-            except (SyntaxError, UnicodeDecodeError):
-                continue
-            kept[name] = (is_package, zlib.compress(marshal.dumps(code), 1))
-    return marshal.dumps(kept)
+    finder = _cella_finder.finder
+    if "threadpoolctl" in profile["packages"]:
+        finder.offer_own("threadpoolctl")
+    for name in profile["import"]:
+        top = name.partition(".")[0]
+        if top != "numpy" and top not in sys.stdlib_module_names:
+            finder.pretend(profile["stand_ins"])
+        importlib.import_module(name)
+        _no_files.adapt()  # at once: scipy.stats makes a temporary file while it is imported
+    for name in _packages.native(profile["packages"]):
+        importlib.import_module(name)
 
 
-def _compile_elsewhere(packages: list[str]) -> bytes:
-    """Do it in a child, whose scrapped memory goes away with it instead of burdening every cell."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            with open(writing, "wb") as pipe:
-                pipe.write(_compile(packages))
-            status = 0
-        finally:
-            os._exit(status)
-    os.close(writing)
-    with open(reading, "rb") as pipe:
-        content = pipe.read()
-    if os.waitpid(child, 0)[1] != 0:
-        raise RuntimeError("the modules to keep in memory could not be compiled")
-    return content
-
-
-def _keep(finder: Any, packages: list[str]) -> None:
-    kept = marshal.loads(_compile_elsewhere(packages))
-    packed = _share.share({name: code for name, (_, code) in kept.items()})
-    for name, (is_package, _) in kept.items():
-
-        def unpack(packed: memoryview = packed[name]) -> Any:
-            return marshal.loads(zlib.decompress(packed))
-
-        finder.add(name, is_package, unpack)
+def _import_quietly(profile: dict[str, Any]) -> None:
+    """Import without a word, and keep the warning filters that packages set for themselves."""
+    with warnings.catch_warnings(record=True):
+        _import(profile)
+        filters = list(warnings.filters)
+    warnings.filters[:] = filters
+    warnings._filters_mutated()  # type: ignore[attr-defined]
 
 
 def load(text: bytes) -> str:
@@ -127,21 +79,36 @@ def load(text: bytes) -> str:
         text: the profile file.
 
     Returns:
-        the profile's name.
+        the profile's name; nothing when a package is not installed, which was said on standard error.
     """
     profile = _parse(text)
     finder = _cella_finder.finder
     finder.profile = profile["name"]
     finder.elsewhere = profile["elsewhere"]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for name in profile["import"]:
-            importlib.import_module(name)
-    _keep(finder, profile["memory"])
+    finder.packages = frozenset(profile["packages"])
+    try:
+        for package in profile["packages"]:
+            _packages.find(package)
+    except _packages.MissingPackage as missing:
+        sys.stderr.write(f"profile {profile['name']} is not offered: {missing}\n")
+        return ""
+    gc.disable()  # what is loaded stays: looking for garbage in it again and again only takes time
+    _zones.collect()
+    _zones.serve_zoneinfo()
+    _import_quietly(profile)
+    _zones.serve_packages()
+    if profile["data"]:
+        importlib.import_module("cella._resources")
+    _packages.keep(profile["packages"], profile["data"])
     _warm.load_runtime()
     finder.close()
     _forget()
-    _warm.prepare("\n".join(profile["warm"]))
+    gc.enable()
+    try:
+        _warm.prepare("\n".join(profile["warm"]))
+    except BaseException:
+        sys.stderr = sys.__stderr__  # there is no log to tell it
+        raise
     return profile["name"]
 
 
@@ -151,8 +118,4 @@ def _forget() -> None:
     sys.argv[:] = [""]
     sys.stdin = io.StringIO()
     threading.current_thread().name = "MainThread"
-    warnings.resetwarnings()
     importlib.invalidate_caches()
-
-
-_reseed: list[Callable[[], object]] = []

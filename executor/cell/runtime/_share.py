@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
+from typing import TypeVar
 
 import _cell
 
+Name = TypeVar("Name", bound=Hashable)
 
-def share(pieces: Mapping[str, bytes]) -> dict[str, memoryview]:
+
+def share(pieces: Mapping[Name, bytes]) -> dict[Name, memoryview]:
     """Put pieces of data, by name, into one shared mapping that nobody can write to.
 
     It stays as long as the process; call it once, with everything.
