@@ -37,6 +37,8 @@ SUBJECTS = {
 
 def figure(value: float) -> str:
     """Three digits that say something."""
+    if 0 < value < 0.1:
+        return f"{value:.2g}"
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 

@@ -192,20 +192,35 @@ def interleave(count: int, *measures: Callable[[], float], pause_s: float = 0.0,
     Returns:
         For each measure its values, of all rounds: none is thrown away.
     """
+    def one(measure: Callable[[], float]) -> Callable[[], list[float]]:
+        return lambda: [measure()]
+
+    return gather(count, [one(measure) for measure in measures], pause_s, patience, budget_s)
+
+
+def gather(count: int, measures: Sequence[Callable[[], Sequence[float]]], pause_s: float = 0.0, patience: int = 1,
+           budget_s: float = math.inf, first_counts: bool = False) -> list[list[float]]:
+    """The same for measures that return several values at a time.
+
+    Args:
+        first_counts: no other round goes before those that count.
+    """
     values: list[list[float]] = [[] for _ in measures]
     with collected():
-        _round(measures, pause_s)
         until = time.monotonic() + budget_s
+        if not first_counts:
+            _round(measures, pause_s)
         for turn in range(count * patience):
-            enough = time.monotonic() > until or (turn % count == 0 and turn > 0 and all(Sample.of(found).steady for found in values))
-            if turn >= min(3, count) and enough:
+            if turn > 0 and turn % count == 0 and all(Sample.of(found).steady for found in values):
                 break
-            for place, value in enumerate(_round(measures, pause_s)):
-                values[place].append(value)
+            if turn >= 3 and time.monotonic() > until:
+                break
+            for place, found in enumerate(_round(measures, pause_s)):
+                values[place] += found
     return values
 
 
-def _round(measures: Sequence[Callable[[], float]], pause_s: float) -> list[float]:
+def _round(measures: Sequence[Callable[[], Sequence[float]]], pause_s: float) -> list[Sequence[float]]:
     found = []
     for measure in measures:
         if pause_s:

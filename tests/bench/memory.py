@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 
 import cella
+import memory_cells
 from cella.functions import builtin_package
 from measure import Options, Row, Sample
 from programs import Host, client_command, memory, processes
@@ -183,4 +184,4 @@ def measure(options: Options) -> list[Row]:
         rows = role_rows(host, "idle")
         rows += with_tasks(host)
         rows.append(per_task(options, host))
-    return rows + data_rows(options)
+    return rows + memory_cells.measure(options) + data_rows(options)
