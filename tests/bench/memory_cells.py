@@ -7,9 +7,8 @@ import time
 
 from cell import WARM, Cells
 from measure import Options, Row, Sample
-from programs import memory, processes
+from programs import PROFILES, memory, processes, profile_file
 
-PROFILES = ("python", "numpy", "science")
 POOL_MIB = 1024.0
 """What the monitor lets all idle cells take unless told otherwise (pool_memory_bytes)."""
 
@@ -43,6 +42,7 @@ def measure(options: Options) -> list[Row]:
     there = []
     for profile in PROFILES:
         try:
+            profile_file(profile)
             found, pool = profile_rows(options, profile)
         except (OSError, EOFError) as problem:
             rows.append(Row("memory", f"{profile} profile: zygote, RSS", "MiB", None,

@@ -9,8 +9,8 @@ from collections.abc import Callable
 import boxes
 from cell import EMPTY, PAUSE_S, Cells
 from measure import Options, Row, Sample, interleave, timed
+from programs import PROFILES, profile_file
 
-PROFILES = ("python", "numpy", "science")
 GOALS = {
     ("python", "bwrap --unshare-all python3 -I -S -c pass"): 15.0,
     ("science", "python3 -I -c 'import numpy, pandas, sklearn'"): 500.0,
@@ -23,6 +23,7 @@ def open_cells(options: Options, stack: contextlib.ExitStack) -> tuple[dict[str,
     missing: dict[str, str] = {}
     for profile in PROFILES:
         try:
+            profile_file(profile)
             found[profile] = stack.enter_context(Cells(options, profile))
         except (OSError, EOFError, RuntimeError) as problem:
             missing[profile] = f"there is no profile {profile} here ({problem})"

@@ -13,16 +13,15 @@ from collections.abc import Callable
 import boxes
 from cell import EMPTY, WARM, repeated
 from measure import Options, Row, Sample, gather
+from programs import profile_file
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-PROFILES = ROOT / "executor" / "cell" / "profiles"
 PAUSE_MS = 10
 BURST = 64
 IN_FLIGHT = (1, 2, 4)
 TAIL = 3.0
 """p99 is at most so many times p50."""
-NO_PEER = boxes.Peer("")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +57,7 @@ class Load:
     def __init__(self, options: Options, helper: pathlib.Path, profile: str) -> None:
         script = options.scratch / "empty.py"
         script.write_bytes(EMPTY)
-        self._start = [helper, options.build / "bin" / "cella-zygote", PROFILES / f"{profile}.json", script]
+        self._start = [helper, options.build / "bin" / "cella-zygote", profile_file(profile), script]
         self.used_s = 0.0
         self.tasks = 0
 
@@ -179,10 +178,10 @@ def measure(options: Options) -> list[Row]:
     helper = build_helper(options)
     rows = []
     for profile in profiles():
-        load = Load(options, helper, profile.name)
         try:
+            load = Load(options, helper, profile.name)
             load.burst(1)
-        except RuntimeError as problem:
+        except (OSError, RuntimeError) as problem:
             rows.append(Row("pool", f"{profile.name} profile, empty function, paced, to the result", "ms", None,
                             limit=profile.result_ms, note=f"there is no profile {profile.name} here: {problem}"))
             continue

@@ -24,6 +24,20 @@ from measure import Options, program
 
 HERE = pathlib.Path(__file__).resolve().parent
 PYTHON = "/usr/bin/python3"
+PROFILES = ("python", "numpy", "science")
+"""Those that Cella comes with; one whose packages are not installed does not start."""
+
+
+def profile_file(name: str) -> pathlib.Path:
+    """A profile's file in this checkout.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    path = HERE.parents[1] / "executor" / "cell" / "profiles" / f"{name}.json"
+    if not path.exists():
+        raise FileNotFoundError(f"no {path.name} in executor/cell/profiles")
+    return path
 
 
 def first_line(reader: int, seconds: float) -> str:
