@@ -9,6 +9,7 @@ import os
 import pathlib
 import select
 import signal
+import statistics
 import subprocess
 from collections.abc import Callable
 
@@ -36,12 +37,23 @@ class Peer:
         command: None when it is missing.
         missing: why; "" when it is there.
         slow: more than a tenth of a second.
+        boxed: it leaves the work to processes that it does not wait for, so its processor time says nothing.
+        used_ms: processor time of each run so far.
     """
 
     name: str
     command: Command | None = None
     missing: str = ""
     slow: bool = False
+    boxed: bool = False
+    used_ms: list[float] = dataclasses.field(default_factory=list)
+
+    @property
+    def cost(self) -> str:
+        """Its processor time, for the table."""
+        if self.boxed or not self.used_ms:
+            return ""
+        return f"the peer's processor time {statistics.median(self.used_ms):.1f} ms"
 
     @property
     def label(self) -> str:
@@ -55,7 +67,8 @@ class Peer:
             RuntimeError: it left with another status, or did not end in time; it has been killed then.
         """
         assert self.command is not None
-        found = run_within(self.command(status), seconds)
+        found, used_s = run_within(self.command(status), seconds)
+        self.used_ms.append(used_s * 1000)
         if found is None:
             raise RuntimeError(f"did not end within {seconds:g} s")
         if found != status:
@@ -75,8 +88,13 @@ class Peer:
         self.command, self.missing = None, reason
 
 
-def run_within(command: list[str], seconds: float) -> int | None:
-    """A program's status (a signal's is negative); None when it had to be killed, with its process group."""
+def run_within(command: list[str], seconds: float) -> tuple[int | None, float]:
+    """Run a program.
+
+    Returns:
+        Its status (a signal's is negative), None when it had to be killed, with its process group; the seconds of processor
+        time that it took.
+    """
     process = start(command, group=True)
     handle = os.pidfd_open(process)
     try:
@@ -85,10 +103,10 @@ def run_within(command: list[str], seconds: float) -> int | None:
         ended = bool(poll.poll(seconds * 1000))
         if not ended:
             os.killpg(process, signal.SIGKILL)
-        _, status = os.waitpid(process, 0)
+        _, status, used = os.wait4(process, 0)
     finally:
         os.close(handle)
-    return os.waitstatus_to_exitcode(status) if ended else None
+    return os.waitstatus_to_exitcode(status) if ended else None, used.ru_utime + used.ru_stime
 
 
 def _code(status: int, before: str = "") -> str:
@@ -105,7 +123,7 @@ def bare(modules: str = "") -> Peer:
 
 def box(name: str, package: str, words: list[str], slow: bool = False) -> Peer:
     """A program that runs a command in a box of its own."""
-    peer = Peer(f"{name} python3 -I -S -c pass", slow=slow)
+    peer = Peer(f"{name} python3 -I -S -c pass", slow=slow, boxed=True)
     if program(words[0]) is None:
         peer.missing = f"not installed ({package})"
     else:
@@ -168,7 +186,7 @@ def pyodide(folder: pathlib.Path) -> list[Peer]:
         fresh.command = lambda status: [node, str(script), str(module), "fresh", str(status)]
         if fresh.prove().missing:
             raise RuntimeError(fresh.missing)
-        if not snapshot.exists() and run_within([node, str(script), str(module), "make", str(snapshot)], PROOF_S) != 0:
+        if not snapshot.exists() and run_within([node, str(script), str(module), "make", str(snapshot)], PROOF_S)[0] != 0:
             raise RuntimeError("no snapshot could be made")
         restored.command = lambda status: [node, str(script), str(module), str(snapshot), str(status)]
         restored.prove()

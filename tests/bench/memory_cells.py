@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 
-from cell import WARM, Cells
+from cell import EMPTY, WARM, Pool
 from measure import Options, Row, Sample
 from programs import PROFILES, memory, processes, profile_file
 
@@ -15,12 +15,12 @@ POOL_MIB = 1024.0
 
 def profile_rows(options: Options, profile: str) -> tuple[list[Row], float]:
     """Rows of a profile; MiB that a full pool of it takes beside its zygote."""
-    with Cells(options, profile) as cells:
+    with Pool(options, profile, EMPTY) as pool:
         time.sleep(0.5)  # warming is over
-        tree = processes(cells.zygote.process.pid, "guard")
+        tree = processes(pool.process.pid, "player")
         found = {role: [memory(one.pid) for one in tree if one.role == role] for role in ("zygote", "cell")}
     if len(found["zygote"]) != 1 or len(found["cell"]) != WARM:
-        raise RuntimeError(f"one zygote and {WARM} cells were expected, not {[one.role for one in tree]}")
+        raise ValueError(f"one zygote and {WARM} cells were expected, not {[one.role for one in tree]}")
     zygote = found["zygote"][0]
     rows = [Row("memory", f"{profile} profile: zygote, RSS", "MiB", Sample.of([zygote["rss"] / 1024]))]
     if not all("own" in one for one in (zygote, *found["cell"])):
@@ -42,14 +42,14 @@ def measure(options: Options) -> list[Row]:
     there = []
     for profile in PROFILES:
         try:
-            profile_file(profile)
-            found, pool = profile_rows(options, profile)
-        except (OSError, EOFError) as problem:
+            profile_file(options, profile)
+            found, own = profile_rows(options, profile)
+        except (OSError, RuntimeError) as problem:
             rows.append(Row("memory", f"{profile} profile: zygote, RSS", "MiB", None,
                             note=f"there is no profile {profile} here ({problem})"))
             continue
         rows += found
-        total += pool
+        total += own
         there.append(profile)
     if total:
         rows.append(Row("memory", f"full pools of {', '.join(there)}, without the zygotes", "MiB", Sample.of([total]),

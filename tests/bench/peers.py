@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Callable
 
 import boxes
-from cell import EMPTY, PAUSE_S, Cells
+from cell import EMPTY, PAUSE_S, Pool
 from measure import Options, Row, Sample, interleave, timed
 from programs import PROFILES, profile_file
 
@@ -17,15 +17,15 @@ GOALS = {
 }
 
 
-def open_cells(options: Options, stack: contextlib.ExitStack) -> tuple[dict[str, Cells], dict[str, str]]:
-    """A zygote for each profile that this executor has; and why it has not the others."""
-    found: dict[str, Cells] = {}
+def open_pools(options: Options, stack: contextlib.ExitStack) -> tuple[dict[str, Pool], dict[str, str]]:
+    """A pool for each profile that this executor has; and why it has not the others."""
+    found: dict[str, Pool] = {}
     missing: dict[str, str] = {}
     for profile in PROFILES:
         try:
-            profile_file(profile)
-            found[profile] = stack.enter_context(Cells(options, profile))
-        except (OSError, EOFError, RuntimeError) as problem:
+            profile_file(options, profile)
+            found[profile] = stack.enter_context(Pool(options, profile, EMPTY))
+        except (OSError, RuntimeError) as problem:
             missing[profile] = f"there is no profile {profile} here ({problem})"
     return found, missing
 
@@ -45,26 +45,18 @@ def peer_run(peer: boxes.Peer) -> Callable[[], float]:
     return run
 
 
-def samples(options: Options, cells: dict[str, Cells], peers: list[boxes.Peer],
+def samples(options: Options, pools: dict[str, Pool], peers: list[boxes.Peer],
             count: int) -> tuple[dict[str, Sample], dict[str, Sample]]:
     """Cells of each profile and peers in turn: by profile, and by the peer's name."""
 
-    def run(one: Cells, text: bytes) -> Callable[[], float]:
-        return lambda: one.run(text)[0]
+    def run(pool: Pool) -> Callable[[], float]:
+        return lambda: pool.run()[0]
 
-    def refill(one: Cells) -> Callable[[], float]:
-        def work() -> float:
-            one.refill()
-            return 0.0
-
-        return work
-
-    measures = [action for one in cells.values() for action in (run(one, one.text(EMPTY)), refill(one))]
     there = [peer for peer in peers if not peer.missing]
-    values = interleave(options.count(count), *measures, *map(peer_run, there), pause_s=PAUSE_S, patience=options.patience,
-                        budget_s=options.budget_s)
-    ours = {name: Sample.of(found) for name, found in zip(cells, values[::2])}
-    theirs = {peer.name: Sample.of(found) for peer, found in zip(there, values[2 * len(cells):]) if not peer.missing}
+    values = interleave(options.count(count), *map(run, pools.values()), *map(peer_run, there), pause_s=PAUSE_S,
+                        patience=options.patience, budget_s=options.budget_s)
+    ours = {name: Sample.of(found) for name, found in zip(pools, values)}
+    theirs = {peer.name: Sample.of(found) for peer, found in zip(there, values[len(pools):]) if not peer.missing}
     return ours, theirs
 
 
@@ -77,7 +69,7 @@ def rows_of(profile: str, peers: list[boxes.Peer], ours: dict[str, Sample], thei
         here = profile in ours and (peer.name in theirs or profile == PROFILES[0])
         if here or goal is not None:
             rows.append(Row("peers", f"{profile} profile, empty function, to the result", "ms", ours.get(profile), peer.label,
-                            theirs.get(peer.name), goal, note=missing))
+                            theirs.get(peer.name), goal, note="; ".join(filter(None, (missing, peer.cost)))))
     return rows
 
 
@@ -86,10 +78,10 @@ def measure(options: Options) -> list[Row]:
     peers = boxes.everything()
     rows = []
     with contextlib.ExitStack() as stack:
-        cells, missing = open_cells(options, stack)
+        pools, missing = open_pools(options, stack)
         for slow, count in ((False, 100), (True, 12)):
             group = [peer for peer in peers if peer.slow == slow]
-            ours, theirs = samples(options, cells, group, count)
+            ours, theirs = samples(options, pools, group, count)
             for profile in PROFILES:
                 rows += rows_of(profile, group, ours, theirs, missing.get(profile, ""))
     return sorted(rows, key=lambda row: PROFILES.index(row.what.partition(" ")[0]))

@@ -28,15 +28,15 @@ PROFILES = ("python", "numpy", "science")
 """Those that Cella comes with; one whose packages are not installed does not start."""
 
 
-def profile_file(name: str) -> pathlib.Path:
-    """A profile's file in this checkout.
+def profile_file(options: Options, name: str) -> pathlib.Path:
+    """A profile's file in the build.
 
     Raises:
         FileNotFoundError: there is none.
     """
-    path = HERE.parents[1] / "executor" / "cell" / "profiles" / f"{name}.json"
+    path = options.build / "bin" / "profiles" / f"{name}.json"
     if not path.exists():
-        raise FileNotFoundError(f"no {path.name} in executor/cell/profiles")
+        raise FileNotFoundError(f"the build has no {path.name}")
     return path
 
 
