@@ -175,7 +175,7 @@ def main() -> int:
     arguments.json.write_text(json.dumps(content, indent=1) + "\n")
     judged = [row for row in rows if goal_text(row)]
     print(f"goals met: {sum(row.met is True for row in judged)} of {len(judged)}, "
-          f"{sum(row.sure is False for row in judged)} of them not sure, {sum(row.met is None for row in judged)} not measured; "
+          f"{sum(row.sure is False for row in judged)} not sure, {sum(row.met is None for row in judged)} not measured; "
           f"figures: {arguments.json}")
     for row in judged:
         if row.met is not True:

@@ -177,7 +177,8 @@ def pyodide(folder: pathlib.Path) -> list[Peer]:
     Args:
         folder: where Pyodide is, or comes to; it is kept.
     """
-    fresh, restored = Peer("node, Pyodide, empty function", slow=True), Peer("node, Pyodide from a memory snapshot, empty function", slow=True)
+    fresh = Peer("node, Pyodide, empty function", slow=True)
+    restored = Peer("node, Pyodide from a memory snapshot, empty function", slow=True)
     node = program("node")
     try:
         if node is None:

@@ -120,15 +120,15 @@ def measure(options: Options) -> list[Row]:
             return found
 
         def crowded() -> list[float]:
-            """Only what was measured while the other party still had tasks in the queue counts."""
-            queued, found = crowd.fill(), []
-            until = time.monotonic() + queued * TASK_MS / 1000 / slots / 2
-            while time.monotonic() < until and len(found) < each:
+            """Only tasks of B's that begin while more of A's are left than run at a time count."""
+            queued, left, found = crowd.fill(), 0, []
+            while len(found) < each and (now := crowd.left()) > slots:
+                left = now
                 found.append(one())
-            numbers.append((queued, crowd.left()))
+            numbers.append((queued, left))
             crowd.clear()
-            if numbers[-1][1] == 0:
-                raise RuntimeError(f"the other party's {queued} tasks were over too early")
+            if not found:
+                raise RuntimeError(f"the other party's {queued} tasks were over before there was anything to measure")
             return found
 
         one()
@@ -137,12 +137,12 @@ def measure(options: Options) -> list[Row]:
 
 
 def rows_of(quiet: Sample, busy: Sample, numbers: list[tuple[int, int]]) -> list[Row]:
-    """The rows, out of both samples and (queued at the beginning, left at the end) of each round."""
+    """The rows, out of both samples and (queued at the beginning, left when B's last began) of each round."""
     queued, left = min(queued for queued, _ in numbers), min(left for _, left in numbers)
     what = f"party B's task, party A with up to {queued} tasks of {TASK_MS} ms queued"
     waited = max(0.0, busy.p50 - quiet.p50) / TASK_MS
     slots = os.cpu_count() or 1
-    note = f"A still had {left} at the end of B's; in the order of arrival B would wait for {queued / slots:.0f} turns"
+    note = f"A had at least {left} left when B's began; in the order of arrival B would wait for {queued / slots:.0f} turns"
     return [
         Row("fairness", what, "ms", busy, "the same, nothing else queued", quiet, note=note),
         Row("fairness", f"{what}: turns of A's that B waits", "times", Sample.of([waited]), limit=TURNS),

@@ -153,7 +153,7 @@ def pass_through(options: Options, mebibytes: int) -> tuple[dict[str, float], fl
 
 def data_rows(options: Options) -> list[Row]:
     """Peaks for growing data, each with an executor of its own."""
-    sizes = (1, 64, 1024) if options.quick else (1, 64, 1024, 2048)
+    sizes = (1, 64, 256) if options.quick else (1, 64, 1024, 2048)
     peaks: dict[int, dict[str, float]] = {}
     rows = []
     for size in sizes:

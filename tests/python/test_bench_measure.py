@@ -189,15 +189,21 @@ def test_quick_is_fewer(tmp_path):
 # Text
 
 
-@pytest.mark.parametrize("value, text", [(0, "0.00"), (0.0024, "0.0024"), (0.456, "0.46"), (4.56, "4.56"), (45.6, "45.6"), (456.7, "457")])
+@pytest.mark.parametrize("value, text", [(0, "0.00"), (0.0024, "0.0024"), (0.456, "0.46"), (4.56, "4.56"), (45.6, "45.6"),
+                                         (456.7, "457")])
 def test_figures_have_the_digits_that_say_something(value, text):
     assert bench.figure(value) == text
 
 
 def test_a_table_line_shows_goal_verdict_and_doubt():
     row = Row("s", "what", "ms", sample(9.0, 10.0, 12.0), "peer", sample(90.0, 110.0, 120.0), goal=10, note="n")
-    assert bench.cells_of(row) == ["what", "ms", "9.00 / 10.0 / 12.0", "peer", "90.0 / 110 / 120", "11.0 (7.50 to 13.3)", ">= 10 x",
-                                   "met, not sure", "n; not steady"]
+    assert bench.cells_of(row) == ["what", "ms", "9.00 / 10.0 / 12.0", "peer", "90.0 / 110 / 120", "11.0 (7.50 to 13.3)",
+                                   ">= 10 x", "met, not sure", "n; not steady"]
+
+
+def test_sizes_of_different_processes_are_not_called_unsteady():
+    assert bench.cells_of(Row("s", "w", "MiB", sample(20.0, 40.0)))[-1] == ""
+    assert bench.cells_of(Row("s", "w", "ms", sample(20.0, 40.0)))[-1] == "not steady"
 
 
 def test_a_missing_peer_is_named():
