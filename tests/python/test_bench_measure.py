@@ -15,6 +15,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "bench"))
 
 import bench  # noqa: E402
+import speed  # noqa: E402
 from measure import STEADY, Options, Row, Sample, gather, interleave  # noqa: E402
 
 
@@ -135,6 +136,14 @@ def test_json_names_everything_a_table_shows():
     content = Row("s", "w", "ms", sample(1.0, 2.0, 3.0), "p", sample(20.0), goal=5, note="n").as_json()
     assert content["cella"] == {"p50": 2.0, "p99": 3.0, "count": 3, "least": 1.0, "low": 1.0, "high": 3.0}
     assert (content["met"], content["sure"], content["steady"], content["note"]) == (True, True, False, "n")
+
+
+def test_mean_of_ratios_is_geometric_and_surer_than_each():
+    rows = [Row("s", "w", "ms", sample(9.0, 10.0, 11.0), "p", sample(*values)) for values in [(19.0, 20.0, 21.0), (4.5, 5.0, 5.5)]]
+    mean = speed.mean_ratio(rows * 8)
+    assert mean.p50 == pytest.approx(1.0)
+    assert mean.low * mean.high == pytest.approx(1.0)
+    assert 1.0 < mean.high < (rows[0].ratio_high / rows[0].ratio_low) ** 0.25
 
 
 # Rounds
