@@ -62,7 +62,8 @@ class Sample:
         count: number of values.
         least: the smallest value.
         low, high: where the median of very many values would be, with 95 % confidence. Taken from the ranks, so nothing
-            is assumed about how values are distributed; with less than 6 values the smallest and the largest.
+            is assumed about how values are distributed; with less than 6 values the smallest and the largest, which is
+            less than 95 % (75 % with 3).
     """
 
     p50: float
