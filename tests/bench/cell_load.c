@@ -9,6 +9,10 @@
  *       one task for each line of standard input, out of WARM warm cells, refilled after each task.
  *       Prints "RESULT END" for each: nanoseconds from the request to the result, and to the cell's end; a last line
  *       when the cells are warm again.
+ *   cell_load ZYGOTE PROFILE SCRIPT queue COUNT AT_ONCE IN_FLIGHT WARM
+ *       AT_ONCE requests at the same moment to a pool with WARM warm cells; with each result comes a new request, until
+ *       there were COUNT. At most IN_FLIGHT run at a time, the others wait for their turn; what is missing is made cold.
+ *       Prints "RESULT LAST" for each: nanoseconds from its request, and from the first request of all, to its result.
  *
  * SCRIPT defines main(). A task that fails ends the program with status 1.
  */
@@ -37,6 +41,7 @@ struct cell {
     uint64_t number;
     int socket;
     int pidfd;
+    uint64_t asked; /* when its task was requested, ns; 0 when its end has been told */
 };
 
 struct load {
@@ -141,7 +146,7 @@ static void announced(struct load *load, struct cella_reader *reader, struct cel
     if (cell == NULL || packet->descriptor_count != 2) {
         die("CELL");
     }
-    *cell = (struct cell){ COMING, 0, packet->descriptors[0], packet->descriptors[1] };
+    *cell = (struct cell){ COMING, 0, packet->descriptors[0], packet->descriptors[1], 0 };
     packet->descriptor_count = 0;
     check(cella_read_u64(reader, &cell->number), "CELL");
     load->coming--;
@@ -271,6 +276,11 @@ static void fill(struct load *load, int warm)
     while (count_in(load, READY) < warm) {
         hear(load);
     }
+}
+
+static void fill_and_tell(struct load *load, int warm)
+{
+    fill(load, warm);
     printf("filled\n");
     fflush(stdout);
 }
@@ -278,7 +288,7 @@ static void fill(struct load *load, int warm)
 static void measure_pool(struct load *load, int warm)
 {
     char line[16];
-    fill(load, warm);
+    fill_and_tell(load, warm);
     while (fgets(line, sizeof(line), stdin) != NULL) {
         uint64_t begun = now_ns();
         struct cell *cell = find(load, READY);
@@ -290,8 +300,68 @@ static void measure_pool(struct load *load, int warm)
             (void) hear_zygote(load);
         }
         printf("%llu %llu\n", (unsigned long long) (result - begun), (unsigned long long) (now_ns() - begun));
-        fill(load, warm);
+        fill_and_tell(load, warm);
     }
+}
+
+/* Start what may be started, and ask for what is missing. How many have been started by now. */
+static int dispatch(struct load *load, const uint64_t *requests, int requested, int started, int in_flight)
+{
+    struct cell *ready;
+    int running = count_in(load, RUNNING);
+    while (started < requested && running < in_flight && (ready = find(load, READY)) != NULL) {
+        ready->asked = requests[started++];
+        start_task(load, ready);
+        running++;
+    }
+    int waiting = requested - started < in_flight ? requested - started : in_flight;
+    int missing = waiting - load->coming - count_in(load, COMING) - count_in(load, READY);
+    if (missing > 0) {
+        ask(load, missing, false);
+    }
+    return started;
+}
+
+/* Print the tasks that ended since the last time. How many. */
+static int report(struct load *load, uint64_t begun)
+{
+    int count = 0;
+    for (int i = 0; i < CELLS_MAX; i++) {
+        struct cell *cell = &load->cells[i];
+        if (cell->stage == DYING && cell->asked != 0) {
+            uint64_t now = now_ns();
+            printf("%llu %llu\n", (unsigned long long) (now - cell->asked), (unsigned long long) (now - begun));
+            cell->asked = 0;
+            count++;
+        }
+    }
+    return count;
+}
+
+static void measure_queue(struct load *load, int count, int at_once, int in_flight, int warm)
+{
+    uint64_t *requests = calloc((size_t) count, sizeof(*requests));
+    int requested = 0;
+    int started = 0;
+    int done = 0;
+    if (requests == NULL || at_once > count) {
+        die("COUNT");
+    }
+    fill(load, warm);
+    uint64_t begun = now_ns();
+    while (requested < at_once) {
+        requests[requested++] = begun;
+    }
+    while (done < count) {
+        started = dispatch(load, requests, requested, started, in_flight);
+        hear(load);
+        int ended = report(load, begun);
+        done += ended;
+        for (int i = 0; i < ended && requested < count; i++) {
+            requests[requested++] = now_ns();
+        }
+    }
+    free(requests);
 }
 
 static void write_task(const char *path, struct cella_bytes *out)
@@ -316,18 +386,21 @@ static void write_task(const char *path, struct cella_bytes *out)
 int main(int argc, char **argv)
 {
     static struct load load;
-    bool rate = argc == 8 && strcmp(argv[4], "rate") == 0;
-    if (!rate && (argc != 6 || strcmp(argv[4], "pool") != 0)) {
-        die("usage: cell_load ZYGOTE PROFILE SCRIPT rate SECONDS IN_FLIGHT AHEAD | pool WARM");
+    const char *mode = argc > 4 ? argv[4] : "";
+    if (argc != (strcmp(mode, "rate") == 0 ? 8 : strcmp(mode, "pool") == 0 ? 6 : strcmp(mode, "queue") == 0 ? 9 : -1)) {
+        die("usage: cell_load ZYGOTE PROFILE SCRIPT rate SECONDS IN_FLIGHT AHEAD | pool WARM | "
+            "queue COUNT AT_ONCE IN_FLIGHT WARM");
     }
     write_task(argv[3], &load.task);
     load.zygote = start_zygote(argv[1], argv[2], &load.guard);
     while (hear_zygote(&load) != CELLA_ZYGOTE_READY) {
     }
-    if (rate) {
+    if (strcmp(mode, "rate") == 0) {
         measure_rate(&load, atof(argv[5]), atoi(argv[6]), atoi(argv[7]));
-    } else {
+    } else if (strcmp(mode, "pool") == 0) {
         measure_pool(&load, atoi(argv[5]));
+    } else {
+        measure_queue(&load, atoi(argv[5]), atoi(argv[6]), atoi(argv[7]), atoi(argv[8]));
     }
     return 0;
 }

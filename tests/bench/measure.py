@@ -36,6 +36,22 @@ class Options:
         """Number of repetitions."""
         return max(3, full // 5) if self.quick else full
 
+    @property
+    def patience(self) -> int:
+        """How many times the repetitions may be done again while medians are not steady."""
+        return 1 if self.quick else 3
+
+    @property
+    def budget_s(self) -> float:
+        """Seconds after which one interleaving has enough, with at least 3 rounds: for machines that are slow or busy."""
+        return 15.0 if self.quick else 180.0
+
+
+STEADY = 0.05
+"""A median is steady when it is known to this part of itself, with 95 % confidence."""
+LESS = frozenset({"ms", "s", "MiB", "KiB", "times"})
+"""Units of which less is better; of all others (rates) more is."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Sample:
@@ -44,17 +60,40 @@ class Sample:
     Attributes:
         p50, p99: percentiles; with less than 100 values p99 is the largest.
         count: number of values.
+        least: the smallest value.
+        low, high: where the median of very many values would be, with 95 % confidence. Taken from the ranks, so nothing
+            is assumed about how values are distributed; with less than 6 values the smallest and the largest, which is
+            less than 95 % (75 % with 3).
     """
 
     p50: float
     p99: float
     count: int
+    least: float
+    low: float
+    high: float
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Sample:
         """The sample of some values."""
         ordered = sorted(values)
-        return cls(_rank(ordered, 0.50), _rank(ordered, 0.99), len(ordered))
+        count = len(ordered)
+        if count == 0:
+            raise ValueError("no values")
+        reach = 0.98 * math.sqrt(count)  # 1.96 standard deviations of the number of values below the median
+        first, last = math.floor(count / 2 - reach), math.ceil(count / 2 + reach)
+        return cls(_rank(ordered, 0.50), _rank(ordered, 0.99), count, ordered[0], ordered[max(0, first)],
+                   ordered[min(count - 1, last)])
+
+    @property
+    def spread(self) -> float:
+        """Half the width of the median's confidence interval, as a part of the median."""
+        return (self.high - self.low) / 2 / self.p50 if self.p50 else 0.0
+
+    @property
+    def steady(self) -> bool:
+        """Whether the median is known well enough; a single value says nothing about that."""
+        return self.count == 1 or self.spread <= STEADY
 
 
 def _rank(ordered: Sequence[float], part: float) -> float:
@@ -68,14 +107,17 @@ class Row:
     Attributes:
         subject: name of the benchmark.
         what: what Cella did.
-        unit: "ms" (less is better), "GB/s", "tasks/s" ... (more is better), or "MiB" (no ratio).
+        unit: one of LESS ("ms", "MiB" ...), or a rate ("GB/s", "tasks/s" ...).
         cella: Cella's sample; None where it could not be measured.
         peer: what one would use otherwise, "" for none.
         other: the peer's sample; None when it is missing.
         goal: smallest acceptable ratio, None for none.
         ratio: how many times better Cella is than the peer, median against median.
-        met: whether the goal is met; None without one.
+        met: whether the goal or the limit is met; None without one.
         note: for the reader.
+        limit: largest acceptable median of Cella's (of a rate: the smallest), in the unit; None for none.
+        ratio_low, ratio_high: the ratio with each median at the bad and at the good end of its confidence interval.
+        sure: whether met would be the same at both ends; None where met is.
     """
 
     subject: str
@@ -88,18 +130,43 @@ class Row:
     ratio: float | None = None
     met: bool | None = None
     note: str = ""
+    limit: float | None = None
+    ratio_low: float | None = None
+    ratio_high: float | None = None
+    sure: bool | None = None
 
     def __post_init__(self) -> None:
-        if self.cella is None or self.other is None:
+        if self.goal is not None and self.limit is not None:
+            raise ValueError(f"{self.what}: a goal and a limit in one row")
+        if self.cella is None:
             return
-        better = (self.other.p50, self.cella.p50) if self.unit == "ms" else (self.cella.p50, self.other.p50)
-        self.ratio = better[0] / better[1] if better[1] else None
-        if self.goal is not None and self.ratio is not None:
-            self.met = self.ratio >= self.goal
+        if self.limit is not None:
+            self._judge(self.limit, self.cella.p50, self.cella.low, self.cella.high, self.unit not in LESS)
+        if self.other is None:
+            return
+        ours, theirs = self.cella, self.other
+        if self.unit in LESS:
+            tops, bottoms = (theirs.p50, theirs.low, theirs.high), (ours.p50, ours.high, ours.low)
+        else:
+            tops, bottoms = (ours.p50, ours.low, ours.high), (theirs.p50, theirs.high, theirs.low)
+        if all(bottoms):
+            self.ratio, self.ratio_low, self.ratio_high = (top / bottom for top, bottom in zip(tops, bottoms))
+            if self.goal is not None:
+                self._judge(self.goal, self.ratio, self.ratio_low, self.ratio_high, True)
+
+    def _judge(self, wanted: float, middle: float, low: float, high: float, more: bool) -> None:
+        reached = [value >= wanted if more else value <= wanted for value in (middle, low, high)]
+        self.met = reached[0]
+        self.sure = all(reached) or not any(reached)
+
+    @property
+    def steady(self) -> bool:
+        """Whether both medians are known well enough. Sizes are not repeated: their values are of different processes."""
+        return self.unit in ("MiB", "KiB") or all(sample.steady for sample in (self.cella, self.other) if sample is not None)
 
     def as_json(self) -> dict[str, Any]:
         """For the JSON file."""
-        return dataclasses.asdict(self)
+        return {**dataclasses.asdict(self), "steady": self.steady}
 
 
 Action = Callable[[], Any]
@@ -112,27 +179,55 @@ def timed(action: Action) -> float:
     return (time.perf_counter_ns() - begun) / 1e6
 
 
-def interleave(count: int, *measures: Callable[[], float], pause_s: float = 0.0) -> list[list[float]]:
+def interleave(count: int, *measures: Callable[[], float], pause_s: float = 0.0, patience: int = 1,
+               budget_s: float = math.inf) -> list[list[float]]:
     """Call measures in turn, A B A B ..., so that whatever else the machine does falls on all of them.
 
     Args:
         count: rounds that count; one more goes before them.
         measures: each returns one value.
         pause_s: wait before each call.
+        patience: as long as some median is not steady, do the rounds again, up to so many times in all.
+        budget_s: begin no round after so long, once there are 3.
 
     Returns:
-        For each measure its values.
+        For each measure its values, of all rounds: none is thrown away.
+    """
+    def one(measure: Callable[[], float]) -> Callable[[], list[float]]:
+        return lambda: [measure()]
+
+    return gather(count, [one(measure) for measure in measures], pause_s, patience, budget_s)
+
+
+def gather(count: int, measures: Sequence[Callable[[], Sequence[float]]], pause_s: float = 0.0, patience: int = 1,
+           budget_s: float = math.inf, first_counts: bool = False) -> list[list[float]]:
+    """The same for measures that return several values at a time.
+
+    Args:
+        first_counts: no other round goes before those that count.
     """
     values: list[list[float]] = [[] for _ in measures]
     with collected():
-        for turn in range(count + 1):
-            for place, measure in enumerate(measures):
-                if pause_s:
-                    time.sleep(pause_s)
-                value = measure()
-                if turn > 0:
-                    values[place].append(value)
+        until = time.monotonic() + budget_s
+        if not first_counts:
+            _round(measures, pause_s)
+        for turn in range(count * patience):
+            if turn > 0 and turn % count == 0 and all(Sample.of(found).steady for found in values):
+                break
+            if turn >= 3 and time.monotonic() > until:
+                break
+            for place, found in enumerate(_round(measures, pause_s)):
+                values[place] += found
     return values
+
+
+def _round(measures: Sequence[Callable[[], Sequence[float]]], pause_s: float) -> list[Sequence[float]]:
+    found = []
+    for measure in measures:
+        if pause_s:
+            time.sleep(pause_s)
+        found.append(measure())
+    return found
 
 
 @contextlib.contextmanager
@@ -146,15 +241,27 @@ def collected() -> Iterator[None]:
         gc.enable()
 
 
+def start(arguments: Sequence[str | os.PathLike[str]], group: bool = False) -> int:
+    """Start a program with nothing on its standard streams; cheaper than subprocess.
+
+    Args:
+        group: in a process group of its own.
+
+    Returns:
+        Its process id.
+    """
+    null = [(os.POSIX_SPAWN_OPEN, number, "/dev/null", os.O_RDWR, 0) for number in (0, 1, 2)]
+    return os.posix_spawnp(arguments[0], list(arguments), os.environ, file_actions=null,
+                           **({"setpgroup": 0} if group else {}))
+
+
 def spawn(arguments: Sequence[str | os.PathLike[str]]) -> None:
-    """Run a program to its end with nothing on its standard streams; cheaper than subprocess.
+    """Run a program to its end.
 
     Raises:
         RuntimeError: it failed.
     """
-    null = [(os.POSIX_SPAWN_OPEN, number, "/dev/null", os.O_RDWR, 0) for number in (0, 1, 2)]
-    process = os.posix_spawnp(arguments[0], list(arguments), os.environ, file_actions=null)
-    _, status = os.waitpid(process, 0)
+    _, status = os.waitpid(start(arguments), 0)
     if status != 0:
         raise RuntimeError(f"{' '.join(map(str, arguments))} failed with wait status {status}")
 

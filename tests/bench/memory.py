@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 
 import cella
+import memory_cells
 from cella.functions import builtin_package
 from measure import Options, Row, Sample
 from programs import Host, client_command, memory, processes
@@ -152,7 +153,7 @@ def pass_through(options: Options, mebibytes: int) -> tuple[dict[str, float], fl
 
 def data_rows(options: Options) -> list[Row]:
     """Peaks for growing data, each with an executor of its own."""
-    sizes = (1, 64, 1024) if options.quick else (1, 64, 1024, 2048)
+    sizes = (1, 64, 256) if options.quick else (1, 64, 1024, 2048)
     peaks: dict[int, dict[str, float]] = {}
     rows = []
     for size in sizes:
@@ -183,4 +184,4 @@ def measure(options: Options) -> list[Row]:
         rows = role_rows(host, "idle")
         rows += with_tasks(host)
         rows.append(per_task(options, host))
-    return rows + data_rows(options)
+    return rows + memory_cells.measure(options) + data_rows(options)

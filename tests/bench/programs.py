@@ -24,6 +24,20 @@ from measure import Options, program
 
 HERE = pathlib.Path(__file__).resolve().parent
 PYTHON = "/usr/bin/python3"
+PROFILES = ("python", "numpy", "science")
+"""Those that Cella comes with; one whose packages are not installed does not start."""
+
+
+def profile_file(options: Options, name: str) -> pathlib.Path:
+    """A profile's file in the build.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    path = options.build / "bin" / "profiles" / f"{name}.json"
+    if not path.exists():
+        raise FileNotFoundError(f"the build has no {path.name}")
+    return path
 
 
 def first_line(reader: int, seconds: float) -> str:
@@ -109,14 +123,14 @@ def _role(parent: str, name: str) -> str:
     return name.removeprefix("cella-")
 
 
-def processes(root: int) -> list[Process]:
-    """A host and everything below it."""
+def processes(root: int, role: str = "host") -> list[Process]:
+    """A host, or another program by its role, and everything below it."""
     parents: dict[int, tuple[int, str]] = {}
     for entry in os.listdir("/proc"):
         if entry.isdigit():
             with contextlib.suppress(OSError, ValueError):
                 parents[int(entry)] = _parent_and_name(int(entry))
-    found = [Process(root, "host")]
+    found = [Process(root, role)]
     for process in found:
         for pid, (parent, name) in parents.items():
             if parent == process.pid:
@@ -125,7 +139,8 @@ def processes(root: int) -> list[Process]:
 
 
 def memory(pid: int) -> dict[str, int]:
-    """KiB of a process: "rss" and "peak" always, "pss" where it may be read; {} when it is gone."""
+    """KiB of a process: "rss" and "peak" always; "pss" and "own" (what no other process shares) where they may be read;
+    {} when it is gone."""
     found: dict[str, int] = {}
     with contextlib.suppress(OSError):
         status = pathlib.Path(f"/proc/{pid}/status").read_text()
@@ -135,9 +150,10 @@ def memory(pid: int) -> dict[str, int]:
                 found[name] = int(match[1])
     with contextlib.suppress(OSError):
         rollup = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
-        match = re.search(r"^Pss:\s+(\d+) kB$", rollup, re.MULTILINE)
-        if match:
-            found["pss"] = int(match[1])
+        fields = {name: int(size) for name, size in re.findall(r"^(\w+):\s+(\d+) kB$", rollup, re.MULTILINE)}
+        if fields:
+            found["pss"] = fields["Pss"]
+            found["own"] = sum(fields.get(f"Private_{kind}", 0) for kind in ("Clean", "Dirty", "Hugetlb"))
     return found
 
 

@@ -52,8 +52,13 @@ def of_profile(options: Options, profile: str, programs: tuple) -> list[Row]:
 def measure(options: Options) -> list[Row]:
     """All rows of this subject; the last one is the geometric mean of the ratios, against the goal."""
     rows = of_profile(options, "python", speed_set.PYTHON) + of_profile(options, "numpy", speed_set.NUMPY)
-    logarithms = [math.log(row.ratio) for row in rows if row.ratio]
-    mean = math.exp(sum(logarithms) / len(logarithms))
-    one = Sample(1.0, 1.0, len(rows))
-    rows.append(Row("speed", "geometric mean of the ratios", "", Sample(mean, mean, len(rows)), PYTHON, one, GOAL))
-    return rows
+    return [*rows, Row("speed", "geometric mean of the ratios", "", mean_ratio(rows), PYTHON, Sample.of([1.0]), GOAL)]
+
+
+def mean_ratio(rows: list[Row]) -> Sample:
+    """The geometric mean of the rows' ratios, with its confidence: their errors are independent of one another."""
+    known = [row for row in rows if row.ratio and row.ratio_low and row.ratio_high]
+    middle = sum(math.log(row.ratio) for row in known) / len(known)
+    error = math.hypot(*(math.log(row.ratio_high / row.ratio_low) / 2 for row in known)) / len(known)
+    mean, low, high = (math.exp(middle + part * error) for part in (0, -1, 1))
+    return Sample(mean, mean, len(known), mean, low, high)
