@@ -42,6 +42,10 @@ struct cella_parsed {
 };
 void cella_parsed_clear(struct cella_parsed *parsed);
 
+/* Read the certificates and revocation lists that came along. CELLA_ENDORSEMENT  they can not be read */
+CELLA_MUST_USE cella_status cella_parsed_take_endorsements(const struct cella_endorsements *endorsements,
+                                                           struct cella_parsed *parsed, struct cella_text *detail);
+
 /* What the later steps of a back-end see. */
 struct cella_context {
     const struct cella_endorsements *endorsements;
@@ -94,3 +98,4 @@ struct cella_back_end {
 const struct cella_back_end *cella_back_end_of(enum cella_evidence_type type);
 
 extern const struct cella_back_end cella_back_end_soft;
+extern const struct cella_back_end cella_back_end_snp;

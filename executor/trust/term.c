@@ -151,7 +151,7 @@ cella_status cella_term_validate(const struct cella_term *term, const json_t *va
     case CELLA_TERM_WITHIN:
         return read_mask(value, &mask) == CELLA_OK ? CELLA_OK : CELLA_BAD_POLICY;
     case CELLA_TERM_FLOORS:
-        return validate_floors((json_t *) (uintptr_t) value);
+        return cella_term_is_waived(value) ? CELLA_OK : validate_floors((json_t *) (uintptr_t) value);
     case CELLA_TERM_BYTES:
     case CELLA_TERM_EXCLUDED:
     case CELLA_TERM_TEXT:
