@@ -4,6 +4,8 @@
 static const struct cella_back_end *const back_ends[] = {
     &cella_back_end_soft,
     &cella_back_end_snp,
+    &cella_back_end_tdx,
+    &cella_back_end_sgx,
 };
 
 const struct cella_back_end *cella_back_end_of(enum cella_evidence_type type)

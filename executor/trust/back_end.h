@@ -99,3 +99,5 @@ const struct cella_back_end *cella_back_end_of(enum cella_evidence_type type);
 
 extern const struct cella_back_end cella_back_end_soft;
 extern const struct cella_back_end cella_back_end_snp;
+extern const struct cella_back_end cella_back_end_tdx;
+extern const struct cella_back_end cella_back_end_sgx;

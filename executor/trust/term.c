@@ -152,10 +152,11 @@ cella_status cella_term_validate(const struct cella_term *term, const json_t *va
         return read_mask(value, &mask) == CELLA_OK ? CELLA_OK : CELLA_BAD_POLICY;
     case CELLA_TERM_FLOORS:
         return cella_term_is_waived(value) ? CELLA_OK : validate_floors((json_t *) (uintptr_t) value);
+    case CELLA_TERM_EVERY:
+        return cella_term_is_waived(value) ? CELLA_OK : validate_list(term, value, element);
     case CELLA_TERM_BYTES:
     case CELLA_TERM_EXCLUDED:
     case CELLA_TERM_TEXT:
-    case CELLA_TERM_EVERY:
     case CELLA_TERM_NUMBER:
     case CELLA_TERM_LAYERS:
     case CELLA_TERM_ROOTS:
