@@ -38,6 +38,7 @@ struct cella_parsed {
     struct cella_crl *crls[CELLA_CRLS_MAX];
     size_t crl_count;
     struct cella_view bound; /* the bytes inside that bind it to something: compared with report data */
+    struct cella_view nonce; /* of formats that carry one apart from the bound bytes */
     struct cella_bytes scratch;
 };
 void cella_parsed_clear(struct cella_parsed *parsed);
@@ -101,3 +102,4 @@ extern const struct cella_back_end cella_back_end_soft;
 extern const struct cella_back_end cella_back_end_snp;
 extern const struct cella_back_end cella_back_end_tdx;
 extern const struct cella_back_end cella_back_end_sgx;
+extern const struct cella_back_end cella_back_end_nitro;

@@ -189,6 +189,11 @@ bool cella_certificate_is_pss(const struct cella_certificate *certificate)
     return X509_get_signature_nid(certificate->openssl) == NID_rsassaPss;
 }
 
+bool cella_certificate_is_ca(const struct cella_certificate *certificate)
+{
+    return X509_check_ca(certificate->openssl) != 0;
+}
+
 uint64_t cella_certificate_not_after(const struct cella_certificate *certificate)
 {
     int days = 0;

@@ -97,5 +97,7 @@ void cella_certificate_subject(const struct cella_certificate *certificate, char
 void cella_certificate_issuer(const struct cella_certificate *certificate, char out[CELLA_CERTIFICATE_NAME_MAX + 1]);
 /* Is it signed with RSASSA-PSS? */
 bool cella_certificate_is_pss(const struct cella_certificate *certificate);
+/* May it sign certificates? */
+bool cella_certificate_is_ca(const struct cella_certificate *certificate);
 /* End of validity, Unix seconds; 0 when it can not be read. */
 uint64_t cella_certificate_not_after(const struct cella_certificate *certificate);

@@ -181,12 +181,28 @@ static cella_status check_endorsement(struct appraisal *appraisal)
     return appraisal->back_end->endorse(&context, &appraisal->report->claims);
 }
 
+/* Length first: a prefix is not the whole. */
+static bool same_bytes(struct cella_view a, struct cella_view b)
+{
+    return a.size > 0 && a.size == b.size && cella_equal_constant_time(a.data, b.data, a.size);
+}
+
+static bool is_bound(const struct appraisal *appraisal, const uint8_t expected[CELLA_REPORT_DATA_SIZE])
+{
+    const struct cella_binding *binding = appraisal->binding;
+    const struct cella_parsed *parsed = &appraisal->parsed;
+    if (binding->kind == CELLA_BINDING_EXECUTOR) {
+        return same_bytes(cella_view_of(expected, CELLA_REPORT_DATA_SIZE), parsed->bound);
+    }
+    bool named = binding->report_data.size > 0 || binding->nonce.size > 0;
+    return named && (binding->report_data.size == 0 || same_bytes(binding->report_data, parsed->bound)) &&
+           (binding->nonce.size == 0 || same_bytes(binding->nonce, parsed->nonce));
+}
+
 static cella_status check_binding(struct appraisal *appraisal)
 {
     const struct cella_binding *binding = appraisal->binding;
-    struct cella_view bound = appraisal->parsed.bound;
-    uint8_t expected[CELLA_REPORT_DATA_SIZE];
-    struct cella_view wanted = binding->report_data;
+    uint8_t expected[CELLA_REPORT_DATA_SIZE] = { 0 };
     if (binding->kind == CELLA_BINDING_NONE) {
         cella_text_set(appraisal->detail, "bound to nothing that you named");
         return CELLA_OK;
@@ -194,16 +210,14 @@ static cella_status check_binding(struct appraisal *appraisal)
     if (binding->kind == CELLA_BINDING_EXECUTOR) {
         CELLA_TRY(cella_evidence_report_data(binding->role, &binding->keys, binding->charter, binding->nonce,
                                              expected));
-        wanted = cella_view_of(expected, sizeof(expected));
     }
-    if (wanted.size == 0 || wanted.size != bound.size ||
-        !cella_equal_constant_time(wanted.data, bound.data, bound.size)) {
+    if (!is_bound(appraisal, expected)) {
         cella_text_set(appraisal->detail, "evidence was made for other keys, another charter or another nonce");
         return CELLA_BINDING;
     }
     cella_text_set(appraisal->detail, "%s%s",
                    binding->kind == CELLA_BINDING_EXECUTOR ? "bound to the executor's keys and charter"
-                                                           : "bound to the report data that you named",
+                                                           : "bound to what you named",
                    binding->nonce.size > 0 ? " and to your nonce" : "");
     return CELLA_OK;
 }

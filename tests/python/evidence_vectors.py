@@ -314,4 +314,62 @@ def appraise_sgx(case: Case) -> dict[str, Any]:
     return appraise("sgx", quote, _intel_endorsements(case), policy, seconds(case.at), body[320:384])
 
 
-APPRAISE = {"snp": appraise_snp, "tdx": appraise_tdx, "sgx": appraise_sgx}
+# ---- AWS Nitro ----
+
+
+def _cbor(data: bytes, place: int) -> tuple[Any, int]:
+    """One item, without judging it: only to learn what a vector says of itself."""
+    first = data[place]
+    major, more = first >> 5, first & 31
+    place += 1
+    value = more
+    if 24 <= more <= 27:
+        size = 1 << more - 24
+        value, place = int.from_bytes(data[place:place + size], "big"), place + size
+    if major in (2, 3):
+        return data[place:place + value], place + value
+    if major == 4 or major == 5:
+        items: list[Any] = []
+        while (more == 31 and data[place] != 0xFF) or (more != 31 and len(items) < value * (major - 3)):
+            item, place = _cbor(data, place)
+            items.append(item)
+        place += more == 31
+        return (items if major == 4 else dict(zip(items[::2], items[1::2], strict=True))), place
+    if major == 6:
+        return _cbor(data, place)
+    return value, place
+
+
+def _pcrs(document: bytes) -> dict[int, bytes]:
+    """Registers that a document names; nothing when it can not be read."""
+    if len(document) > 16384 or document[:4] == b"\x81" * 4:
+        return {}
+    try:
+        payload = _cbor(document, 0)[0][2]
+        return {key: value for key, value in _cbor(payload, 0)[0][b"pcrs"].items() if isinstance(value, bytes)}
+    except (IndexError, KeyError, TypeError, ValueError, OverflowError, MemoryError, RecursionError):
+        return {}
+
+
+def appraise_nitro(case: Case) -> dict[str, Any]:
+    """Judge a row of family nitro."""
+    document = data(case.evidence)
+    pcrs = _pcrs(document)
+    images = {f"pcr{number}": pcrs.get(number, b"").ljust(48, b"\x01")[:48].hex() for number in (1, 2)}
+    value = "sha384:" + pcrs.get(0, b"").ljust(48, b"\x01")[:48].hex()
+    policy: dict[str, Any] = {
+        "version": 1,
+        "accept": ["nitro"],
+        "measurement": [{"name": "vector", "type": "nitro", "value": value, "registers": images}],
+    }
+    if "age300" in case.policy:
+        policy["freshness"] = {"max_age_s": 300}
+    root = injected_anchor(case)
+    if root is not None:
+        policy["anchor"] = [{"family": "aws-nitro", "certificate": root}]
+    nonce = bytes(range(32)) if "nonce:" in case.policy else b""
+    return _native.appraise(document, "nitro", json.dumps(policy).encode(), seconds(case.at), nonce=nonce,
+                            unbound=not nonce)
+
+
+APPRAISE = {"nitro": appraise_nitro, "snp": appraise_snp, "tdx": appraise_tdx, "sgx": appraise_sgx}

@@ -125,7 +125,7 @@ static int read_binding(const struct native_state *state, const Py_buffer *keys,
                         int unbound, struct cella_binding *out)
 {
     uint8_t key_bytes[CELLA_ED25519_KEY_SIZE + CELLA_X25519_KEY_SIZE];
-    if (unbound != 0 || report_data->len > 0) {
+    if (unbound != 0 || report_data->len > 0 || keys->len == 0) {
         out->kind = unbound != 0 ? CELLA_BINDING_NONE : CELLA_BINDING_REPORT_DATA;
         out->report_data = native_view(report_data);
         return 0;
