@@ -7,6 +7,7 @@ static const struct cella_back_end *const back_ends[] = {
     &cella_back_end_tdx,
     &cella_back_end_sgx,
     &cella_back_end_nitro,
+    &cella_back_end_tpm,
 };
 
 const struct cella_back_end *cella_back_end_of(enum cella_evidence_type type)

@@ -92,6 +92,7 @@ struct cella_back_end {
     size_t measurement_size;        /* bytes of that claim */
     const char *const *registers;   /* claims that a measurement may name; ends with NULL */
     const char *const *const *identities; /* a measurement must name all of one of these lists; each ends with NULL */
+    bool needs_registers;           /* a measurement must name at least one register */
     const char *const *not_checked; /* sentences; ends with NULL */
 };
 
@@ -103,3 +104,4 @@ extern const struct cella_back_end cella_back_end_snp;
 extern const struct cella_back_end cella_back_end_tdx;
 extern const struct cella_back_end cella_back_end_sgx;
 extern const struct cella_back_end cella_back_end_nitro;
+extern const struct cella_back_end cella_back_end_tpm;

@@ -189,6 +189,25 @@ bool cella_certificate_is_pss(const struct cella_certificate *certificate)
     return X509_get_signature_nid(certificate->openssl) == NID_rsassaPss;
 }
 
+static void usages_cleanup(EXTENDED_KEY_USAGE **usages)
+{
+    EXTENDED_KEY_USAGE_free(*usages);
+}
+
+bool cella_certificate_has_usage(const struct cella_certificate *certificate, const char *oid)
+{
+    CELLA_CLEANUP(object_cleanup) ASN1_OBJECT *object = OBJ_txt2obj(oid, 1);
+    CELLA_CLEANUP(usages_cleanup)
+    EXTENDED_KEY_USAGE *usages = X509_get_ext_d2i(certificate->openssl, NID_ext_key_usage, NULL, NULL);
+    for (int i = 0; object != NULL && i < sk_ASN1_OBJECT_num(usages); i++) {
+        if (OBJ_cmp(sk_ASN1_OBJECT_value(usages, i), object) == 0) {
+            return true;
+        }
+    }
+    ERR_clear_error();
+    return false;
+}
+
 bool cella_certificate_is_ca(const struct cella_certificate *certificate)
 {
     return X509_check_ca(certificate->openssl) != 0;

@@ -37,11 +37,12 @@ void cella_crl_free(struct cella_crl *crl);
 void cella_crl_cleanup(struct cella_crl **crl); /* for CELLA_CLEANUP */
 
 /* What a vendor's chains look like. */
+#define CELLA_CHAIN_ANY_KEY 0U
 struct cella_chain_rules {
     const char *family;           /* which anchors: cella_anchors_of */
     size_t length_min;            /* certificates, leaf and anchor included */
     size_t length_max;
-    unsigned int leaf_curve_bits; /* the leaf's key: 256 or 384; 0: RSA of 2048 bits or more */
+    unsigned int leaf_curve_bits; /* the leaf's key: 256 or 384; CELLA_CHAIN_ANY_KEY: of any kind */
     bool strict;                  /* RFC 5280 to the letter; AMD's leaves are not */
     bool revocation;              /* every certificate below the anchor needs a list that covers it */
 };
@@ -97,6 +98,8 @@ void cella_certificate_subject(const struct cella_certificate *certificate, char
 void cella_certificate_issuer(const struct cella_certificate *certificate, char out[CELLA_CERTIFICATE_NAME_MAX + 1]);
 /* Is it signed with RSASSA-PSS? */
 bool cella_certificate_is_pss(const struct cella_certificate *certificate);
+/* Does its extended key usage name that object identifier? */
+bool cella_certificate_has_usage(const struct cella_certificate *certificate, const char *oid);
 /* May it sign certificates? */
 bool cella_certificate_is_ca(const struct cella_certificate *certificate);
 /* End of validity, Unix seconds; 0 when it can not be read. */

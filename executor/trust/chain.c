@@ -212,9 +212,8 @@ static cella_status check_shape(const struct cella_chain_rules *rules, const str
     }
     CELLA_TRY(cella_certificate_key(chain->list[0], &key));
     unsigned int curve_bits = cella_public_key_curve_bits(key);
-    unsigned int rsa_bits = cella_public_key_rsa_bits(key);
     cella_public_key_free(key);
-    bool right = rules->leaf_curve_bits == 0 ? rsa_bits >= 2048 : curve_bits == rules->leaf_curve_bits;
+    bool right = rules->leaf_curve_bits == CELLA_CHAIN_ANY_KEY || curve_bits == rules->leaf_curve_bits;
     if (!right) {
         cella_text_set(detail, "the leaf certificate has a key of another type");
     }

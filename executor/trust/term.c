@@ -76,6 +76,8 @@ static bool is_good_element(const struct cella_term *term, const json_t *value)
                json_string_length(value) <= CELLA_CLAIM_SIZE_MAX;
     case CELLA_TERM_NUMBER:
         return json_is_integer(value) && json_integer_value(value) >= 0;
+    case CELLA_TERM_SELECTION:
+        return json_is_integer(value) && json_integer_value(value) >= 0 && json_integer_value(value) < 64;
     case CELLA_TERM_LAYERS:
         return json_is_string(value) && cella_layer_bit(cella_view_of_string(json_string_value(value))) != 0;
     case CELLA_TERM_ROOTS:
@@ -158,6 +160,7 @@ cella_status cella_term_validate(const struct cella_term *term, const json_t *va
     case CELLA_TERM_EXCLUDED:
     case CELLA_TERM_TEXT:
     case CELLA_TERM_NUMBER:
+    case CELLA_TERM_SELECTION:
     case CELLA_TERM_LAYERS:
     case CELLA_TERM_ROOTS:
         return validate_list(term, value, element);
@@ -303,6 +306,22 @@ static cella_status check_floors(const struct cella_term *term, json_t *value, c
     return CELLA_OK;
 }
 
+static cella_status check_selection(const struct cella_term *term, const json_t *value,
+                                    const struct cella_claims *claims, struct cella_text *detail)
+{
+    const struct cella_claim *claim = cella_claims_find(claims, term->claim, CELLA_CLAIM_NUMBER);
+    uint64_t wanted = 0;
+    if (claim == NULL) {
+        return absent(term, detail);
+    }
+    for (size_t i = 0; i < json_array_size(value); i++) {
+        wanted |= (uint64_t) 1 << json_integer_value(json_array_get(value, i));
+    }
+    cella_text_set(detail, "%s is %06" PRIx64 ", %s", term->claim, claim->number,
+                   claim->number == wanted ? "as the trust file wants it" : "which is another selection than wanted");
+    return claim->number == wanted ? CELLA_OK : CELLA_TERM;
+}
+
 static cella_status check_layers(const struct cella_term *term, const json_t *value,
                                  const struct cella_claims *claims, struct cella_text *detail)
 {
@@ -364,6 +383,8 @@ cella_status cella_term_check(const struct cella_term *term, const json_t *value
         return check_number(term, value, claims, detail);
     case CELLA_TERM_FLOORS:
         return check_floors(term, (json_t *) (uintptr_t) value, claims, detail);
+    case CELLA_TERM_SELECTION:
+        return check_selection(term, value, claims, detail);
     case CELLA_TERM_LAYERS:
         return check_layers(term, value, claims, detail);
     case CELLA_TERM_ROOTS:

@@ -23,6 +23,7 @@ enum cella_term_kind {
     CELLA_TERM_MINIMUM,  /* integer: the claim must be at least that */
     CELLA_TERM_WITHIN,   /* hexadecimal 64-bit mask: the claim may have only these bits */
     CELLA_TERM_FLOORS,   /* {selector: {claim: integer}}: for the text claim's value, each named number at least that. "any" */
+    CELLA_TERM_SELECTION, /* list of bit numbers, 0 to 63: the claim must have exactly these bits */
     CELLA_TERM_LAYERS,   /* list of layer names: all in force; [] requires none */
     CELLA_TERM_ROOTS,    /* list of "ed25519:...": the claim must be one of them */
 };

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import csv
 import datetime
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -372,4 +373,35 @@ def appraise_nitro(case: Case) -> dict[str, Any]:
                             unbound=not nonce)
 
 
-APPRAISE = {"nitro": appraise_nitro, "snp": appraise_snp, "tdx": appraise_tdx, "sgx": appraise_sgx}
+# ---- TPM ----
+
+
+def fields(*parts: bytes) -> bytes:
+    """Fields with their length before them."""
+    return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
+
+
+def _spki(pem: bytes) -> bytes:
+    return base64.b64decode(b"".join(line for line in pem.splitlines() if not line.startswith(b"-----")))
+
+
+def appraise_tpm(case: Case) -> dict[str, Any]:
+    """Judge a row of family tpm: a quote, its signature, and the key that is pinned."""
+    words = dict(word.split(":", 1) for word in case.policy.split("+"))
+    key = _spki(data(case.anchor.removeprefix("file:")))
+    numbers = [int(number) for number in words["sel"].partition(":")[2].split(",")]
+    all_values = [data(words["pcrs"])[place:place + 32] for place in range(0, 512, 32)]
+    registers = {f"pcr{number}": all_values[number].hex() for number in numbers}
+    message = data(case.evidence)
+    quoted = [number for number in range(16) if message[-37:-34][number // 8] >> number % 8 & 1]
+    evidence = b"\1" + fields(message, data(case.companions), b"".join(all_values[number] for number in quoted), key)
+    policy = {
+        "version": 1,
+        "accept": ["tpm"],
+        "measurement": [{"name": "vector", "type": "tpm", "registers": registers}],
+        "tpm": {"pcrs": numbers, "attestation_keys": [hashlib.sha256(key).hexdigest()], "restricted": "any"},
+    }
+    return appraise("tpm", evidence, [], policy, seconds(case.at), data(words["nonce"]))
+
+
+APPRAISE = {"tpm": appraise_tpm, "nitro": appraise_nitro, "snp": appraise_snp, "tdx": appraise_tdx, "sgx": appraise_sgx}
