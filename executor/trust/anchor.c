@@ -38,7 +38,7 @@ static cella_status decode(const char *base64, struct cella_certificate **out)
     int size = EVP_DecodeBlock(der, (const uint8_t *) base64, (int) length);
     size_t padding = base64[length - 1] != '=' ? 0 : base64[length - 2] != '=' ? 1 : 2;
     if (size < 0 ||
-        cella_certificate_of_der(cella_view_of(der, (size_t) size - padding), out) != CELLA_OK) {
+        cella_certificate_of_der(cella_view_of(der, (size_t) size - padding), sizeof(der), out) != CELLA_OK) {
         return cella_openssl_failed(CELLA_INTERNAL);
     }
     return CELLA_OK;

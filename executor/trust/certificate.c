@@ -40,10 +40,10 @@ void cella_certificate_free(struct cella_certificate *certificate)
     }
 }
 
-cella_status cella_certificate_of_der(struct cella_view der, struct cella_certificate **out)
+cella_status cella_certificate_of_der(struct cella_view der, size_t max, struct cella_certificate **out)
 {
     const uint8_t *end = der.data;
-    if (der.size > CELLA_CERTIFICATE_MAX) {
+    if (der.size > max) {
         return CELLA_TOO_LARGE;
     }
     struct cella_certificate *certificate = calloc(1, sizeof(*certificate));
@@ -59,12 +59,12 @@ cella_status cella_certificate_of_der(struct cella_view der, struct cella_certif
     return CELLA_OK;
 }
 
-static cella_status append_der(struct cella_certificates *certificates, struct cella_view der)
+static cella_status append_der(struct cella_certificates *certificates, struct cella_view der, size_t max)
 {
     if (certificates->count == CELLA_CHAIN_MAX) {
         return CELLA_TOO_MANY;
     }
-    CELLA_TRY(cella_certificate_of_der(der, &certificates->list[certificates->count]));
+    CELLA_TRY(cella_certificate_of_der(der, max, &certificates->list[certificates->count]));
     certificates->count++;
     return CELLA_OK;
 }
@@ -108,9 +108,14 @@ cella_status cella_pem_next(struct cella_view *text, const char *kind, struct ce
 
 cella_status cella_certificates_read(struct cella_certificates *certificates, struct cella_view text)
 {
+    return cella_certificates_read_large(certificates, text, CELLA_CERTIFICATE_MAX);
+}
+
+cella_status cella_certificates_read_large(struct cella_certificates *certificates, struct cella_view text, size_t max)
+{
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes der = { 0 };
     if (text.size > 0 && text.data[0] == 0x30) {
-        return append_der(certificates, text);
+        return append_der(certificates, text, max);
     }
     if (text.size > PEM_MAX) {
         return CELLA_TOO_LARGE;
@@ -120,7 +125,7 @@ cella_status cella_certificates_read(struct cella_certificates *certificates, st
         return CELLA_BAD_FORMAT;
     }
     while (status == CELLA_OK) {
-        CELLA_TRY(append_der(certificates, cella_bytes_view(&der)));
+        CELLA_TRY(append_der(certificates, cella_bytes_view(&der), max));
         status = cella_pem_next(&text, PEM_STRING_X509, &der);
     }
     return status == CELLA_NOT_FOUND ? CELLA_OK : status;
@@ -213,15 +218,9 @@ bool cella_certificate_is_ca(const struct cella_certificate *certificate)
     return X509_check_ca(certificate->openssl) != 0;
 }
 
-uint64_t cella_certificate_not_after(const struct cella_certificate *certificate)
+bool cella_certificate_is_current(const struct cella_certificate *certificate, uint64_t now_unix_s)
 {
-    int days = 0;
-    int seconds = 0;
-    CELLA_CLEANUP(cella_time_cleanup) ASN1_TIME *epoch = ASN1_TIME_set(NULL, 0);
-    if (epoch == NULL ||
-        ASN1_TIME_diff(&days, &seconds, epoch, X509_get0_notAfter(certificate->openssl)) != 1 || days < 0) {
-        ERR_clear_error();
-        return 0;
-    }
-    return (uint64_t) days * 86400 + (uint64_t) seconds;
+    time_t now = (time_t) now_unix_s;
+    return X509_cmp_time(X509_get0_notBefore(certificate->openssl), &now) < 0 &&
+           X509_cmp_time(X509_get0_notAfter(certificate->openssl), &now) > 0;
 }

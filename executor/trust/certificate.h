@@ -30,6 +30,10 @@ void cella_certificates_clear(struct cella_certificates *certificates);
  */
 CELLA_MUST_USE cella_status cella_certificates_read(struct cella_certificates *certificates, struct cella_view text);
 
+/* The same for a certificate that carries evidence, of at most max bytes: those are larger. */
+CELLA_MUST_USE cella_status cella_certificates_read_large(struct cella_certificates *certificates,
+                                                          struct cella_view text, size_t max);
+
 /* One revocation list, DER or PEM. Untrusted. free accepts NULL. CELLA_BAD_FORMAT, CELLA_TOO_LARGE */
 struct cella_crl;
 CELLA_MUST_USE cella_status cella_crl_read(struct cella_view text, struct cella_crl **out);
@@ -102,5 +106,5 @@ bool cella_certificate_is_pss(const struct cella_certificate *certificate);
 bool cella_certificate_has_usage(const struct cella_certificate *certificate, const char *oid);
 /* May it sign certificates? */
 bool cella_certificate_is_ca(const struct cella_certificate *certificate);
-/* End of validity, Unix seconds; 0 when it can not be read. */
-uint64_t cella_certificate_not_after(const struct cella_certificate *certificate);
+/* Is that time within its validity? */
+bool cella_certificate_is_current(const struct cella_certificate *certificate, uint64_t now_unix_s);

@@ -404,4 +404,36 @@ def appraise_tpm(case: Case) -> dict[str, Any]:
     return appraise("tpm", evidence, [], policy, seconds(case.at), data(words["nonce"]))
 
 
-APPRAISE = {"tpm": appraise_tpm, "nitro": appraise_nitro, "snp": appraise_snp, "tdx": appraise_tdx, "sgx": appraise_sgx}
+# ---- evidence in TLS certificates ----
+
+
+def appraise_ratls(case: Case) -> dict[str, Any]:
+    """Judge a row of family ratls: what the certificate brings must be there, be bound to its key, and verify."""
+    certificate = data(case.evidence)
+    if case.evidence.endswith(".pem"):  # text for people stands before it
+        certificate = certificate[certificate.index(b"-----BEGIN"):]
+    words = case.policy.split("+")
+    # The forged certificates are of 2026, also those that carry an older quote with its older collateral.
+    at = max(seconds(case.at), 1781481600 if "forged" in case.evidence else 0)
+    try:
+        kind, quote, report_data, nonce = _native.evidence_in_certificate(certificate, at,
+                                                                           allow_legacy="legacy" in words)
+    except _native.CellaError as error:
+        return {"status": error.code, "checks": [("certificate", "failed", error.code, str(error))]}
+    if "nonce:ff" in words and nonce != b"\xff" * len(nonce):
+        return {"status": "BINDING", "checks": [("nonce", "failed", "BINDING", "")]}
+    if kind == "tdx":
+        entry = {"value": "sha384:" + quote[184:232].hex(),
+                 "registers": {"rtmr1": quote[424:472].hex(), "rtmr2": quote[472:520].hex()}}
+    else:
+        entry = {"value": "sha256:" + quote[112:144].hex()}
+    policy = _intel_policy(case, kind if kind != "none" else "tdx",
+                           entry if kind != "none" else {"value": "sha384:" + "00" * 48,
+                                                         "registers": {"rtmr1": "00", "rtmr2": "00"}})
+    if kind == "tdx":
+        for name, offset in (("mrconfigid", 232), ("mrowner", 280), ("mrownerconfig", 328)):
+            policy["tdx"][name] = [quote[offset:offset + 48].hex()]
+    return appraise(kind, quote, _intel_endorsements(case), policy, seconds(case.at), report_data)
+
+
+APPRAISE = {"ratls": appraise_ratls, "tpm": appraise_tpm, "nitro": appraise_nitro, "snp": appraise_snp, "tdx": appraise_tdx, "sgx": appraise_sgx}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "native.h"
 
+#include "trust/attested_certificate.h"
 #include "trust/evidence_soft.h"
 
 #define METHOD(function) (PyCFunction)(void (*)(void))(function)
@@ -261,7 +262,32 @@ static PyObject *evidence_soft_make(PyObject *module, PyObject *arguments, PyObj
     return status != CELLA_OK ? native_raise(state, status, NULL, NULL) : native_bytes(cella_bytes_view(&evidence));
 }
 
+static PyObject *evidence_in_certificate(PyObject *module, PyObject *arguments, PyObject *keywords)
+{
+    static char *names[] = { "certificate", "now_unix_s", "allow_legacy", NULL };
+    CELLA_CLEANUP(native_buffer_clear) Py_buffer certificate = { 0 };
+    CELLA_CLEANUP(cella_attested_clear) struct cella_attested attested = { 0 };
+    unsigned long long now = 0;
+    int allow_legacy = 0;
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "y*K|$p:evidence_in_certificate", names, &certificate, &now,
+                                     &allow_legacy)) {
+        return NULL;
+    }
+    cella_status status =
+        cella_attested_read(native_view(&certificate), allow_legacy != 0, (uint64_t) now, &attested);
+    if (status != CELLA_OK) {
+        return native_raise(native_state_of(module), status, NULL, NULL);
+    }
+    return Py_BuildValue("(sy#y#y#)", cella_evidence_type_name(cella_attested_type(attested.quote)),
+                         attested.quote.data, (Py_ssize_t) attested.quote.size, attested.report_data,
+                         (Py_ssize_t) sizeof(attested.report_data), attested.nonce.data,
+                         (Py_ssize_t) attested.nonce.size);
+}
+
 PyMethodDef native_evidence_methods[] = {
+    { "evidence_in_certificate", METHOD(evidence_in_certificate), METH_VARARGS | METH_KEYWORDS,
+      "evidence_in_certificate(certificate, now_unix_s, *, allow_legacy=False)\n--\n\n"
+      "Type, evidence, the report data that it must be bound to, and the nonce of an RA-TLS certificate (DER or PEM)." },
     { "appraise", METHOD(evidence_appraise), METH_VARARGS | METH_KEYWORDS,
       "appraise(evidence, type, policy, now_unix_s, *, endorsements=b'', keys=b'', charter=b'', nonce=b'', "
       "report_data=b'', unbound=False)\n--\n\n"
