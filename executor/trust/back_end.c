@@ -8,6 +8,8 @@ static const struct cella_back_end *const back_ends[] = {
     &cella_back_end_sgx,
     &cella_back_end_nitro,
     &cella_back_end_tpm,
+    &cella_back_end_az_snp,
+    &cella_back_end_az_tdx,
 };
 
 const struct cella_back_end *cella_back_end_of(enum cella_evidence_type type)

@@ -60,6 +60,7 @@ struct cella_context {
 struct cella_back_end {
     enum cella_evidence_type type;
     const char *title; /* for people: "AMD SEV-SNP" */
+    const struct cella_back_end *hardware; /* what it contains: the trust file's section for that counts too. Or NULL */
 
     /*
      * Take evidence apart: bounds, versions, reserved fields, lengths. Certificates and lists may come from the
@@ -105,3 +106,5 @@ extern const struct cella_back_end cella_back_end_tdx;
 extern const struct cella_back_end cella_back_end_sgx;
 extern const struct cella_back_end cella_back_end_nitro;
 extern const struct cella_back_end cella_back_end_tpm;
+extern const struct cella_back_end cella_back_end_az_snp;
+extern const struct cella_back_end cella_back_end_az_tdx;

@@ -303,6 +303,16 @@ static void list_not_checked(struct cella_report *report, const char *sentence)
     }
 }
 
+static void list_unchecked_terms(const struct appraisal *appraisal, const struct cella_back_end *back_end)
+{
+    for (size_t i = 0; back_end != NULL && i < back_end->term_count; i++) {
+        const struct cella_term *term = &back_end->terms[i];
+        if (cella_policy_term(appraisal->policy, back_end->type, term->name) == NULL && term->unchecked != NULL) {
+            list_not_checked(appraisal->report, term->unchecked);
+        }
+    }
+}
+
 static void list_all_not_checked(const struct appraisal *appraisal)
 {
     struct cella_report *report = appraisal->report;
@@ -310,12 +320,8 @@ static void list_all_not_checked(const struct appraisal *appraisal)
     for (size_t i = 0; back_end != NULL && back_end->not_checked[i] != NULL; i++) {
         list_not_checked(report, back_end->not_checked[i]);
     }
-    for (size_t i = 0; back_end != NULL && i < back_end->term_count; i++) {
-        const struct cella_term *term = &back_end->terms[i];
-        if (cella_policy_term(appraisal->policy, back_end->type, term->name) == NULL && term->unchecked != NULL) {
-            list_not_checked(report, term->unchecked);
-        }
-    }
+    list_unchecked_terms(appraisal, back_end);
+    list_unchecked_terms(appraisal, back_end == NULL ? NULL : back_end->hardware);
     if (appraisal->binding->kind == CELLA_BINDING_NONE) {
         list_not_checked(report, "that the evidence belongs to anybody you talk to: nothing to bind it to was given");
     } else if (appraisal->binding->nonce.size == 0) {
@@ -345,9 +351,8 @@ static cella_status finish_check(struct cella_check *entry, cella_status status)
 }
 
 /* One check per term that has a value. All of them are judged, so that a report shows everything that is wrong. */
-static cella_status judge_terms(struct appraisal *appraisal, cella_status before)
+static cella_status judge_section(struct appraisal *appraisal, const struct cella_back_end *back_end, bool reached)
 {
-    const struct cella_back_end *back_end = appraisal->back_end;
     cella_status first = CELLA_OK;
     for (size_t i = 0; back_end != NULL && i < back_end->term_count; i++) {
         const struct cella_term *term = &back_end->terms[i];
@@ -356,13 +361,22 @@ static cella_status judge_terms(struct appraisal *appraisal, cella_status before
             continue;
         }
         struct cella_check *entry = add_check(appraisal->report, term->name);
-        if (before == CELLA_OK) {
+        if (reached) {
             cella_status status = cella_term_check(term, value, &appraisal->report->claims, &entry->detail);
             (void) finish_check(entry, status);
             first = first == CELLA_OK ? status : first;
         }
     }
-    return before == CELLA_OK ? first : before;
+    return first;
+}
+
+static cella_status judge_terms(struct appraisal *appraisal, cella_status before)
+{
+    const struct cella_back_end *back_end = appraisal->back_end;
+    bool reached = before == CELLA_OK;
+    cella_status inside = judge_section(appraisal, back_end == NULL ? NULL : back_end->hardware, reached);
+    cella_status own = judge_section(appraisal, back_end, reached);
+    return !reached ? before : inside != CELLA_OK ? inside : own;
 }
 
 /* Some steps have nothing to look at for some evidence or policy; the report is not filled up with them. */
