@@ -338,3 +338,19 @@ cella_status cella_dcap_endorse(const struct cella_context *context, uint32_t te
     cella_text_set(context->detail, "Intel's collateral of this time says: %s", name);
     return collateral.status == CELLA_TCB_REVOKED ? CELLA_REVOKED : CELLA_OK;
 }
+
+int cella_dcap_level(const struct cella_claims *claims, const struct cella_policy *policy, struct cella_text *reason)
+{
+    const struct cella_claim *debug = cella_claims_find(claims, "debug", CELLA_CLAIM_FLAG);
+    const struct cella_claim *status = cella_claims_find(claims, "tcb_status", CELLA_CLAIM_TEXT);
+    (void) policy;
+    if (debug == NULL || debug->number != 0) {
+        cella_text_set(reason, "debug: the host can read and write its memory");
+        return 1;
+    }
+    if (status == NULL || !cella_view_is(cella_view_of(status->bytes, status->size), "UpToDate")) {
+        cella_text_set(reason, "the platform is not up to date by Intel's word: known attacks may work");
+        return 4;
+    }
+    return 5;
+}

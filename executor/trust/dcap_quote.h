@@ -35,3 +35,6 @@ CELLA_MUST_USE cella_status cella_dcap_parse(struct cella_view evidence, uint32_
  */
 CELLA_MUST_USE cella_status cella_dcap_endorse(const struct cella_context *context, uint32_t tee,
                                                struct cella_claims *claims);
+
+/* The level of SGX and TDX: 5; 4 on a platform with open weaknesses; 1 under debug. See struct cella_back_end. */
+int cella_dcap_level(const struct cella_claims *claims, const struct cella_policy *policy, struct cella_text *reason);

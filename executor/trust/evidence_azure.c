@@ -161,8 +161,12 @@ static cella_status endorse_tdx(const struct cella_context *context, struct cell
 
 static int level(const struct cella_claims *claims, const struct cella_policy *policy, struct cella_text *reason)
 {
-    (void) claims;
+    const struct cella_claim *debug = cella_claims_find(claims, "debug", CELLA_CLAIM_FLAG);
     (void) policy;
+    if (debug == NULL || debug->number != 0) {
+        cella_text_set(reason, "debug: the host can read and write its memory");
+        return 1;
+    }
     cella_text_set(reason, "Azure's paravisor runs inside of the guest and is trusted");
     return 4;
 }

@@ -72,14 +72,6 @@ static cella_status endorse(const struct cella_context *context, struct cella_cl
     return cella_dcap_endorse(context, CELLA_DCAP_SGX, claims);
 }
 
-static int level(const struct cella_claims *claims, const struct cella_policy *policy, struct cella_text *reason)
-{
-    (void) claims;
-    (void) policy;
-    (void) reason;
-    return 5;
-}
-
 #define ZERO16 "[\"00000000000000000000000000000000\"]"
 #define ZERO64 \
     "[\"0000000000000000000000000000000000000000000000000000000000000000" \
@@ -125,7 +117,7 @@ const struct cella_back_end cella_back_end_sgx = {
     .title = "Intel SGX",
     .parse = parse,
     .endorse = endorse,
-    .level = level,
+    .level = cella_dcap_level,
     .terms = terms,
     .term_count = sizeof(terms) / sizeof(terms[0]),
     .measurement = "mrenclave",

@@ -482,7 +482,12 @@ static cella_status endorse(const struct cella_context *context, struct cella_cl
 static int level(const struct cella_claims *claims, const struct cella_policy *policy, struct cella_text *reason)
 {
     const struct cella_claim *product = cella_claims_find(claims, "product", CELLA_CLAIM_TEXT);
+    const struct cella_claim *debug = cella_claims_find(claims, "debug", CELLA_CLAIM_FLAG);
     (void) policy;
+    if (debug == NULL || debug->number != 0) {
+        cella_text_set(reason, "debug: the host can read and write its memory");
+        return 1;
+    }
     if (product == NULL || cella_view_is(cella_view_of(product->bytes, product->size), "milan")) {
         cella_text_set(reason, "Milan: software with control over the host can extract the chip's key (arXiv 2605.12990)");
         return 4;

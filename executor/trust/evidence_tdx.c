@@ -83,14 +83,6 @@ static cella_status endorse(const struct cella_context *context, struct cella_cl
     return cella_dcap_endorse(context, CELLA_DCAP_TDX, claims);
 }
 
-static int level(const struct cella_claims *claims, const struct cella_policy *policy, struct cella_text *reason)
-{
-    (void) claims;
-    (void) policy;
-    (void) reason;
-    return 5;
-}
-
 #define ZERO48 \
     "[\"000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000\"]"
 
@@ -135,7 +127,7 @@ const struct cella_back_end cella_back_end_tdx = {
     .title = "Intel TDX",
     .parse = parse,
     .endorse = endorse,
-    .level = level,
+    .level = cella_dcap_level,
     .terms = terms,
     .term_count = sizeof(terms) / sizeof(terms[0]),
     .measurement = "mrtd",

@@ -54,9 +54,11 @@ if TYPE_CHECKING:
     from .sealing import DataKey
     from .runtime import Input, Output, OutputLimitError, builtins, log, progress
     from .task import Task
-    from .trust import Report, Trust
+    from .trust import Check, Report, Trust
+    from .verification import verify
 
 _HOMES = {
+    "Check": "trust",
     "Contract": "contract",
     "Data": "data",
     "DataKey": "sealing",
@@ -77,12 +79,14 @@ _HOMES = {
     "function": "functions",
     "log": "runtime",
     "progress": "runtime",
+    "verify": "verification",
 }
 
 __all__ = [
     "ArgumentError",
     "AttestationError",
     "CellaError",
+    "Check",
     "Contract",
     "Data",
     "DataKey",
@@ -118,6 +122,7 @@ __all__ = [
     "function",
     "log",
     "progress",
+    "verify",
 ]
 
 

@@ -281,6 +281,7 @@ def _intel_policy(case: Case, kind: str, entry: dict[str, Any]) -> dict[str, Any
         section["tcb_evaluation"] = 10
     policy = {
         "version": 1,
+        "min_level": 1 if "debug" in words else 2,
         "accept": [kind],
         "measurement": [{"name": "vector", "type": kind, **entry}],
         kind: section,
