@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import csv
+import dataclasses
 import datetime
 import hashlib
 import json
@@ -88,11 +89,44 @@ def injected_anchor(case: Case) -> str | None:
     return pem_blocks(data(name))[-1]
 
 
+@dataclass(frozen=True)
+class Call:
+    """A call of the verifier, of which a test may change one thing."""
+
+    kind: str
+    evidence: bytes
+    endorsements: Endorsements
+    policy: dict[str, Any]
+    at: int
+    binding: dict[str, Any]
+
+    def report(self, **changes: Any) -> dict[str, Any]:
+        """The verifier's report."""
+        call = dataclasses.replace(self, **changes)
+        return _native.appraise(call.evidence, call.kind, json.dumps(call.policy).encode(), call.at,
+                                endorsements=wire(call.endorsements), **call.binding)
+
+    def failed(self, **changes: Any) -> list[str]:
+        """Names of the checks that failed; the status must agree."""
+        report = self.report(**changes)
+        names = [check[0] for check in report["checks"] if check[1] == "failed"]
+        assert (report["status"] == "OK") == (names == []), report
+        return names
+
+    def with_terms(self, **terms: Any) -> dict[str, Any]:
+        """The policy with terms of this kind's section set; None takes one out."""
+        section = {**self.policy.get(self.kind, {}), **terms}
+        return {**self.policy, self.kind: {name: value for name, value in section.items() if value is not None}}
+
+    def without(self, kind: int) -> Endorsements:
+        """What comes with it, but for one kind."""
+        return [one for one in self.endorsements if one[0] != kind]
+
+
 def appraise(kind: str, evidence: bytes, endorsements: Endorsements, policy: dict[str, Any], at: int,
              report_data: bytes) -> dict[str, Any]:
     """The verifier's report."""
-    text = json.dumps(policy).encode()
-    return _native.appraise(evidence, kind, text, at, endorsements=wire(endorsements), report_data=report_data)
+    return Call(kind, evidence, endorsements, policy, at, {"report_data": report_data}).report()
 
 
 # ---- AMD SEV-SNP ----
@@ -147,15 +181,15 @@ def _snp_policy(case: Case, measurement: bytes) -> dict[str, Any]:
     return policy
 
 
-def appraise_snp(case: Case) -> dict[str, Any]:
-    """Judge a row of family snp."""
+def call_snp(case: Case) -> Call:
+    """The call for a row of family snp."""
     evidence, endorsements = _snp_evidence(case)
     for name in case.companions.split():
         if "/" in name:
             endorsements.append((CRL if "crl" in name else CERTIFICATES, data(name)))
     padded = evidence.ljust(0x4A0, b"\0")
-    return appraise("snp", evidence, endorsements, _snp_policy(case, padded[0x90:0xC0]), seconds(case.at),
-                    padded[0x50:0x90])
+    return Call("snp", evidence, endorsements, _snp_policy(case, padded[0x90:0xC0]), seconds(case.at),
+                {"report_data": padded[0x50:0x90]})
 
 
 # ---- Intel ----
@@ -292,8 +326,8 @@ def _intel_policy(case: Case, kind: str, entry: dict[str, Any]) -> dict[str, Any
     return policy
 
 
-def appraise_tdx(case: Case) -> dict[str, Any]:
-    """Judge a row of family tdx."""
+def call_tdx(case: Case) -> Call:
+    """The call for a row of family tdx."""
     quote = _quote(case)
     start = 54 if quote[:2] == b"\x05\0" else 48
     body = quote[start:].ljust(648, b"\0")
@@ -305,15 +339,15 @@ def appraise_tdx(case: Case) -> dict[str, Any]:
     if "mrconfig0" not in case.policy:  # these registers are the owner's business, not the platform's
         for name, offset in (("mrconfigid", 184), ("mrowner", 232), ("mrownerconfig", 280)):
             policy["tdx"][name] = [body[offset:offset + 48].hex()]
-    return appraise("tdx", quote, _intel_endorsements(case), policy, seconds(case.at), body[520:584])
+    return Call("tdx", quote, _intel_endorsements(case), policy, seconds(case.at), {"report_data": body[520:584]})
 
 
-def appraise_sgx(case: Case) -> dict[str, Any]:
-    """Judge a row of family sgx."""
+def call_sgx(case: Case) -> Call:
+    """The call for a row of family sgx."""
     quote = _quote(case)
     body = quote[48:].ljust(384, b"\0")
     policy = _intel_policy(case, "sgx", {"value": "sha256:" + body[64:96].hex()})
-    return appraise("sgx", quote, _intel_endorsements(case), policy, seconds(case.at), body[320:384])
+    return Call("sgx", quote, _intel_endorsements(case), policy, seconds(case.at), {"report_data": body[320:384]})
 
 
 # ---- AWS Nitro ----
@@ -353,8 +387,8 @@ def _pcrs(document: bytes) -> dict[int, bytes]:
         return {}
 
 
-def appraise_nitro(case: Case) -> dict[str, Any]:
-    """Judge a row of family nitro."""
+def call_nitro(case: Case) -> Call:
+    """The call for a row of family nitro."""
     document = data(case.evidence)
     pcrs = _pcrs(document)
     images = {f"pcr{number}": pcrs.get(number, b"").ljust(48, b"\x01")[:48].hex() for number in (1, 2)}
@@ -370,8 +404,7 @@ def appraise_nitro(case: Case) -> dict[str, Any]:
     if root is not None:
         policy["anchor"] = [{"family": "aws-nitro", "certificate": root}]
     nonce = bytes(range(32)) if "nonce:" in case.policy else b""
-    return _native.appraise(document, "nitro", json.dumps(policy).encode(), seconds(case.at), nonce=nonce,
-                            unbound=not nonce)
+    return Call("nitro", document, [], policy, seconds(case.at), {"nonce": nonce, "unbound": not nonce})
 
 
 # ---- TPM ----
@@ -386,8 +419,8 @@ def _spki(pem: bytes) -> bytes:
     return base64.b64decode(b"".join(line for line in pem.splitlines() if not line.startswith(b"-----")))
 
 
-def appraise_tpm(case: Case) -> dict[str, Any]:
-    """Judge a row of family tpm: a quote, its signature, and the key that is pinned."""
+def call_tpm(case: Case) -> Call:
+    """The call for a row of family tpm: a quote, its signature, and the key that is pinned."""
     words = dict(word.split(":", 1) for word in case.policy.split("+"))
     key = _spki(data(case.anchor.removeprefix("file:")))
     numbers = [int(number) for number in words["sel"].partition(":")[2].split(",")]
@@ -402,7 +435,7 @@ def appraise_tpm(case: Case) -> dict[str, Any]:
         "measurement": [{"name": "vector", "type": "tpm", "registers": registers}],
         "tpm": {"pcrs": numbers, "attestation_keys": [hashlib.sha256(key).hexdigest()], "restricted": "any"},
     }
-    return appraise("tpm", evidence, [], policy, seconds(case.at), data(words["nonce"]))
+    return Call("tpm", evidence, [], policy, seconds(case.at), {"report_data": data(words["nonce"])})
 
 
 # ---- evidence in TLS certificates ----
@@ -437,4 +470,19 @@ def appraise_ratls(case: Case) -> dict[str, Any]:
     return appraise(kind, quote, _intel_endorsements(case), policy, seconds(case.at), report_data)
 
 
-APPRAISE = {"ratls": appraise_ratls, "tpm": appraise_tpm, "nitro": appraise_nitro, "snp": appraise_snp, "tdx": appraise_tdx, "sgx": appraise_sgx}
+CALLS = {"tpm": call_tpm, "nitro": call_nitro, "snp": call_snp, "tdx": call_tdx, "sgx": call_sgx}
+
+
+def judge(case: Case) -> dict[str, Any]:
+    """The report for a row of any family."""
+    return appraise_ratls(case) if case.family == "ratls" else CALLS[case.family](case).report()
+
+
+FAMILIES = ("ratls", *CALLS)
+
+
+def accepted(family: str, evidence: str, policy: str | None = None) -> Call:
+    """The call for the first row with that evidence that must be accepted."""
+    rows = [row for row in cases(family) if row.evidence == evidence and row.expect == "ACCEPT"]
+    row = next(row for row in rows if policy is None or policy in row.policy)
+    return CALLS[family](row)

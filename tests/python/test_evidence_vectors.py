@@ -14,7 +14,7 @@ from pathlib import Path
 import evidence_vectors as vectors
 import pytest
 
-CASES = vectors.cases(*vectors.APPRAISE)
+CASES = vectors.cases(*vectors.FAMILIES)
 CHECKS = Path(__file__).resolve().parents[1] / "vectors" / "evidence_checks.tsv"
 
 
@@ -32,7 +32,7 @@ def key(case: vectors.Case) -> tuple[str, ...]:
 @pytest.mark.skipif(not CASES, reason="the shared vectors are not beside this repository")
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_verdict(case: vectors.Case) -> None:
-    report = vectors.APPRAISE[case.family](case)
+    report = vectors.judge(case)
     failed = [check[0] for check in report["checks"] if check[1] == "failed"]
     assert ("ACCEPT" if report["status"] == "OK" else "REJECT") == case.expect, (case.reason, failed)
     assert (failed[0] if failed else "") == expected_checks()[key(case)], (case.reason, report["checks"])
