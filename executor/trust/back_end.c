@@ -35,7 +35,7 @@ void cella_parsed_clear(struct cella_parsed *parsed)
     *parsed = (struct cella_parsed){ 0 };
 }
 
-cella_status cella_parsed_take_endorsements(const struct cella_endorsements *endorsements,
+cella_status cella_parsed_take_certificates(const struct cella_endorsements *endorsements,
                                             struct cella_parsed *parsed, struct cella_text *detail)
 {
     const struct cella_endorsement *one = NULL;
@@ -45,6 +45,13 @@ cella_status cella_parsed_take_endorsements(const struct cella_endorsements *end
             return CELLA_ENDORSEMENT;
         }
     }
+    return CELLA_OK;
+}
+
+cella_status cella_parsed_take_lists(const struct cella_endorsements *endorsements, struct cella_parsed *parsed,
+                                     struct cella_text *detail)
+{
+    const struct cella_endorsement *one = NULL;
     while ((one = cella_endorsements_next(endorsements, CELLA_ENDORSE_CRL, one)) != NULL) {
         if (parsed->crl_count == CELLA_CRLS_MAX ||
             cella_crl_read(one->content, &parsed->crls[parsed->crl_count]) != CELLA_OK) {

@@ -43,9 +43,11 @@ struct cella_parsed {
 };
 void cella_parsed_clear(struct cella_parsed *parsed);
 
-/* Read the certificates and revocation lists that came along. CELLA_ENDORSEMENT  they can not be read */
-CELLA_MUST_USE cella_status cella_parsed_take_endorsements(const struct cella_endorsements *endorsements,
+/* Read the certificates, or the revocation lists, that came along. CELLA_ENDORSEMENT  they can not be read */
+CELLA_MUST_USE cella_status cella_parsed_take_certificates(const struct cella_endorsements *endorsements,
                                                            struct cella_parsed *parsed, struct cella_text *detail);
+CELLA_MUST_USE cella_status cella_parsed_take_lists(const struct cella_endorsements *endorsements,
+                                                    struct cella_parsed *parsed, struct cella_text *detail);
 
 /* What the later steps of a back-end see. */
 struct cella_context {
@@ -60,6 +62,7 @@ struct cella_context {
 struct cella_back_end {
     enum cella_evidence_type type;
     const char *title; /* for people: "AMD SEV-SNP" */
+    const char *family; /* of its anchors (trust/anchor.h); NULL: it needs none of the library's */
     const struct cella_back_end *hardware; /* what it contains: the trust file's section for that counts too. Or NULL */
 
     /*

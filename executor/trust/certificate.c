@@ -3,6 +3,7 @@
 
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,11 +12,6 @@
 #include "trust/public_key.h"
 
 #define PEM_MAX (CELLA_CHAIN_MAX * 3U * CELLA_CERTIFICATE_MAX / 2U)
-
-static void bio_cleanup(BIO **bio)
-{
-    BIO_free(*bio);
-}
 
 static void object_cleanup(ASN1_OBJECT **object)
 {
@@ -82,28 +78,65 @@ static struct cella_view skip_filling(struct cella_view text)
     return text;
 }
 
-/* The next PEM block of a kind; what stands before it must be filling. CELLA_NOT_FOUND when only filling is left. */
+static bool starts_with(struct cella_view text, const char *wanted, size_t *size)
+{
+    *size = strlen(wanted);
+    return text.size >= *size && memcmp(text.data, wanted, *size) == 0;
+}
+
+static struct cella_view behind(struct cella_view text, size_t size)
+{
+    return cella_view_of(text.data + size, text.size - size);
+}
+
+/* Canonical only: one text for one content, so that no bit of a text can change without notice. */
+static cella_status decode_base64(struct cella_bytes *text, struct cella_bytes *der)
+{
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes again = { 0 };
+    if (text->size == 0 || text->size % 4 != 0 || text->size > INT32_MAX) {
+        return CELLA_BAD_FORMAT;
+    }
+    CELLA_TRY(cella_bytes_resize(der, text->size / 4 * 3));
+    int size = EVP_DecodeBlock(der->data, text->data, (int) text->size);
+    size_t padding = text->data[text->size - 1] != '=' ? 0 : text->data[text->size - 2] != '=' ? 1 : 2;
+    if (size < 0) {
+        return cella_openssl_failed(CELLA_BAD_FORMAT);
+    }
+    CELLA_TRY(cella_bytes_resize(der, (size_t) size - padding));
+    CELLA_TRY(cella_bytes_resize(&again, text->size + 1)); /* it ends with a NUL */
+    (void) EVP_EncodeBlock(again.data, der->data, (int) der->size);
+    return memcmp(again.data, text->data, text->size) == 0 ? CELLA_OK : CELLA_BAD_FORMAT;
+}
+
 cella_status cella_pem_next(struct cella_view *text, const char *kind, struct cella_bytes *der)
 {
-    static const char dashes[] = "-----BEGIN ";
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes base64 = { 0 };
+    char begin[64];
+    char end[64];
+    size_t size;
     struct cella_view rest = skip_filling(*text);
+    (void) snprintf(begin, sizeof(begin), "-----BEGIN %s-----", kind);
+    (void) snprintf(end, sizeof(end), "-----END %s-----", kind);
     if (rest.size == 0) {
         return CELLA_NOT_FOUND;
     }
-    if (rest.size < sizeof(dashes) - 1 || memcmp(rest.data, dashes, sizeof(dashes) - 1) != 0) {
+    if (!starts_with(rest, begin, &size)) {
         return CELLA_BAD_FORMAT;
     }
-    CELLA_CLEANUP(bio_cleanup) BIO *bio = BIO_new_mem_buf(rest.data, (int) rest.size);
-    uint8_t *data = NULL;
-    long size = 0;
-    if (bio == NULL || PEM_bytes_read_bio(&data, &size, NULL, kind, bio, NULL, NULL) != 1) {
-        return cella_openssl_failed(CELLA_BAD_FORMAT);
+    rest = behind(rest, size);
+    CELLA_TRY(cella_bytes_resize(&base64, rest.size)); /* at most that; shortened below */
+    base64.size = 0;
+    while (rest.size > 0 && rest.data[0] != '-') {
+        if (rest.data[0] != '\n' && rest.data[0] != '\r' && rest.data[0] != ' ') {
+            base64.data[base64.size++] = rest.data[0];
+        }
+        rest = behind(rest, 1);
     }
-    cella_status status = cella_bytes_set(der, cella_view_of(data, (size_t) size));
-    OPENSSL_free(data);
-    size_t left = BIO_pending(bio) < 0 ? 0 : (size_t) BIO_pending(bio);
-    *text = cella_view_of(rest.data + (rest.size - left), left);
-    return status;
+    if (!starts_with(rest, end, &size)) {
+        return CELLA_BAD_FORMAT;
+    }
+    *text = behind(rest, size);
+    return decode_base64(&base64, der);
 }
 
 cella_status cella_certificates_read(struct cella_certificates *certificates, struct cella_view text)

@@ -48,6 +48,7 @@ struct cella_chain_rules {
     size_t length_max;
     unsigned int leaf_curve_bits; /* the leaf's key: 256 or 384; CELLA_CHAIN_ANY_KEY: of any kind */
     bool strict;                  /* RFC 5280 to the letter; AMD's leaves are not */
+    bool complete;                /* every given certificate is in the chain, or the anchor, or another edition of it */
     bool revocation;              /* every certificate below the anchor needs a list that covers it */
 };
 
@@ -60,7 +61,7 @@ struct cella_chain {
 
 /*
  * Build and verify a chain from given->list[0] to an anchor. Whatever else is in given helps on the way, in any order;
- * a self-signed certificate in it is nothing but ignored.
+ * a self-signed certificate in it is never trusted.
  *
  * helpers:    further certificates, of the library; may be empty
  * crls:       crl_count lists; used when the rules ask for revocation

@@ -25,6 +25,7 @@ static const struct cella_chain_rules chain_rules = {
     /* Intel's own certificates would pass; nothing here depends on key identifiers. */
     .strict = false,
     .revocation = true,
+    .complete = true,
 };
 
 static cella_status refuse(struct cella_text *detail, const char *sentence)
@@ -237,5 +238,5 @@ cella_status cella_dcap_parse(struct cella_view evidence, uint32_t tee, const st
     CELLA_TRY(take_signatures(&data, signed_part, parsed, detail));
     CELLA_TRY(cella_claims_number(claims, "quote_version", quote->version));
     CELLA_TRY(name_qe(data.qe_report, claims));
-    return cella_parsed_take_endorsements(endorsements, parsed, detail);
+    return cella_parsed_take_lists(endorsements, parsed, detail);
 }

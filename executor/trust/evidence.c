@@ -121,7 +121,7 @@ static cella_status check_chain(struct appraisal *appraisal)
     if (rules == NULL) {
         return appraisal->back_end->anchor(&context, &report->claims, &report->anchor);
     }
-    CELLA_TRY(cella_anchors_helpers(rules->family, &appraisal->helpers));
+    CELLA_TRY(cella_anchors_helpers(rules->family, &appraisal->parsed.certificates, &appraisal->helpers));
     CELLA_TRY(cella_chain_verify(&appraisal->parsed.certificates, &appraisal->helpers, appraisal->parsed.crls,
                                  appraisal->parsed.crl_count, &appraisal->policy->anchors, rules,
                                  appraisal->now_unix_s, &appraisal->chain, appraisal->detail));

@@ -363,6 +363,7 @@ static const char *const not_checked[] = {
 const struct cella_back_end cella_back_end_nitro = {
     .type = CELLA_EVIDENCE_NITRO,
     .title = "AWS Nitro Enclaves",
+    .family = "aws-nitro",
     .parse = parse,
     .endorse = endorse,
     .level = level,

@@ -115,6 +115,7 @@ static const char *const not_checked[] = {
 const struct cella_back_end cella_back_end_sgx = {
     .type = CELLA_EVIDENCE_SGX,
     .title = "Intel SGX",
+    .family = "intel",
     .parse = parse,
     .endorse = endorse,
     .level = cella_dcap_level,

@@ -296,7 +296,8 @@ static cella_status parse(struct cella_view evidence, const struct cella_endorse
     CELLA_TRY(name_identity(&report, claims));
     CELLA_TRY(name_bits(&report, claims));
     CELLA_TRY(name_tcbs(&report, claims, detail));
-    CELLA_TRY(cella_parsed_take_endorsements(endorsements, parsed, detail));
+    CELLA_TRY(cella_parsed_take_certificates(endorsements, parsed, detail));
+    CELLA_TRY(cella_parsed_take_lists(endorsements, parsed, detail));
     parsed->chain_rules = &chain_rules;
     parsed->bound = part(&report, 0x050, 64);
     parsed->signatures[0] = (struct cella_signed){
@@ -544,6 +545,7 @@ static const char *const not_checked[] = {
 const struct cella_back_end cella_back_end_snp = {
     .type = CELLA_EVIDENCE_SNP,
     .title = "AMD SEV-SNP",
+    .family = "amd",
     .parse = parse,
     .revocation = revocation,
     .endorse = endorse,

@@ -125,6 +125,7 @@ static const char *const not_checked[] = {
 const struct cella_back_end cella_back_end_tdx = {
     .type = CELLA_EVIDENCE_TDX,
     .title = "Intel TDX",
+    .family = "intel",
     .parse = parse,
     .endorse = endorse,
     .level = cella_dcap_level,

@@ -30,7 +30,7 @@ static cella_status parse(struct cella_view evidence, const struct cella_endorse
     }
     CELLA_TRY(cella_tpm_quote_key(&quote, claims, &key, detail));
     CELLA_TRY(cella_tpm_quote_sign(&quote, key, claims, parsed, detail));
-    CELLA_TRY(cella_parsed_take_endorsements(endorsements, parsed, detail));
+    CELLA_TRY(cella_parsed_take_certificates(endorsements, parsed, detail));
     parsed->chain_rules = parsed->certificates.count > 0 ? &chain_rules : NULL;
     return CELLA_OK;
 }
