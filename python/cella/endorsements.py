@@ -148,7 +148,9 @@ def recognise(data: bytes, name: str = "this") -> list[Endorsement]:
     """
     found: list[Endorsement] = []
     jws = _JWS.match(data)
-    if b"-----BEGIN " in data:
+    if data.lstrip()[:1] == b"{":
+        found = list(_json(data, name))
+    elif b"-----BEGIN " in data:
         found = list(_pem(data, name))
     elif data[:16] in _TABLE:
         found = list(_table(data))
@@ -157,8 +159,6 @@ def recognise(data: bytes, name: str = "this") -> list[Endorsement]:
         found = [] if kind is None else [(kind, data)]
         if kind == CERTIFICATES and _INTEL_SIGNER in data:
             found = [(TCB_CHAIN, data), (QE_CHAIN, data)]
-    elif data.lstrip()[:1] == b"{":
-        found = list(_json(data, name))
     elif data[32:47] == b"Spec ID Event03":
         found = [(EVENT_LOG, data)]
     elif jws is not None:

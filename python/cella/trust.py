@@ -7,6 +7,7 @@ The file is TOML. It is turned into JSON of the same shape and judged by the sam
 
 from __future__ import annotations
 
+import copy
 import datetime
 import json
 import os
@@ -87,9 +88,10 @@ class Trust:
                 f"{path or 'the trust file'} is a template that waits for you: fill in {', '.join(left)}",
                 left[0],
             )
-        import copy
-
-        self.json = write_json(_times(copy.deepcopy(content)), "trust file")
+        try:
+            self.json = write_json(_times(copy.deepcopy(content)), "trust file")
+        except _native.RequestError:
+            raise _native.error("BAD_POLICY", "a value is of a type that no term has, a time for example") from None
         self.terms: dict[str, Any] = json.loads(_native.policy(self.json))
         self.path = path
 
