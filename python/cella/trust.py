@@ -226,7 +226,7 @@ class Report:
                 continue
             if place in terms and check.outcome == "passed":
                 if place == next(first for first in terms if self.checks[first].outcome == "passed"):
-                    ticks.append(("passed", "terms", f"{met} terms of the trust file are met"))
+                    ticks.append(("passed", "terms" if met > 1 else check.name, f"{met} terms of the trust file are met" if met > 1 else check.detail))
                 continue
             ticks.append((check.outcome, check.name, check.detail))
         if any(check.outcome == "not done" for check in self.checks):

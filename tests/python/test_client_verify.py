@@ -184,6 +184,17 @@ def test_every_failing_term_has_its_line() -> None:
     assert [line.split()[1] for line in lines if line.startswith("✗")] == ["vmpl", "smt", "guest_svn"]
 
 
+@shared
+@pytest.mark.parametrize("family, name, level", [
+    ("snp", "snp/microsoft/milan_attestation_report.bin", 4), ("snp", "snp/microsoft/genoa_attestation_report.bin", 5),
+    ("snp", "snp/microsoft/turin_attestation_report.bin", 5), ("tdx", "tdx/dcap-qvl/tdx_quote", 5),
+    ("sgx", "sgx/dcap-qvl/sgx_quote", 4), ("sgx", "sgx/openenclave/evidence.quote", 1), ("nitro", "nitro/forged/good.cbor", 4),
+    ("tpm", "tpm/swtpm/quote.msg", 3)])
+def test_levels(family: str, name: str, level: int) -> None:
+    report = vectors.accepted(family, name).report()
+    assert report["level"] == level and (level == 5) == (report["level_reason"] == "")
+
+
 # ---- trust files ----
 
 
