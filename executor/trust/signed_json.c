@@ -80,7 +80,7 @@ static bool take_object(struct scanner *scanner, struct cella_view *out)
         depth -= c == '}' || c == ']' ? 1 : 0;
         if (depth == 0) {
             *out = cella_view_of(scanner->text.data + start, scanner->place - start);
-            return out->data[0] == '{';
+            return out->data[0] == '{' && c == '}';
         }
     }
     return false;

@@ -27,6 +27,7 @@ SUBJECTS = {
     "echo": "the echo task: bare TLS, ssh",
     "memory": "resident memory of each program",
     "connect": "a new attested connection: a plain TLS connection",
+    "verify": "evidence of SNP and TDX: libcrypto on the same chains",
 }
 
 
