@@ -35,12 +35,16 @@ static cella_status parse(struct cella_view evidence, const struct cella_endorse
     return CELLA_OK;
 }
 
+static bool is_pinned(const struct cella_context *context, const json_t *keys, const struct cella_claims *claims)
+{
+    const struct cella_term term = { .name = "attestation_keys", .claim = "attestation_key", .kind = CELLA_TERM_BYTES };
+    return keys != NULL && cella_term_check(&term, keys, claims, context->detail) == CELLA_OK;
+}
+
 static cella_status anchor(const struct cella_context *context, const struct cella_claims *claims,
                            struct cella_text *name)
 {
-    const json_t *keys = cella_policy_term(context->policy, CELLA_EVIDENCE_TPM, "attestation_keys");
-    const struct cella_term term = { .name = "attestation_keys", .claim = "attestation_key", .kind = CELLA_TERM_BYTES };
-    if (keys == NULL || cella_term_check(&term, keys, claims, context->detail) != CELLA_OK) {
+    if (!is_pinned(context, cella_policy_term(context->policy, CELLA_EVIDENCE_TPM, "attestation_keys"), claims)) {
         cella_text_set(context->detail, "the trust file does not name the key that signed, nor does a certificate "
                                         "vouch for it");
         return CELLA_ROOT;
@@ -50,13 +54,13 @@ static cella_status anchor(const struct cella_context *context, const struct cel
     return CELLA_OK;
 }
 
-/* With a certificate: it is the one of the key that signed. */
+/* With a certificate: it is the one of the key that signed. Keys that the trust file names count in any case. */
 static cella_status endorse(const struct cella_context *context, struct cella_claims *claims)
 {
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes certified = { 0 };
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes signing = { 0 };
     CELLA_CLEANUP(cella_public_key_cleanup) struct cella_public_key *key = NULL;
-    (void) claims;
+    const json_t *keys = cella_policy_term(context->policy, CELLA_EVIDENCE_TPM, "attestation_keys");
     if (context->chain->count == 0) {
         cella_text_set(context->detail, "no certificate is needed for a pinned key");
         return CELLA_OK;
@@ -68,7 +72,8 @@ static cella_status endorse(const struct cella_context *context, struct cella_cl
                 cella_certificate_has_usage(context->chain->list[0], "2.23.133.8.3");
     cella_text_set(context->detail, same ? "the certificate is for the key that signed"
                                          : "the certificate is not one for the key that signed");
-    return same ? CELLA_OK : CELLA_ENDORSEMENT;
+    CELLA_TRY(same ? CELLA_OK : CELLA_ENDORSEMENT);
+    return keys == NULL || is_pinned(context, keys, claims) ? CELLA_OK : CELLA_ENDORSEMENT;
 }
 
 static int level(const struct cella_claims *claims, const struct cella_policy *policy, struct cella_text *reason)

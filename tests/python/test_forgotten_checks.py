@@ -8,6 +8,9 @@ say no. Where a forged vector is needed, its trust root is injected by the trust
 from __future__ import annotations
 
 import json
+import subprocess
+import time
+from pathlib import Path
 
 import evidence_vectors as vectors
 import pytest
@@ -310,6 +313,39 @@ def test_tpm_key_of_another_machine() -> None:
     call = tpm()
     assert call.failed(policy=call.with_terms(attestation_keys=["000b" + "00" * 32])) == ["chain"]
     assert call.failed(policy=call.with_terms(attestation_keys=None)) == ["chain"]
+
+
+def _maker(folder: Path, usage: str, key: bytes) -> tuple[bytes, str]:
+    """A certificate for a key from a maker that this test invents, and the maker's root, PEM."""
+    def openssl(*words: str) -> None:
+        subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
+
+    (folder / "ak.pem").write_bytes(key)
+    (folder / "usage").write_text(f"extendedKeyUsage={usage}\n")
+    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", "ca.key", "-out",
+            "ca.pem", "-subj", "/CN=Maker", "-days", "3650")
+    openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", "any.key", "-out",
+            "csr", "-subj", "/CN=AK")
+    openssl("x509", "-req", "-in", "csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-force_pubkey", "ak.pem", "-out", "leaf.pem",
+            "-days", "3650", "-extfile", "usage")
+    return (folder / "leaf.pem").read_bytes(), (folder / "ca.pem").read_text()
+
+
+def test_tpm_certificate_that_is_not_the_keys(tmp_path: Path) -> None:
+    call = tpm()
+    good, root = _maker(tmp_path, "2.23.133.8.3", vectors.data("tpm/forged/ak.pem"))
+    now = {"at": int(time.time()) + 60}
+    anchored = {**call.with_terms(attestation_keys=None), "anchor": [{"family": "tpm", "certificate": root}]}
+    certified = [(vectors.CERTIFICATES, good)]
+    assert call.failed(policy=anchored, endorsements=certified, **now) == []
+    assert call.failed(policy=anchored, **now) == ["chain"], "no certificate, no pinned key"
+    assert call.failed(endorsements=certified, **now) == ["chain"], "the maker's root is nobody's"
+    other = call.with_terms(attestation_keys=["000b" + "00" * 32]) | {"anchor": anchored["anchor"]}
+    assert call.failed(policy=other, endorsements=certified, **now) == ["endorsement"], "a maker does not replace a pinned key"
+    for usage, key in (("1.3.6.1.5.5.7.3.1", "tpm/forged/ak.pem"), ("2.23.133.8.3", "tpm/swtpm/ak.pem")):
+        wrong, root = _maker(tmp_path, usage, vectors.data(key))
+        policy = {**anchored, "anchor": [{"family": "tpm", "certificate": root}]}
+        assert call.failed(policy=policy, endorsements=[(vectors.CERTIFICATES, wrong)], **now) == ["endorsement"]
 
 
 def test_tpm_key_that_signs_anything() -> None:
