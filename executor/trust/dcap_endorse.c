@@ -24,7 +24,14 @@ struct collateral {
     struct cella_pck pck;
     struct cella_view tdx_svn; /* TEE_TCB_SVN, empty for SGX */
     enum cella_tcb_status status;
+    struct cella_view signer_chain;   /* who signed the document before: nearly always the same */
+    struct cella_public_key *signer;  /* his key, owned; NULL: none yet */
 };
+
+static void clear_collateral(struct collateral *collateral)
+{
+    cella_public_key_free(collateral->signer);
+}
 
 static cella_status refuse(const struct collateral *collateral, cella_status status, const char *what,
                            const char *sentence)
@@ -35,9 +42,11 @@ static cella_status refuse(const struct collateral *collateral, cella_status sta
 
 /* ---- who signed it ---- */
 
-/* The key of Intel's TCB signing certificate, whose chain and revocation are verified like everything else. */
-static cella_status find_signer(const struct collateral *collateral, enum cella_endorsement_kind kind,
-                                const char *what, struct cella_public_key **out)
+/*
+ * The key of Intel's TCB signing certificate, whose chain and revocation are verified like everything else: once for the
+ * same bytes.
+ */
+static cella_status find_signer(struct collateral *collateral, enum cella_endorsement_kind kind, const char *what)
 {
     const struct cella_context *context = collateral->context;
     CELLA_CLEANUP(cella_certificates_clear) struct cella_certificates certificates = { 0 };
@@ -46,6 +55,11 @@ static cella_status find_signer(const struct collateral *collateral, enum cella_
     struct cella_view text;
     char name[CELLA_CERTIFICATE_NAME_MAX + 1];
     CELLA_TRY(cella_endorsements_only(context->endorsements, kind, what, &text, context->detail));
+    if (collateral->signer != NULL && cella_view_equal(text, collateral->signer_chain)) {
+        return CELLA_OK;
+    }
+    clear_collateral(collateral);
+    collateral->signer = NULL;
     if (cella_certificates_read(&certificates, text) != CELLA_OK) {
         return refuse(collateral, CELLA_ENDORSEMENT, what, "can not be read");
     }
@@ -56,7 +70,8 @@ static cella_status find_signer(const struct collateral *collateral, enum cella_
     if (strcmp(name, SIGNER) != 0) {
         return refuse(collateral, CELLA_ENDORSEMENT, what, "its certificate is not that of Intel's TCB signing");
     }
-    return cella_certificate_key(chain.list[0], out);
+    collateral->signer_chain = text;
+    return cella_certificate_key(chain.list[0], &collateral->signer);
 }
 
 struct document {
@@ -90,10 +105,8 @@ static cella_status check_dates(const struct collateral *collateral, const struc
 }
 
 /* Verify first, parse then. The caller owns *inner. */
-static cella_status open_document(const struct collateral *collateral, const struct document *document,
-                                  json_t **inner)
+static cella_status open_document(struct collateral *collateral, const struct document *document, json_t **inner)
 {
-    CELLA_CLEANUP(cella_public_key_cleanup) struct cella_public_key *key = NULL;
     struct cella_view text;
     struct cella_view object;
     uint8_t signature[64];
@@ -102,8 +115,8 @@ static cella_status open_document(const struct collateral *collateral, const str
     if (cella_signed_json_split(text, document->name, &object, signature) != CELLA_OK) {
         return refuse(collateral, CELLA_ENDORSEMENT, document->what, "is not a signed document of Intel");
     }
-    CELLA_TRY(find_signer(collateral, document->chain, document->chain_what, &key));
-    if (cella_signature_verify(key, CELLA_SIGNATURE_ECDSA, CELLA_HASH_SHA256, object,
+    CELLA_TRY(find_signer(collateral, document->chain, document->chain_what));
+    if (cella_signature_verify(collateral->signer, CELLA_SIGNATURE_ECDSA, CELLA_HASH_SHA256, object,
                                cella_view_of(signature, sizeof(signature))) != CELLA_OK) {
         return refuse(collateral, CELLA_ENDORSEMENT, document->what, "Intel did not sign these bytes");
     }
@@ -322,6 +335,7 @@ static cella_status name_platform(const struct cella_pck *pck, struct cella_clai
 
 cella_status cella_dcap_endorse(const struct cella_context *context, uint32_t tee, struct cella_claims *claims)
 {
+    CELLA_CLEANUP(clear_collateral)
     struct collateral collateral = { .context = context, .tee = tee, .claims = claims };
     if (cella_pck_read(context->chain->list[0], &collateral.pck) != CELLA_OK) {
         return refuse(&collateral, CELLA_ENDORSEMENT, "PCK certificate", "it does not describe a platform");
