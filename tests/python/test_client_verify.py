@@ -124,6 +124,25 @@ def test_real_evidence_with_files_beside_it() -> None:
     assert report.accepted and report.level == 5 and "Intel SGX Root CA" in report.anchor
 
 
+@shared
+def test_the_example_of_the_reference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    import re
+
+    text = (PACKAGE.parent / "docs" / "attestation.md").read_text()
+    example = re.search(r"^```python\n(import cella\n.*?)^```", text, re.DOTALL | re.MULTILINE)
+    assert example is not None
+    call = vectors.accepted("snp", "snp/microsoft/genoa_attestation_report.bin")
+    (tmp_path / "trust.toml").write_text(toml(call.policy))
+    (tmp_path / "vcek.pem").write_bytes(vectors.data("snp/microsoft/genoa_vcek.pem"))
+    (tmp_path / "crl.der").write_bytes(vectors.data("snp/crl/genoa_vcek_crl.der"))
+    monkeypatch.chdir(tmp_path)
+    source = example[1].replace("at=1793491200", f"at={call.at}")
+    assert source != example[1]
+    exec(compile(source, "attestation.md", "exec"), {"evidence": call.evidence, "expected": call.binding["report_data"]})
+    printed = capsys.readouterr().out
+    assert "✓ measurement" in printed and printed.splitlines()[-1].startswith("5 vector ")
+
+
 # ---- recognising endorsements ----
 
 
@@ -171,7 +190,7 @@ def test_lines_fit_a_screen(family: str, name: str) -> None:
                           **{key: value for key, value in call.binding.items() if value})
     lines = report.lines()
     assert report.accepted and len(lines) <= 22 and max(map(len, lines)) < 160
-    assert sum(" terms of the trust file are met" in line for line in lines) == 1
+    assert sum(" terms of the trust file are met" in line for line in lines) == (family != "nitro")  # which has one term
     refused = cella.verify(call.evidence, call.policy, at=call.at, endorsements=call.endorsements, report_data=b"x").lines()
     assert len(refused) <= 22 and any(line.startswith("· not done") and "measurement" in line for line in refused)
 
@@ -267,20 +286,12 @@ def test_statements_are_signed_and_added(tmp_path: Path) -> None:
     add_statement(path, sign_measurement(two, entry))
     assert cella.verify(soft(), path, at=NOW, unbound=True).accepted and path.read_text().startswith("# mine\n")
     before = path.read_text()
-    for wrong in (first, 'x" ]\n[soft'):
-        with pytest.raises(cella.PolicyError) if wrong is first else _either():
-            add_statement(path, wrong)
-            path.write_text(before)
+    with pytest.raises(cella.PolicyError):  # a second time
+        add_statement(path, first)
     assert path.read_text() == before
     with pytest.raises(cella.PolicyError):
         sign_measurement(one, {"name": "release 1", "type": "tdx", "value": "sha384:" + "00" * 48})
     assert KIND == "cella measurement v1"
-
-
-def _either() -> Any:
-    import contextlib
-
-    return contextlib.suppress(cella.PolicyError)
 
 
 def test_file_without_auditors_takes_no_statement(tmp_path: Path) -> None:
