@@ -496,6 +496,14 @@ static int level(const struct cella_claims *claims, const struct cella_policy *p
     return 5;
 }
 
+static const char *const product_names[] = { "milan", "genoa", "siena", "turin", NULL };
+static const char *const floor_names[] = {
+    "reported_fmc", "reported_bl", "reported_tee", "reported_snp", "reported_ucode",
+    "committed_fmc", "committed_bl", "committed_tee", "committed_snp", "committed_ucode",
+    "current_fmc", "current_bl", "current_tee", "current_snp", "current_ucode",
+    "launch_fmc", "launch_bl", "launch_tee", "launch_snp", "launch_ucode", NULL,
+};
+
 static const struct cella_term terms[] = {
     { .name = "products", .claim = "product", .kind = CELLA_TERM_TEXT, .fallback = "[\"genoa\",\"siena\",\"turin\"]" },
     { .name = "keys", .claim = "key", .kind = CELLA_TERM_TEXT, .fallback = "[\"vcek\"]" },
@@ -507,7 +515,7 @@ static const struct cella_term terms[] = {
     { .name = "migration_agent", .claim = "migration_agent", .kind = CELLA_TERM_FLAG, .fallback = "false" },
     { .name = "mask_chip_key", .claim = "mask_chip_key", .kind = CELLA_TERM_FLAG, .fallback = "false" },
     { .name = "vmpl", .claim = "vmpl", .kind = CELLA_TERM_NUMBER, .fallback = "[0]" },
-    { .name = "tcb", .claim = "product", .kind = CELLA_TERM_FLOORS,
+    { .name = "tcb", .claim = "product", .kind = CELLA_TERM_FLOORS, .selectors = product_names, .numbers = floor_names,
       .fallback = "{\"milan\":{\"reported_bl\":4,\"reported_snp\":24,\"reported_ucode\":219},"
                   "\"genoa\":{\"reported_bl\":10,\"reported_snp\":23,\"reported_ucode\":84},"
                   "\"siena\":{\"reported_bl\":10,\"reported_snp\":27,\"reported_ucode\":27},"

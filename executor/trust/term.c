@@ -114,7 +114,17 @@ static cella_status validate_list(const struct cella_term *term, const json_t *l
     return CELLA_OK;
 }
 
-static cella_status validate_floors(json_t *floors)
+static bool is_among(const char *const *names, const char *name)
+{
+    for (size_t i = 0; names != NULL && names[i] != NULL; i++) {
+        if (strcmp(names[i], name) == 0) {
+            return true;
+        }
+    }
+    return names == NULL;
+}
+
+static cella_status validate_floors(const struct cella_term *term, json_t *floors)
 {
     const char *selector;
     const char *name;
@@ -124,11 +134,11 @@ static cella_status validate_floors(json_t *floors)
         return CELLA_BAD_POLICY;
     }
     json_object_foreach (floors, selector, entry) {
-        if (!json_is_object(entry) || json_object_size(entry) == 0) {
+        if (!json_is_object(entry) || json_object_size(entry) == 0 || !is_among(term->selectors, selector)) {
             return CELLA_BAD_POLICY;
         }
         json_object_foreach (entry, name, value) {
-            if (!json_is_integer(value) || json_integer_value(value) < 0) {
+            if (!json_is_integer(value) || json_integer_value(value) < 0 || !is_among(term->numbers, name)) {
                 return CELLA_BAD_POLICY;
             }
         }
@@ -153,7 +163,7 @@ cella_status cella_term_validate(const struct cella_term *term, const json_t *va
     case CELLA_TERM_WITHIN:
         return read_mask(value, &mask) == CELLA_OK ? CELLA_OK : CELLA_BAD_POLICY;
     case CELLA_TERM_FLOORS:
-        return cella_term_is_waived(value) ? CELLA_OK : validate_floors((json_t *) (uintptr_t) value);
+        return cella_term_is_waived(value) ? CELLA_OK : validate_floors(term, (json_t *) (uintptr_t) value);
     case CELLA_TERM_EVERY:
         return cella_term_is_waived(value) ? CELLA_OK : validate_list(term, value, element);
     case CELLA_TERM_BYTES:

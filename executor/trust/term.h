@@ -35,6 +35,8 @@ struct cella_term {
     size_t size;           /* BYTES, EXCLUDED: bytes of a value; 0: any */
     const char *fallback;  /* JSON, used when the trust file says nothing; NULL: the term is not checked then */
     const char *unchecked; /* sentence for the report when it is not checked */
+    const char *const *selectors; /* FLOORS: what may be named, ends with NULL; a misspelt one is refused at load. NULL: any */
+    const char *const *numbers;   /* FLOORS: and which claims */
     bool by_anchor;        /* judged where the anchor is named, not among the terms */
     bool required;         /* the trust file must state it: there is no value that fits everybody */
 };

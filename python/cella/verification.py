@@ -128,6 +128,7 @@ def verify(
         PolicyError: BAD_POLICY, the trust file is not acceptable.
         RequestError: BAD_FIELD, nothing was named that the evidence is bound to.
         FormatError: something among the endorsements is nothing that is known.
+        CellaError: TOO_MANY, TOO_LARGE; more than 24 endorsements, or one above 1 MiB.
 
     >>> from cella import _native
     >>> from cella.encoding import to_base64url

@@ -13,6 +13,8 @@ import evidence_vectors as vectors
 import pytest
 from evidence_vectors import CERTIFICATES, CRL, QE_CHAIN, QE_IDENTITY, TCB_CHAIN, TCB_INFO, Call
 
+import cella
+
 pytestmark = pytest.mark.skipif(not vectors.SHARED.exists(), reason="the shared vectors are not beside this repository")
 
 REAL = {
@@ -73,6 +75,17 @@ def test_every_endorsement_removed_or_spoilt(family: str, kinds: tuple[int, ...]
             # What is only wrong by a few bytes of filling behind PEM may be read, and is the same then.
             if call.report(endorsements=changed)["status"] == "OK":
                 assert content.rstrip(b"\n\0") == spoilt.rstrip(b"\n\0"), (kind, len(spoilt))
+
+
+def test_too_many_and_too_large_endorsements() -> None:
+    """Refused before anything is read of them."""
+    call = vectors.accepted("snp", REAL["snp"])
+    for many in ([*call.endorsements, *[(CRL, b"")] * 24], [*call.endorsements, (CRL, bytes(1048577))],
+                 [*call.endorsements, (9, b"")], [*call.endorsements, (0, b"")]):
+        with pytest.raises(cella.CellaError) as caught:
+            call.report(endorsements=many)
+        assert caught.value.code in ("TOO_MANY", "TOO_LARGE", "BAD_FIELD", "BAD_FORMAT")
+    assert call.failed(endorsements=[*call.endorsements, *[(CERTIFICATES, call.endorsements[0][1])] * 8]) == ["format"]
 
 
 @pytest.mark.parametrize("family", ["snp", "tdx", "sgx"])

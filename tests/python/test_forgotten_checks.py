@@ -460,6 +460,10 @@ def test_unknown_terms_of_a_policy_are_ignored() -> None:
         assert caught.value.field == f"{call.kind}.debg"
         with pytest.raises(cella.PolicyError):
             cella.Trust({**call.policy, "mesurement": []})
+    for floors in ({"genao": {"reported_bl": 1}}, {"genoa": {"reported_blx": 1}}, {"genoa": {"vmpl": 0}}):
+        with pytest.raises(cella.PolicyError) as caught:
+            cella.Trust(snp().with_terms(tcb=floors))
+        assert caught.value.field == "snp.tcb"
 
 
 # ---- auditors ----
