@@ -224,6 +224,10 @@ static cella_status check_bytes(const struct cella_term *term, const json_t *val
     }
     show_bytes(claim, digits);
     bool listed = lists_bytes(value, claim);
+    if (term->kind == CELLA_TERM_EXCLUDED && json_array_size(value) > 0 && cella_claim_is_zero(claim)) {
+        cella_text_set(detail, "%s is hidden, so that it may be one that the trust file excludes", term->claim);
+        return CELLA_TERM;
+    }
     bool good = term->kind == CELLA_TERM_BYTES ? listed : !listed;
     cella_text_set(detail, "%s is %.96s, %s", term->claim, digits, listed ? "which the trust file lists" : "not listed");
     return good ? CELLA_OK : CELLA_TERM;

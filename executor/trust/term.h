@@ -16,7 +16,7 @@
 enum cella_term_kind {
     CELLA_TERM_FLAG,     /* bool: the claim must be that. "any": not checked */
     CELLA_TERM_BYTES,    /* list of hexadecimal values: the claim must be one of them. [] : refused at load */
-    CELLA_TERM_EXCLUDED, /* list of hexadecimal values: the claim must be none of them */
+    CELLA_TERM_EXCLUDED, /* list of hexadecimal values: the claim must be none of them, and not zeros: hidden */
     CELLA_TERM_TEXT,     /* list of texts: the claim must be one of them */
     CELLA_TERM_EVERY,    /* list of texts: every claim of that name must be among them; [] allows none. "any" */
     CELLA_TERM_NUMBER,   /* list of integers: the claim must be one of them */

@@ -9,11 +9,13 @@
 static void make_claims(struct cella_claims *claims)
 {
     static const uint8_t bytes[] = { 0xab, 0xcd };
+    static const uint8_t hidden[] = { 0, 0 };
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes root =
         bytes_of_hex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a");
     *claims = (struct cella_claims){ .count = 0 };
     assert_int_equal(cella_claims_flag(claims, "flag", true), CELLA_OK);
     assert_int_equal(cella_claims_bytes(claims, "bytes", cella_view_of(bytes, sizeof(bytes))), CELLA_OK);
+    assert_int_equal(cella_claims_bytes(claims, "hidden", cella_view_of(hidden, sizeof(hidden))), CELLA_OK);
     assert_int_equal(cella_claims_text(claims, "text", cella_view_of_string("genoa")), CELLA_OK);
     assert_int_equal(cella_claims_text(claims, "list", cella_view_of_string("SA-1")), CELLA_OK);
     assert_int_equal(cella_claims_text(claims, "list", cella_view_of_string("SA-2")), CELLA_OK);
@@ -47,6 +49,8 @@ static const struct {
     { CELLA_TERM_EXCLUDED, "bytes", "[\"abcd\"]", CELLA_OK, CELLA_TERM },
     { CELLA_TERM_EXCLUDED, "bytes", "[\"abce\"]", CELLA_OK, CELLA_OK },
     { CELLA_TERM_EXCLUDED, "absent", "[\"abce\"]", CELLA_OK, CELLA_TERM }, /* who is not named may be the excluded one */
+    { CELLA_TERM_EXCLUDED, "hidden", "[\"abce\"]", CELLA_OK, CELLA_TERM },
+    { CELLA_TERM_EXCLUDED, "hidden", "[]", CELLA_OK, CELLA_OK },
     { CELLA_TERM_TEXT, "text", "[\"turin\",\"genoa\"]", CELLA_OK, CELLA_OK },
     { CELLA_TERM_TEXT, "text", "[\"geno\"]", CELLA_OK, CELLA_TERM },
     { CELLA_TERM_TEXT, "list", "[\"SA-1\"]", CELLA_OK, CELLA_TERM }, /* of several, each must be listed */
