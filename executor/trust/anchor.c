@@ -38,7 +38,7 @@ static cella_status decode(const char *base64, struct cella_certificate **out)
     int size = EVP_DecodeBlock(der, (const uint8_t *) base64, (int) length);
     size_t padding = base64[length - 1] != '=' ? 0 : base64[length - 2] != '=' ? 1 : 2;
     if (size < 0 ||
-        cella_certificate_of_der(cella_view_of(der, (size_t) size - padding), out) != CELLA_OK) {
+        cella_certificate_of_der(cella_view_of(der, (size_t) size - padding), sizeof(der), out) != CELLA_OK) {
         return cella_openssl_failed(CELLA_INTERNAL);
     }
     return CELLA_OK;
@@ -81,12 +81,25 @@ cella_status cella_anchors_add(struct cella_anchors *anchors, const char *family
     return add(anchors, family, false, one.list[0]);
 }
 
-cella_status cella_anchors_helpers(const char *family, struct cella_certificates *out)
+cella_status cella_anchors_helpers(const char *family, const struct cella_certificates *given,
+                                   struct cella_certificates *out)
 {
+    char issuer[CELLA_CERTIFICATE_NAME_MAX + 1] = "";
+    char subject[CELLA_CERTIFICATE_NAME_MAX + 1];
     size_t length = strlen(family);
+    if (given->count > 0) {
+        cella_certificate_issuer(given->list[0], issuer);
+    }
+    for (size_t i = 1; i < given->count; i++) {
+        cella_certificate_subject(given->list[i], subject);
+        if (strcmp(subject, issuer) == 0) {
+            return CELLA_OK;
+        }
+    }
     for (size_t i = 0; i < cella_anchor_intermediate_count && out->count < CELLA_CHAIN_MAX; i++) {
-        if (strncmp(cella_anchor_intermediates[i].family, family, length) == 0) {
-            CELLA_TRY(decode(cella_anchor_intermediates[i].base64, &out->list[out->count]));
+        const struct cella_anchor_data *one = &cella_anchor_intermediates[i];
+        if (strncmp(one->family, family, length) == 0 && strcmp(one->subject, issuer) == 0) {
+            CELLA_TRY(decode(one->base64, &out->list[out->count]));
             out->count++;
         }
     }

@@ -40,8 +40,9 @@ CELLA_MUST_USE cella_status cella_anchors_add(struct cella_anchors *anchors, con
                                               struct cella_view certificate);
 
 /*
- * The intermediate certificates that vendors publish once (AMD's ASK and ASVK), to fill gaps in what evidence brings.
- * They are no anchors. Appended to out.
+ * The intermediate certificate that a vendor publishes once (AMD's ASK and ASVK), to fill the gap between given->list[0]
+ * and an anchor: the library's of that name, where given has none. It is no anchor. Appended to out.
  */
 struct cella_certificates;
-CELLA_MUST_USE cella_status cella_anchors_helpers(const char *family, struct cella_certificates *out);
+CELLA_MUST_USE cella_status cella_anchors_helpers(const char *family, const struct cella_certificates *given,
+                                                  struct cella_certificates *out);

@@ -7,6 +7,7 @@
 
 struct cella_anchor_data {
     const char *family;
+    const char *subject; /* common name */
     const char *base64; /* of the certificate's DER */
 };
 

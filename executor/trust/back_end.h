@@ -38,9 +38,16 @@ struct cella_parsed {
     struct cella_crl *crls[CELLA_CRLS_MAX];
     size_t crl_count;
     struct cella_view bound; /* the bytes inside that bind it to something: compared with report data */
+    struct cella_view nonce; /* of formats that carry one apart from the bound bytes */
     struct cella_bytes scratch;
 };
 void cella_parsed_clear(struct cella_parsed *parsed);
+
+/* Read the certificates, or the revocation lists, that came along. CELLA_ENDORSEMENT  they can not be read */
+CELLA_MUST_USE cella_status cella_parsed_take_certificates(const struct cella_endorsements *endorsements,
+                                                           struct cella_parsed *parsed, struct cella_text *detail);
+CELLA_MUST_USE cella_status cella_parsed_take_lists(const struct cella_endorsements *endorsements,
+                                                    struct cella_parsed *parsed, struct cella_text *detail);
 
 /* What the later steps of a back-end see. */
 struct cella_context {
@@ -55,6 +62,8 @@ struct cella_context {
 struct cella_back_end {
     enum cella_evidence_type type;
     const char *title; /* for people: "AMD SEV-SNP" */
+    const char *family; /* of its anchors (trust/anchor.h); NULL: it needs none of the library's */
+    const struct cella_back_end *hardware; /* what it contains: the trust file's section for that counts too. Or NULL */
 
     /*
      * Take evidence apart: bounds, versions, reserved fields, lengths. Certificates and lists may come from the
@@ -87,6 +96,7 @@ struct cella_back_end {
     size_t measurement_size;        /* bytes of that claim */
     const char *const *registers;   /* claims that a measurement may name; ends with NULL */
     const char *const *const *identities; /* a measurement must name all of one of these lists; each ends with NULL */
+    bool needs_registers;           /* a measurement must name at least one register */
     const char *const *not_checked; /* sentences; ends with NULL */
 };
 
@@ -94,3 +104,10 @@ struct cella_back_end {
 const struct cella_back_end *cella_back_end_of(enum cella_evidence_type type);
 
 extern const struct cella_back_end cella_back_end_soft;
+extern const struct cella_back_end cella_back_end_snp;
+extern const struct cella_back_end cella_back_end_tdx;
+extern const struct cella_back_end cella_back_end_sgx;
+extern const struct cella_back_end cella_back_end_nitro;
+extern const struct cella_back_end cella_back_end_tpm;
+extern const struct cella_back_end cella_back_end_az_snp;
+extern const struct cella_back_end cella_back_end_az_tdx;

@@ -3,6 +3,7 @@
 
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,11 +12,6 @@
 #include "trust/public_key.h"
 
 #define PEM_MAX (CELLA_CHAIN_MAX * 3U * CELLA_CERTIFICATE_MAX / 2U)
-
-static void bio_cleanup(BIO **bio)
-{
-    BIO_free(*bio);
-}
 
 static void object_cleanup(ASN1_OBJECT **object)
 {
@@ -40,10 +36,10 @@ void cella_certificate_free(struct cella_certificate *certificate)
     }
 }
 
-cella_status cella_certificate_of_der(struct cella_view der, struct cella_certificate **out)
+cella_status cella_certificate_of_der(struct cella_view der, size_t max, struct cella_certificate **out)
 {
     const uint8_t *end = der.data;
-    if (der.size > CELLA_CERTIFICATE_MAX) {
+    if (der.size > max) {
         return CELLA_TOO_LARGE;
     }
     struct cella_certificate *certificate = calloc(1, sizeof(*certificate));
@@ -59,12 +55,12 @@ cella_status cella_certificate_of_der(struct cella_view der, struct cella_certif
     return CELLA_OK;
 }
 
-static cella_status append_der(struct cella_certificates *certificates, struct cella_view der)
+static cella_status append_der(struct cella_certificates *certificates, struct cella_view der, size_t max)
 {
     if (certificates->count == CELLA_CHAIN_MAX) {
         return CELLA_TOO_MANY;
     }
-    CELLA_TRY(cella_certificate_of_der(der, &certificates->list[certificates->count]));
+    CELLA_TRY(cella_certificate_of_der(der, max, &certificates->list[certificates->count]));
     certificates->count++;
     return CELLA_OK;
 }
@@ -82,35 +78,77 @@ static struct cella_view skip_filling(struct cella_view text)
     return text;
 }
 
-/* The next PEM block of a kind; what stands before it must be filling. CELLA_NOT_FOUND when only filling is left. */
+static bool starts_with(struct cella_view text, const char *wanted, size_t *size)
+{
+    *size = strlen(wanted);
+    return text.size >= *size && memcmp(text.data, wanted, *size) == 0;
+}
+
+static struct cella_view behind(struct cella_view text, size_t size)
+{
+    return cella_view_of(text.data + size, text.size - size);
+}
+
+/* Canonical only: one text for one content, so that no bit of a text can change without notice. */
+static cella_status decode_base64(struct cella_bytes *text, struct cella_bytes *der)
+{
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes again = { 0 };
+    if (text->size == 0 || text->size % 4 != 0 || text->size > INT32_MAX) {
+        return CELLA_BAD_FORMAT;
+    }
+    CELLA_TRY(cella_bytes_resize(der, text->size / 4 * 3));
+    int size = EVP_DecodeBlock(der->data, text->data, (int) text->size);
+    size_t padding = text->data[text->size - 1] != '=' ? 0 : text->data[text->size - 2] != '=' ? 1 : 2;
+    if (size < 0) {
+        return cella_openssl_failed(CELLA_BAD_FORMAT);
+    }
+    CELLA_TRY(cella_bytes_resize(der, (size_t) size - padding));
+    CELLA_TRY(cella_bytes_resize(&again, text->size + 1)); /* it ends with a NUL */
+    (void) EVP_EncodeBlock(again.data, der->data, (int) der->size);
+    return memcmp(again.data, text->data, text->size) == 0 ? CELLA_OK : CELLA_BAD_FORMAT;
+}
+
 cella_status cella_pem_next(struct cella_view *text, const char *kind, struct cella_bytes *der)
 {
-    static const char dashes[] = "-----BEGIN ";
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes base64 = { 0 };
+    char begin[64];
+    char end[64];
+    size_t size;
     struct cella_view rest = skip_filling(*text);
+    (void) snprintf(begin, sizeof(begin), "-----BEGIN %s-----", kind);
+    (void) snprintf(end, sizeof(end), "-----END %s-----", kind);
     if (rest.size == 0) {
         return CELLA_NOT_FOUND;
     }
-    if (rest.size < sizeof(dashes) - 1 || memcmp(rest.data, dashes, sizeof(dashes) - 1) != 0) {
+    if (!starts_with(rest, begin, &size)) {
         return CELLA_BAD_FORMAT;
     }
-    CELLA_CLEANUP(bio_cleanup) BIO *bio = BIO_new_mem_buf(rest.data, (int) rest.size);
-    uint8_t *data = NULL;
-    long size = 0;
-    if (bio == NULL || PEM_bytes_read_bio(&data, &size, NULL, kind, bio, NULL, NULL) != 1) {
-        return cella_openssl_failed(CELLA_BAD_FORMAT);
+    rest = behind(rest, size);
+    CELLA_TRY(cella_bytes_resize(&base64, rest.size)); /* at most that; shortened below */
+    base64.size = 0;
+    while (rest.size > 0 && rest.data[0] != '-') {
+        if (rest.data[0] != '\n' && rest.data[0] != '\r' && rest.data[0] != ' ') {
+            base64.data[base64.size++] = rest.data[0];
+        }
+        rest = behind(rest, 1);
     }
-    cella_status status = cella_bytes_set(der, cella_view_of(data, (size_t) size));
-    OPENSSL_free(data);
-    size_t left = BIO_pending(bio) < 0 ? 0 : (size_t) BIO_pending(bio);
-    *text = cella_view_of(rest.data + (rest.size - left), left);
-    return status;
+    if (!starts_with(rest, end, &size)) {
+        return CELLA_BAD_FORMAT;
+    }
+    *text = behind(rest, size);
+    return decode_base64(&base64, der);
 }
 
 cella_status cella_certificates_read(struct cella_certificates *certificates, struct cella_view text)
 {
+    return cella_certificates_read_large(certificates, text, CELLA_CERTIFICATE_MAX);
+}
+
+cella_status cella_certificates_read_large(struct cella_certificates *certificates, struct cella_view text, size_t max)
+{
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes der = { 0 };
     if (text.size > 0 && text.data[0] == 0x30) {
-        return append_der(certificates, text);
+        return append_der(certificates, text, max);
     }
     if (text.size > PEM_MAX) {
         return CELLA_TOO_LARGE;
@@ -120,7 +158,7 @@ cella_status cella_certificates_read(struct cella_certificates *certificates, st
         return CELLA_BAD_FORMAT;
     }
     while (status == CELLA_OK) {
-        CELLA_TRY(append_der(certificates, cella_bytes_view(&der)));
+        CELLA_TRY(append_der(certificates, cella_bytes_view(&der), max));
         status = cella_pem_next(&text, PEM_STRING_X509, &der);
     }
     return status == CELLA_NOT_FOUND ? CELLA_OK : status;
@@ -189,15 +227,33 @@ bool cella_certificate_is_pss(const struct cella_certificate *certificate)
     return X509_get_signature_nid(certificate->openssl) == NID_rsassaPss;
 }
 
-uint64_t cella_certificate_not_after(const struct cella_certificate *certificate)
+static void usages_cleanup(EXTENDED_KEY_USAGE **usages)
 {
-    int days = 0;
-    int seconds = 0;
-    CELLA_CLEANUP(cella_time_cleanup) ASN1_TIME *epoch = ASN1_TIME_set(NULL, 0);
-    if (epoch == NULL ||
-        ASN1_TIME_diff(&days, &seconds, epoch, X509_get0_notAfter(certificate->openssl)) != 1 || days < 0) {
-        ERR_clear_error();
-        return 0;
+    EXTENDED_KEY_USAGE_free(*usages);
+}
+
+bool cella_certificate_has_usage(const struct cella_certificate *certificate, const char *oid)
+{
+    CELLA_CLEANUP(object_cleanup) ASN1_OBJECT *object = OBJ_txt2obj(oid, 1);
+    CELLA_CLEANUP(usages_cleanup)
+    EXTENDED_KEY_USAGE *usages = X509_get_ext_d2i(certificate->openssl, NID_ext_key_usage, NULL, NULL);
+    for (int i = 0; object != NULL && i < sk_ASN1_OBJECT_num(usages); i++) {
+        if (OBJ_cmp(sk_ASN1_OBJECT_value(usages, i), object) == 0) {
+            return true;
+        }
     }
-    return (uint64_t) days * 86400 + (uint64_t) seconds;
+    ERR_clear_error();
+    return false;
+}
+
+bool cella_certificate_is_ca(const struct cella_certificate *certificate)
+{
+    return X509_check_ca(certificate->openssl) != 0;
+}
+
+bool cella_certificate_is_current(const struct cella_certificate *certificate, uint64_t now_unix_s)
+{
+    time_t now = (time_t) now_unix_s;
+    return X509_cmp_time(X509_get0_notBefore(certificate->openssl), &now) < 0 &&
+           X509_cmp_time(X509_get0_notAfter(certificate->openssl), &now) > 0;
 }

@@ -30,6 +30,10 @@ void cella_certificates_clear(struct cella_certificates *certificates);
  */
 CELLA_MUST_USE cella_status cella_certificates_read(struct cella_certificates *certificates, struct cella_view text);
 
+/* The same for a certificate that carries evidence, of at most max bytes: those are larger. */
+CELLA_MUST_USE cella_status cella_certificates_read_large(struct cella_certificates *certificates,
+                                                          struct cella_view text, size_t max);
+
 /* One revocation list, DER or PEM. Untrusted. free accepts NULL. CELLA_BAD_FORMAT, CELLA_TOO_LARGE */
 struct cella_crl;
 CELLA_MUST_USE cella_status cella_crl_read(struct cella_view text, struct cella_crl **out);
@@ -37,12 +41,14 @@ void cella_crl_free(struct cella_crl *crl);
 void cella_crl_cleanup(struct cella_crl **crl); /* for CELLA_CLEANUP */
 
 /* What a vendor's chains look like. */
+#define CELLA_CHAIN_ANY_KEY 0U
 struct cella_chain_rules {
     const char *family;           /* which anchors: cella_anchors_of */
     size_t length_min;            /* certificates, leaf and anchor included */
     size_t length_max;
-    unsigned int leaf_curve_bits; /* the leaf's key: 256 or 384; 0: RSA of 2048 bits or more */
+    unsigned int leaf_curve_bits; /* the leaf's key: 256 or 384; CELLA_CHAIN_ANY_KEY: of any kind */
     bool strict;                  /* RFC 5280 to the letter; AMD's leaves are not */
+    bool complete;                /* every given certificate is in the chain, or the anchor, or another edition of it */
     bool revocation;              /* every certificate below the anchor needs a list that covers it */
 };
 
@@ -55,7 +61,7 @@ struct cella_chain {
 
 /*
  * Build and verify a chain from given->list[0] to an anchor. Whatever else is in given helps on the way, in any order;
- * a self-signed certificate in it is nothing but ignored.
+ * a self-signed certificate in it is never trusted.
  *
  * helpers:    further certificates, of the library; may be empty
  * crls:       crl_count lists; used when the rules ask for revocation
@@ -97,5 +103,9 @@ void cella_certificate_subject(const struct cella_certificate *certificate, char
 void cella_certificate_issuer(const struct cella_certificate *certificate, char out[CELLA_CERTIFICATE_NAME_MAX + 1]);
 /* Is it signed with RSASSA-PSS? */
 bool cella_certificate_is_pss(const struct cella_certificate *certificate);
-/* End of validity, Unix seconds; 0 when it can not be read. */
-uint64_t cella_certificate_not_after(const struct cella_certificate *certificate);
+/* Does its extended key usage name that object identifier? */
+bool cella_certificate_has_usage(const struct cella_certificate *certificate, const char *oid);
+/* May it sign certificates? */
+bool cella_certificate_is_ca(const struct cella_certificate *certificate);
+/* Is that time within its validity? */
+bool cella_certificate_is_current(const struct cella_certificate *certificate, uint64_t now_unix_s);

@@ -11,13 +11,9 @@ struct cella_certificate {
     X509 *openssl;
 };
 
-static inline void cella_time_cleanup(ASN1_TIME **time)
-{
-    ASN1_TIME_free(*time);
-}
-
-/* One certificate, DER. Free with cella_certificate_free, which accepts NULL. CELLA_BAD_FORMAT, CELLA_TOO_LARGE */
-CELLA_MUST_USE cella_status cella_certificate_of_der(struct cella_view der, struct cella_certificate **out);
+/* One certificate, DER, of at most max bytes. Free with cella_certificate_free, which accepts NULL. CELLA_BAD_FORMAT, CELLA_TOO_LARGE */
+CELLA_MUST_USE cella_status cella_certificate_of_der(struct cella_view der, size_t max,
+                                                     struct cella_certificate **out);
 void cella_certificate_free(struct cella_certificate *certificate);
 
 /*

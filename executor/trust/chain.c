@@ -43,12 +43,15 @@ static void number_cleanup(ASN1_INTEGER **number)
 cella_status cella_crl_read(struct cella_view text, struct cella_crl **out)
 {
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes der = { 0 };
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes rest = { 0 };
     if (text.size > CELLA_CRL_MAX) {
         return CELLA_TOO_LARGE;
     }
     if (text.size > 0 && text.data[0] != 0x30) {
         cella_status status = cella_pem_next(&text, PEM_STRING_X509_CRL, &der);
         CELLA_TRY(status == CELLA_NOT_FOUND ? CELLA_BAD_FORMAT : status);
+        status = cella_pem_next(&text, PEM_STRING_X509_CRL, &rest);
+        CELLA_TRY(status == CELLA_NOT_FOUND ? CELLA_OK : CELLA_BAD_FORMAT); /* one list, nothing behind it */
         text = cella_bytes_view(&der);
     }
     struct cella_crl *crl = calloc(1, sizeof(*crl));
@@ -212,13 +215,42 @@ static cella_status check_shape(const struct cella_chain_rules *rules, const str
     }
     CELLA_TRY(cella_certificate_key(chain->list[0], &key));
     unsigned int curve_bits = cella_public_key_curve_bits(key);
-    unsigned int rsa_bits = cella_public_key_rsa_bits(key);
     cella_public_key_free(key);
-    bool right = rules->leaf_curve_bits == 0 ? rsa_bits >= 2048 : curve_bits == rules->leaf_curve_bits;
+    bool right = rules->leaf_curve_bits == CELLA_CHAIN_ANY_KEY || curve_bits == rules->leaf_curve_bits;
     if (!right) {
         cella_text_set(detail, "the leaf certificate has a key of another type");
     }
     return right ? CELLA_OK : CELLA_BAD_EVIDENCE;
+}
+
+/* The same key and name, signed by that key: vendors issue roots again with another validity. */
+static bool is_edition_of(const struct cella_certificate *certificate, const struct cella_anchor *anchor)
+{
+    X509 *root = anchor->certificate->openssl;
+    if (X509_cmp(certificate->openssl, root) == 0) {
+        return true;
+    }
+    bool same = X509_NAME_cmp(X509_get_subject_name(certificate->openssl), X509_get_subject_name(root)) == 0 &&
+                EVP_PKEY_eq(X509_get0_pubkey(certificate->openssl), X509_get0_pubkey(root)) == 1 &&
+                X509_verify(certificate->openssl, X509_get0_pubkey(root)) == 1;
+    ERR_clear_error();
+    return same;
+}
+
+static cella_status check_complete(const struct cella_certificates *given, const struct cella_chain *chain,
+                                   struct cella_text *detail)
+{
+    for (size_t i = 0; i < given->count; i++) {
+        bool used = false;
+        for (size_t k = 0; k < chain->count; k++) {
+            used = used || chain->list[k] == given->list[i];
+        }
+        if (!used && !is_edition_of(given->list[i], chain->anchor)) {
+            cella_text_set(detail, "a certificate in the evidence does not belong to its chain");
+            return CELLA_ROOT;
+        }
+    }
+    return CELLA_OK;
 }
 
 static cella_status run(X509_STORE_CTX *context, const struct cella_chain_rules *rules, uint64_t now_unix_s,
@@ -265,5 +297,6 @@ cella_status cella_chain_verify(const struct cella_certificates *given, const st
     X509_STORE_CTX_set0_crls(context, lists_of_revoked);
     CELLA_TRY(run(context, rules, now_unix_s, detail));
     CELLA_TRY(name_chain(context, lists, anchors, out));
+    CELLA_TRY(rules->complete ? check_complete(given, out, detail) : CELLA_OK);
     return check_shape(rules, out, detail);
 }

@@ -121,7 +121,7 @@ static cella_status check_chain(struct appraisal *appraisal)
     if (rules == NULL) {
         return appraisal->back_end->anchor(&context, &report->claims, &report->anchor);
     }
-    CELLA_TRY(cella_anchors_helpers(rules->family, &appraisal->helpers));
+    CELLA_TRY(cella_anchors_helpers(rules->family, &appraisal->parsed.certificates, &appraisal->helpers));
     CELLA_TRY(cella_chain_verify(&appraisal->parsed.certificates, &appraisal->helpers, appraisal->parsed.crls,
                                  appraisal->parsed.crl_count, &appraisal->policy->anchors, rules,
                                  appraisal->now_unix_s, &appraisal->chain, appraisal->detail));
@@ -181,12 +181,28 @@ static cella_status check_endorsement(struct appraisal *appraisal)
     return appraisal->back_end->endorse(&context, &appraisal->report->claims);
 }
 
+/* Length first: a prefix is not the whole. */
+static bool same_bytes(struct cella_view a, struct cella_view b)
+{
+    return a.size > 0 && a.size == b.size && cella_equal_constant_time(a.data, b.data, a.size);
+}
+
+static bool is_bound(const struct appraisal *appraisal, const uint8_t expected[CELLA_REPORT_DATA_SIZE])
+{
+    const struct cella_binding *binding = appraisal->binding;
+    const struct cella_parsed *parsed = &appraisal->parsed;
+    if (binding->kind == CELLA_BINDING_EXECUTOR) {
+        return same_bytes(cella_view_of(expected, CELLA_REPORT_DATA_SIZE), parsed->bound);
+    }
+    bool named = binding->report_data.size > 0 || binding->nonce.size > 0;
+    return named && (binding->report_data.size == 0 || same_bytes(binding->report_data, parsed->bound)) &&
+           (binding->nonce.size == 0 || same_bytes(binding->nonce, parsed->nonce));
+}
+
 static cella_status check_binding(struct appraisal *appraisal)
 {
     const struct cella_binding *binding = appraisal->binding;
-    struct cella_view bound = appraisal->parsed.bound;
-    uint8_t expected[CELLA_REPORT_DATA_SIZE];
-    struct cella_view wanted = binding->report_data;
+    uint8_t expected[CELLA_REPORT_DATA_SIZE] = { 0 };
     if (binding->kind == CELLA_BINDING_NONE) {
         cella_text_set(appraisal->detail, "bound to nothing that you named");
         return CELLA_OK;
@@ -194,16 +210,14 @@ static cella_status check_binding(struct appraisal *appraisal)
     if (binding->kind == CELLA_BINDING_EXECUTOR) {
         CELLA_TRY(cella_evidence_report_data(binding->role, &binding->keys, binding->charter, binding->nonce,
                                              expected));
-        wanted = cella_view_of(expected, sizeof(expected));
     }
-    if (wanted.size == 0 || wanted.size != bound.size ||
-        !cella_equal_constant_time(wanted.data, bound.data, bound.size)) {
+    if (!is_bound(appraisal, expected)) {
         cella_text_set(appraisal->detail, "evidence was made for other keys, another charter or another nonce");
         return CELLA_BINDING;
     }
     cella_text_set(appraisal->detail, "%s%s",
                    binding->kind == CELLA_BINDING_EXECUTOR ? "bound to the executor's keys and charter"
-                                                           : "bound to the report data that you named",
+                                                           : "bound to what you named",
                    binding->nonce.size > 0 ? " and to your nonce" : "");
     return CELLA_OK;
 }
@@ -289,6 +303,16 @@ static void list_not_checked(struct cella_report *report, const char *sentence)
     }
 }
 
+static void list_unchecked_terms(const struct appraisal *appraisal, const struct cella_back_end *back_end)
+{
+    for (size_t i = 0; back_end != NULL && i < back_end->term_count; i++) {
+        const struct cella_term *term = &back_end->terms[i];
+        if (cella_policy_term(appraisal->policy, back_end->type, term->name) == NULL && term->unchecked != NULL) {
+            list_not_checked(appraisal->report, term->unchecked);
+        }
+    }
+}
+
 static void list_all_not_checked(const struct appraisal *appraisal)
 {
     struct cella_report *report = appraisal->report;
@@ -296,12 +320,8 @@ static void list_all_not_checked(const struct appraisal *appraisal)
     for (size_t i = 0; back_end != NULL && back_end->not_checked[i] != NULL; i++) {
         list_not_checked(report, back_end->not_checked[i]);
     }
-    for (size_t i = 0; back_end != NULL && i < back_end->term_count; i++) {
-        const struct cella_term *term = &back_end->terms[i];
-        if (cella_policy_term(appraisal->policy, back_end->type, term->name) == NULL && term->unchecked != NULL) {
-            list_not_checked(report, term->unchecked);
-        }
-    }
+    list_unchecked_terms(appraisal, back_end);
+    list_unchecked_terms(appraisal, back_end == NULL ? NULL : back_end->hardware);
     if (appraisal->binding->kind == CELLA_BINDING_NONE) {
         list_not_checked(report, "that the evidence belongs to anybody you talk to: nothing to bind it to was given");
     } else if (appraisal->binding->nonce.size == 0) {
@@ -331,9 +351,8 @@ static cella_status finish_check(struct cella_check *entry, cella_status status)
 }
 
 /* One check per term that has a value. All of them are judged, so that a report shows everything that is wrong. */
-static cella_status judge_terms(struct appraisal *appraisal, cella_status before)
+static cella_status judge_section(struct appraisal *appraisal, const struct cella_back_end *back_end, bool reached)
 {
-    const struct cella_back_end *back_end = appraisal->back_end;
     cella_status first = CELLA_OK;
     for (size_t i = 0; back_end != NULL && i < back_end->term_count; i++) {
         const struct cella_term *term = &back_end->terms[i];
@@ -342,13 +361,22 @@ static cella_status judge_terms(struct appraisal *appraisal, cella_status before
             continue;
         }
         struct cella_check *entry = add_check(appraisal->report, term->name);
-        if (before == CELLA_OK) {
+        if (reached) {
             cella_status status = cella_term_check(term, value, &appraisal->report->claims, &entry->detail);
             (void) finish_check(entry, status);
             first = first == CELLA_OK ? status : first;
         }
     }
-    return before == CELLA_OK ? first : before;
+    return first;
+}
+
+static cella_status judge_terms(struct appraisal *appraisal, cella_status before)
+{
+    const struct cella_back_end *back_end = appraisal->back_end;
+    bool reached = before == CELLA_OK;
+    cella_status inside = judge_section(appraisal, back_end == NULL ? NULL : back_end->hardware, reached);
+    cella_status own = judge_section(appraisal, back_end, reached);
+    return !reached ? before : inside != CELLA_OK ? inside : own;
 }
 
 /* Some steps have nothing to look at for some evidence or policy; the report is not filled up with them. */

@@ -85,7 +85,7 @@ struct cella_binding {
     struct cella_key_set keys;
     struct cella_view charter;     /* the exact bytes received; of other kinds too, where there is one */
     struct cella_view nonce;       /* empty, or the relying party's own CELLA_NONCE_SIZE bytes */
-    struct cella_view report_data; /* REPORT_DATA */
+    struct cella_view report_data; /* REPORT_DATA: these bytes, and the nonce where the format has one; either may be empty */
 };
 
 struct cella_evidence {

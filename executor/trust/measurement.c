@@ -48,6 +48,9 @@ static cella_status validate_registers(const struct cella_back_end *back_end, js
 /* It must name at least all of one list of registers that identifies what runs. */
 static bool identifies(const struct cella_back_end *back_end, const char *value, const json_t *registers)
 {
+    if (back_end->needs_registers && json_object_size(registers) == 0) {
+        return false;
+    }
     for (size_t i = 0; back_end->identities[i] != NULL; i++) {
         bool all = true;
         for (size_t k = 0; back_end->identities[i][k] != NULL; k++) {

@@ -227,6 +227,19 @@ static bool has_family(const struct cella_anchors *anchors, const char *family)
     return false;
 }
 
+/* Only the families that can be needed: reading certificates is not free. */
+static bool needs_family(const struct cella_policy *policy, const char *family)
+{
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        const struct cella_back_end *back_end = cella_back_end_of(types[i].type);
+        if (cella_policy_accepts(policy, types[i].type) && back_end->family != NULL &&
+            strncmp(family, back_end->family, strlen(back_end->family)) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Anchors that the trust file names replace those of this library, family by family. */
 static cella_status read_anchors(struct cella_json_object *top, struct cella_policy *policy)
 {
@@ -248,7 +261,7 @@ static cella_status read_anchors(struct cella_json_object *top, struct cella_pol
     }
     static const char *const pinned[] = { "amd-milan", "amd-genoa", "amd-turin", "intel", "aws-nitro" };
     for (size_t i = 0; i < sizeof(pinned) / sizeof(pinned[0]); i++) {
-        if (!has_family(&policy->anchors, pinned[i])) {
+        if (needs_family(policy, pinned[i]) && !has_family(&policy->anchors, pinned[i])) {
             CELLA_TRY(cella_anchors_add_pinned(&policy->anchors, pinned[i]));
         }
     }
@@ -312,16 +325,29 @@ static cella_status check_section(struct cella_json_object *top, const struct ce
     return CELLA_OK;
 }
 
+/* A section counts for its own type, and for types that contain it. */
+static bool section_counts(const struct cella_policy *policy, enum cella_evidence_type type)
+{
+    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+        const struct cella_back_end *outer = cella_back_end_of(types[i].type);
+        if (outer != NULL && cella_policy_accepts(policy, types[i].type) &&
+            (types[i].type == type || (outer->hardware != NULL && outer->hardware->type == type))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static cella_status read_sections(struct cella_json_object *top, const struct cella_policy *policy)
 {
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
         json_t *section = NULL;
         CELLA_TRY(cella_json_member_optional(top, types[i].name, JSON_OBJECT, &section));
-        bool accepted = cella_policy_accepts(policy, types[i].type);
-        if (section != NULL && !accepted) {
+        bool counts = section_counts(policy, types[i].type);
+        if (section != NULL && !counts) {
             return refuse(top->error, "", types[i].name);
         }
-        if (accepted) {
+        if (counts) {
             CELLA_TRY(check_section(top, cella_back_end_of(types[i].type), section));
         }
     }
@@ -332,7 +358,7 @@ static cella_status read_sections(struct cella_json_object *top, const struct ce
 static cella_status fill_sections(struct cella_policy *policy)
 {
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
-        if (!cella_policy_accepts(policy, types[i].type)) {
+        if (!section_counts(policy, types[i].type)) {
             continue;
         }
         json_t *section = json_object_get(policy->json, types[i].name);

@@ -76,6 +76,8 @@ static bool is_good_element(const struct cella_term *term, const json_t *value)
                json_string_length(value) <= CELLA_CLAIM_SIZE_MAX;
     case CELLA_TERM_NUMBER:
         return json_is_integer(value) && json_integer_value(value) >= 0;
+    case CELLA_TERM_SELECTION:
+        return json_is_integer(value) && json_integer_value(value) >= 0 && json_integer_value(value) < 64;
     case CELLA_TERM_LAYERS:
         return json_is_string(value) && cella_layer_bit(cella_view_of_string(json_string_value(value))) != 0;
     case CELLA_TERM_ROOTS:
@@ -112,7 +114,17 @@ static cella_status validate_list(const struct cella_term *term, const json_t *l
     return CELLA_OK;
 }
 
-static cella_status validate_floors(json_t *floors)
+static bool is_among(const char *const *names, const char *name)
+{
+    for (size_t i = 0; names != NULL && names[i] != NULL; i++) {
+        if (strcmp(names[i], name) == 0) {
+            return true;
+        }
+    }
+    return names == NULL;
+}
+
+static cella_status validate_floors(const struct cella_term *term, json_t *floors)
 {
     const char *selector;
     const char *name;
@@ -122,11 +134,11 @@ static cella_status validate_floors(json_t *floors)
         return CELLA_BAD_POLICY;
     }
     json_object_foreach (floors, selector, entry) {
-        if (!json_is_object(entry) || json_object_size(entry) == 0) {
+        if (!json_is_object(entry) || json_object_size(entry) == 0 || !is_among(term->selectors, selector)) {
             return CELLA_BAD_POLICY;
         }
         json_object_foreach (entry, name, value) {
-            if (!json_is_integer(value) || json_integer_value(value) < 0) {
+            if (!json_is_integer(value) || json_integer_value(value) < 0 || !is_among(term->numbers, name)) {
                 return CELLA_BAD_POLICY;
             }
         }
@@ -151,12 +163,14 @@ cella_status cella_term_validate(const struct cella_term *term, const json_t *va
     case CELLA_TERM_WITHIN:
         return read_mask(value, &mask) == CELLA_OK ? CELLA_OK : CELLA_BAD_POLICY;
     case CELLA_TERM_FLOORS:
-        return validate_floors((json_t *) (uintptr_t) value);
+        return cella_term_is_waived(value) ? CELLA_OK : validate_floors(term, (json_t *) (uintptr_t) value);
+    case CELLA_TERM_EVERY:
+        return cella_term_is_waived(value) ? CELLA_OK : validate_list(term, value, element);
     case CELLA_TERM_BYTES:
     case CELLA_TERM_EXCLUDED:
     case CELLA_TERM_TEXT:
-    case CELLA_TERM_EVERY:
     case CELLA_TERM_NUMBER:
+    case CELLA_TERM_SELECTION:
     case CELLA_TERM_LAYERS:
     case CELLA_TERM_ROOTS:
         return validate_list(term, value, element);
@@ -210,6 +224,10 @@ static cella_status check_bytes(const struct cella_term *term, const json_t *val
     }
     show_bytes(claim, digits);
     bool listed = lists_bytes(value, claim);
+    if (term->kind == CELLA_TERM_EXCLUDED && json_array_size(value) > 0 && cella_claim_is_zero(claim)) {
+        cella_text_set(detail, "%s is hidden, so that it may be one that the trust file excludes", term->claim);
+        return CELLA_TERM;
+    }
     bool good = term->kind == CELLA_TERM_BYTES ? listed : !listed;
     cella_text_set(detail, "%s is %.96s, %s", term->claim, digits, listed ? "which the trust file lists" : "not listed");
     return good ? CELLA_OK : CELLA_TERM;
@@ -302,6 +320,22 @@ static cella_status check_floors(const struct cella_term *term, json_t *value, c
     return CELLA_OK;
 }
 
+static cella_status check_selection(const struct cella_term *term, const json_t *value,
+                                    const struct cella_claims *claims, struct cella_text *detail)
+{
+    const struct cella_claim *claim = cella_claims_find(claims, term->claim, CELLA_CLAIM_NUMBER);
+    uint64_t wanted = 0;
+    if (claim == NULL) {
+        return absent(term, detail);
+    }
+    for (size_t i = 0; i < json_array_size(value); i++) {
+        wanted |= (uint64_t) 1 << json_integer_value(json_array_get(value, i));
+    }
+    cella_text_set(detail, "%s is %06" PRIx64 ", %s", term->claim, claim->number,
+                   claim->number == wanted ? "as the trust file wants it" : "which is another selection than wanted");
+    return claim->number == wanted ? CELLA_OK : CELLA_TERM;
+}
+
 static cella_status check_layers(const struct cella_term *term, const json_t *value,
                                  const struct cella_claims *claims, struct cella_text *detail)
 {
@@ -363,6 +397,8 @@ cella_status cella_term_check(const struct cella_term *term, const json_t *value
         return check_number(term, value, claims, detail);
     case CELLA_TERM_FLOORS:
         return check_floors(term, (json_t *) (uintptr_t) value, claims, detail);
+    case CELLA_TERM_SELECTION:
+        return check_selection(term, value, claims, detail);
     case CELLA_TERM_LAYERS:
         return check_layers(term, value, claims, detail);
     case CELLA_TERM_ROOTS:

@@ -16,13 +16,14 @@
 enum cella_term_kind {
     CELLA_TERM_FLAG,     /* bool: the claim must be that. "any": not checked */
     CELLA_TERM_BYTES,    /* list of hexadecimal values: the claim must be one of them. [] : refused at load */
-    CELLA_TERM_EXCLUDED, /* list of hexadecimal values: the claim must be none of them */
+    CELLA_TERM_EXCLUDED, /* list of hexadecimal values: the claim must be none of them, and not zeros: hidden */
     CELLA_TERM_TEXT,     /* list of texts: the claim must be one of them */
-    CELLA_TERM_EVERY,    /* list of texts: every claim of that name must be among them; [] allows none */
+    CELLA_TERM_EVERY,    /* list of texts: every claim of that name must be among them; [] allows none. "any" */
     CELLA_TERM_NUMBER,   /* list of integers: the claim must be one of them */
     CELLA_TERM_MINIMUM,  /* integer: the claim must be at least that */
     CELLA_TERM_WITHIN,   /* hexadecimal 64-bit mask: the claim may have only these bits */
-    CELLA_TERM_FLOORS,   /* {selector: {claim: integer}}: for the text claim's value, each named number at least that */
+    CELLA_TERM_FLOORS,   /* {selector: {claim: integer}}: for the text claim's value, each named number at least that. "any" */
+    CELLA_TERM_SELECTION, /* list of bit numbers, 0 to 63: the claim must have exactly these bits */
     CELLA_TERM_LAYERS,   /* list of layer names: all in force; [] requires none */
     CELLA_TERM_ROOTS,    /* list of "ed25519:...": the claim must be one of them */
 };
@@ -34,6 +35,8 @@ struct cella_term {
     size_t size;           /* BYTES, EXCLUDED: bytes of a value; 0: any */
     const char *fallback;  /* JSON, used when the trust file says nothing; NULL: the term is not checked then */
     const char *unchecked; /* sentence for the report when it is not checked */
+    const char *const *selectors; /* FLOORS: what may be named, ends with NULL; a misspelt one is refused at load. NULL: any */
+    const char *const *numbers;   /* FLOORS: and which claims */
     bool by_anchor;        /* judged where the anchor is named, not among the terms */
     bool required;         /* the trust file must state it: there is no value that fits everybody */
 };

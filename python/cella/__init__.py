@@ -54,9 +54,11 @@ if TYPE_CHECKING:
     from .sealing import DataKey
     from .runtime import Cancelled, Input, Output, OutputLimitError, builtins, log, progress
     from .task import Task
-    from .trust import Report, Trust
+    from .trust import Check, Report, Trust
+    from .verification import verify
 
 _HOMES = {
+    "Check": "trust",
     "Contract": "contract",
     "Data": "data",
     "DataKey": "sealing",
@@ -78,12 +80,14 @@ _HOMES = {
     "function": "functions",
     "log": "runtime",
     "progress": "runtime",
+    "verify": "verification",
 }
 
 __all__ = [
     "ArgumentError",
     "AttestationError",
     "CellaError",
+    "Check",
     "Contract",
     "Data",
     "DataKey",
@@ -120,6 +124,7 @@ __all__ = [
     "function",
     "log",
     "progress",
+    "verify",
 ]
 
 

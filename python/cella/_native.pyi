@@ -108,9 +108,23 @@ def open_file(
     digest: bool = True,
 ) -> tuple[int, int, bytes]: ...
 def appraise(
-    evidence: Buffer, type: str, keys: Buffer, charter: Buffer, nonce: Buffer, policy: Buffer, now_unix_s: int
+    evidence: Buffer,
+    type: str,
+    policy: Buffer,
+    now_unix_s: int,
+    *,
+    endorsements: Buffer = b"",
+    keys: Buffer = b"",
+    charter: Buffer = b"",
+    nonce: Buffer = b"",
+    report_data: Buffer = b"",
+    unbound: bool = False,
 ) -> dict[str, Any]: ...
-def policy(json: Buffer) -> dict[str, Any]: ...
+def evidence_kind(type: str) -> dict[str, Any]: ...
+def evidence_in_certificate(
+    certificate: Buffer, now_unix_s: int, *, allow_legacy: bool = False
+) -> tuple[str, bytes, bytes, bytes]: ...
+def policy(json: Buffer) -> bytes: ...
 def report_data(keys: Buffer, charter: Buffer, nonce: Buffer) -> bytes: ...
 def soft_evidence(
     root_seed: Secret, layers: int, measurement: Buffer, report_data: Buffer, issued_unix_s: int

@@ -12,7 +12,7 @@ from typing import Any
 from . import _native
 from .connection import Connection
 from .encoding import from_base64url, parse_object
-from .trust import Check, Report, Trust
+from .trust import Check, Report, Trust, report_of
 
 MEMBERS = {"version", "type", "evidence", "evidence_nonce", "keys", "charter", "signature"}
 
@@ -55,20 +55,6 @@ def _member(answer: dict[str, Any], name: str) -> bytes:
         return from_base64url(answer.get(name), name)
     except _native.FormatError:
         raise _refuse("BAD_EVIDENCE", f"the answer's {name} is not base64url; is this an executor?") from None
-
-
-def _report_of(found: dict[str, Any]) -> Report:
-    return Report(
-        accepted=found["status"] == "OK",
-        level=found["level"],
-        level_reason=found["level_reason"],
-        anchor=found["anchor"],
-        type=found["type"],
-        measurement_name=found["measurement_name"],
-        claims=tuple(found["claims"]),
-        checks=tuple(Check(*check) for check in found["checks"]),
-        not_checked=tuple(found["not_checked"]),
-    )
 
 
 def _with_connection(report: Report, code: str) -> Report:
@@ -137,7 +123,7 @@ def attest(connection: Connection, trust: Trust, *, fresh: bool = False) -> Sess
     found = _native.appraise(
         evidence, answer["type"], trust.json, int(time.time()), keys=keys, charter=charter, nonce=bound_nonce
     )
-    report = _report_of(found)
+    report = report_of(found)
     if not report.accepted:
         report = _with_connection(report, "")
         failed = next((check for check in report.checks if check.outcome == "failed"), None)

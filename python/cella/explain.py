@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator
 from typing import Any
+
+from .terms import Term, kind_of
 
 LEVELS = {
     0: "nothing was verified",
@@ -14,22 +17,128 @@ LEVELS = {
     4: "protected VM: withstands most software attacks by the provider",
     5: "hardware TEE: withstands everybody on the path, the provider included",
 }
+LIST_MAX = 8
+"""Values of one term that are written out; the rest is counted."""
 
 
-def _soft(section: dict[str, Any]) -> Iterator[str]:
-    yield "Accepts evidence of the soft platform: a key on the same machine vouches for the files."
-    yield "  It must be signed by one of these software roots:"
-    yield from (f"    {root}" for root in section["roots"])
-    layers = ", ".join(section["layers"]) or "none"
-    yield f"  These sandbox layers must be in force: {layers}."
+def _shorten(value: Any) -> str:
+    text = str(value)
+    if len(text) >= 32 and set(text.removeprefix("sha256:").removeprefix("sha384:")) <= {"0"}:
+        return "all zeros"
+    return text
 
 
-_SECTIONS = {"soft": _soft}
+def _one_of(values: list[Any], word: str = "or") -> str:
+    """A list for people: "a, b or c"."""
+    shown = [_shorten(value) for value in values[:LIST_MAX]]
+    if len(values) > LIST_MAX:
+        shown.append(f"{len(values) - LIST_MAX} more")
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} {word} {shown[-1]}"
+
+
+def _floors(value: dict[str, dict[str, int]]) -> str:
+    parts = []
+    for selector, floors in sorted(value.items()):
+        least = ", ".join(f"{name} {number}" for name, number in sorted(floors.items()))
+        parts.append(f"{selector} ({least})")
+    return "at least " + "; ".join(parts) + "; anything else is refused"
+
+
+def wanted(term: Term, value: Any) -> str:
+    """What a term's value demands, to be read behind its name.
+
+    >>> from cella.terms import kind_of
+    >>> debug = next(term for term in kind_of("snp").terms if term.name == "debug")
+    >>> wanted(debug, False)
+    'must be off'
+    """
+    if value == "any":
+        return "is not looked at"
+    if term.kind == "flag":
+        return "must be on" if value else "must be off"
+    if term.kind == "floors":
+        return _floors(value)
+    if term.kind == "minimum":
+        return f"must be at least {value}"
+    if term.kind == "within":
+        return f"must be within {value}"
+    if term.kind == "selection":
+        return "must be exactly " + _one_of(value, "and")
+    if term.kind == "layers":
+        return "must include " + _one_of(value, "and") if value else "may be missing, all of them"
+    if term.kind == "excluded":
+        return "must not be " + _one_of(value) if value else "excludes nobody"
+    if term.kind == "every":
+        return "may only be " + _one_of(value) if value else "must be empty"
+    return "must be " + _one_of(value)
+
+
+def _section(type: str, terms: dict[str, Any]) -> Iterator[str]:
+    kind = kind_of(type)
+    section = terms.get(type, {})
+    open_terms = []
+    for term in kind.terms:
+        value = section.get(term.name)
+        if value is None or value == "any":
+            open_terms.append(term.name)
+        else:
+            yield f"    {term.name} {wanted(term, value)}: {term.meaning}."
+    if open_terms:
+        yield f"    Not looked at: {', '.join(open_terms)}."
+
+
+def _kind(type: str, terms: dict[str, Any]) -> Iterator[str]:
+    kind = kind_of(type)
+    yield f"Accepts evidence of {kind.title} ({type}), if:"
+    if kind.hardware is not None:
+        yield f"  what the hardware says, by the section {kind.hardware}:"
+        yield from _section(kind.hardware, terms)
+        yield "  what the virtual TPM says:"
+    yield from _section(type, terms)
+    families = {"snp": "amd", "tdx": "intel", "sgx": "intel", "nitro": "aws-nitro", "tpm": "tpm"}
+    family = families.get(kind.hardware or type, "")
+    own = [anchor["family"] for anchor in terms.get("anchor", []) if family and anchor["family"].startswith(family)]
+    if own:
+        yield f"    It must lead to a root that this file names ({', '.join(own)}), not to the vendor's."
+    elif type == "tpm":
+        yield "    No maker's root is named: only the attestation keys above count."
+    elif type != "soft":
+        yield "    It must lead to the vendor's root, which is pinned in the library."
+
+
+def _time(unix_s: int) -> str:
+    return datetime.datetime.fromtimestamp(unix_s, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _measurement(entry: dict[str, Any]) -> str:
-    registers = "".join(f", {name} {value}" for name, value in sorted(entry.get("registers", {}).items()))
-    return f"    {entry['name']}: {entry['type']} {entry.get('value', '')}{registers}"
+    value = f" {entry['value']}" if "value" in entry else ""
+    registers = "".join(f", {name} {register}" for name, register in sorted(entry.get("registers", {}).items()))
+    begin = f", from {_time(entry['not_before'])}" if "not_before" in entry else ""
+    end = f", until {_time(entry['not_after'])}" if "not_after" in entry else ""
+    return f"    {entry['name']}: {entry['type']}{value}{registers}{begin}{end}"
+
+
+def _what_runs(terms: dict[str, Any]) -> Iterator[str]:
+    listed = terms.get("measurement", [])
+    if listed:
+        yield "What runs must be exactly one of these:"
+        yield from (_measurement(entry) for entry in listed)
+    if "auditors" in terms:
+        auditors = terms["auditors"]
+        statements = len(auditors.get("statements", []))
+        start = "Or" if listed else "What runs must be"
+        yield f"{start} something that at least {auditors['threshold']} of these auditors have signed for:"
+        yield from (f"    {key}" for key in auditors["keys"])
+        yield f"    Statements in this file: {statements}; others may come with the evidence."
+
+
+def _freshness(freshness: dict[str, Any]) -> Iterator[str]:
+    if freshness.get("nonce"):
+        yield "The evidence must have been made for your own nonce."
+    if "max_age_s" in freshness:
+        yield f"It must be at most {freshness['max_age_s']} seconds old, and say so."
+    if not freshness:
+        yield "Its age does not matter: the file has no freshness."
 
 
 def explain(terms: dict[str, Any]) -> Iterator[str]:
@@ -42,13 +151,9 @@ def explain(terms: dict[str, Any]) -> Iterator[str]:
     yield f"Accepts an executor at assurance level {level} or higher."
     yield f"  Level {level} is {LEVELS[level]}."
     for kind in terms["accept"]:
-        yield from _SECTIONS[kind](terms[kind])
-    yield "The executor must be exactly one of these:"
-    yield from (_measurement(entry) for entry in terms.get("measurement", []))
-    if "auditors" in terms:
-        auditors = terms["auditors"]
-        yield f"Or one that at least {auditors['threshold']} of these auditors have signed for:"
-        yield from (f"    {key}" for key in auditors["keys"])
+        yield from _kind(kind, terms)
+    yield from _what_runs(terms)
+    yield from _freshness(terms.get("freshness", {}))
     if "charter" not in terms:
         yield "Any charter (the executor's house rules) is accepted: it is not pinned."
     else:

@@ -156,6 +156,10 @@ class Identity:
         """Compact JWS over payload; with enrol the header carries the public key itself."""
         return _native.jws_sign(self._sign, payload, "jwk" if enrol else "kid")
 
+    def sign_statement(self, payload: bytes) -> str:
+        """Compact JWS over a statement about a measurement. It names no key: readers try those that they believe."""
+        return _native.jws_sign(self._sign, payload, "plain")
+
     def open(self, purpose: str, context: bytes, sealed: bytes) -> _native.Secret:
         """Open a secret that was sealed to this party (docs/protocol.md section 7).
 

@@ -7,8 +7,11 @@ The file is TOML. It is turned into JSON of the same shape and judged by the sam
 
 from __future__ import annotations
 
+import copy
+import datetime
 import json
 import os
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,10 +21,46 @@ from .encoding import write_json
 from .explain import LEVELS, explain
 
 FILE_MAX = 262144
+PLACEHOLDER = "FILL IN"
+"""Values of a template that begin so are what only its user can know."""
+SCREEN = 100
+"""Columns that sentences of a report are wrapped to."""
+_MARKS = {"passed": "✓", "failed": "✗", "not done": "·"}
+
 
 def default_path() -> Path:
     """Where the trust file is without being told: $CELLA_TRUST, else ./trust.toml."""
     return Path(os.environ.get("CELLA_TRUST") or "trust.toml")
+
+
+def _times(content: dict[str, Any]) -> dict[str, Any]:
+    """Dates of measurements as Unix seconds, which is what the verifier reads."""
+    listed = content.get("measurement")
+    for place, entry in enumerate(listed if isinstance(listed, list) else ()):
+        for name in ("not_before", "not_after"):
+            value = entry.get(name) if isinstance(entry, dict) else None
+            if isinstance(value, (datetime.datetime, datetime.date)):
+                if not isinstance(value, datetime.datetime) or value.tzinfo is None:
+                    raise _native.error(
+                        "BAD_POLICY",
+                        "a time needs hours and time zone, for example 2026-11-01T00:00:00Z",
+                        f"measurement[{place}].{name}",
+                    )
+                entry[name] = int(value.timestamp())
+    return content
+
+
+def _placeholders(value: Any, path: str = "") -> list[str]:
+    """Where a template was not filled in."""
+    if isinstance(value, dict):
+        return [
+            found
+            for name, inner in value.items()
+            for found in _placeholders(inner, f"{path}.{name}" if path else str(name))
+        ]
+    if isinstance(value, list):
+        return [found for place, inner in enumerate(value) for found in _placeholders(inner, f"{path}[{place}]")]
+    return [path] if isinstance(value, str) and value.startswith(PLACEHOLDER) else []
 
 
 class Trust:
@@ -42,7 +81,17 @@ class Trust:
     """
 
     def __init__(self, content: dict[str, Any], path: Path | None = None) -> None:
-        self.json = write_json(content, "trust file")
+        left = _placeholders(content)
+        if left:
+            raise _native.error(
+                "BAD_POLICY",
+                f"{path or 'the trust file'} is a template that waits for you: fill in {', '.join(left)}",
+                left[0],
+            )
+        try:
+            self.json = write_json(_times(copy.deepcopy(content)), "trust file")
+        except _native.RequestError:
+            raise _native.error("BAD_POLICY", "a value is of a type that no term has, a time for example") from None
         self.terms: dict[str, Any] = json.loads(_native.policy(self.json))
         self.path = path
 
@@ -81,6 +130,8 @@ class Trust:
         try:
             return cls(content, path)
         except _native.PolicyError as problem:
+            if "waits for you" in str(problem) or "time zone" in str(problem):
+                raise
             raise _native.error(
                 "BAD_POLICY", f"{path}: a term is unknown, missing or wrong; see docs/attestation.md", problem.field
             ) from None
@@ -153,12 +204,43 @@ class Report:
 
         return dataclasses.asdict(self)
 
+    @property
+    def failed(self) -> tuple[Check, ...]:
+        """The checks that failed; the first decided, terms of the trust file are all judged."""
+        return tuple(check for check in self.checks if check.outcome == "failed")
+
+    def _terms(self) -> range:
+        """Where the terms of the trust file's sections stand among the checks: right before the measurement."""
+        names = [check.name for check in self.checks]
+        end = names.index("measurement") if "measurement" in names else len(names)
+        begin = max((place + 1 for place in range(end) if names[place] in ("binding", "freshness")), default=end)
+        return range(begin, end)
+
+    def _ticks(self) -> list[tuple[str, str, str]]:
+        """Outcome, name, detail: one per check, with all terms that passed as one, and all that was not done."""
+        terms = self._terms()
+        met = sum(self.checks[place].outcome == "passed" for place in terms)
+        ticks = []
+        for place, check in enumerate(self.checks):
+            if check.outcome == "not done":
+                continue
+            if place in terms and check.outcome == "passed":
+                if place == next(first for first in terms if self.checks[first].outcome == "passed"):
+                    ticks.append(("passed", "terms" if met > 1 else check.name, f"{met} terms of the trust file are met" if met > 1 else check.detail))
+                continue
+            ticks.append((check.outcome, check.name, check.detail))
+        if any(check.outcome == "not done" for check in self.checks):
+            names = [c.name for n, c in enumerate(self.checks) if c.outcome == "not done" and n not in terms]
+            waiting = sum(self.checks[place].outcome == "not done" for place in terms)
+            names = [f"{waiting} terms", *names] if waiting else names
+            ticks.append(("not done", "not done", ", ".join(names)))
+        return ticks
+
     def lines(self) -> list[str]:
         """The report as a tick list for people, about one screen."""
-        marks = {"passed": "✓", "failed": "✗", "not done": "·"}
-        width = max((len(check.name) for check in self.checks), default=0)
-        lines = [f"{marks[check.outcome]} {check.name:<{width}}  {check.detail}".rstrip() for check in self.checks]
-        lines.append("")
+        ticks = self._ticks()
+        width = max((len(name) for _, name, _ in ticks), default=0)
+        lines = [f"{_MARKS[outcome]} {name:<{width}}  {detail}".rstrip() for outcome, name, detail in ticks]
         lines.append(f"Level {self.level}, {LEVELS.get(self.level, 'unknown')}.")
         if self.level_reason:
             lines.append(f"Why not higher: {self.level_reason}")
@@ -166,9 +248,24 @@ class Report:
         if self.measurement_name:
             lines.append(f"Runs: {self.measurement_name}")
         if self.not_checked:
-            lines.append("Not checked:")
-            lines += [f"  - {sentence}" for sentence in self.not_checked]
+            sentences = "; ".join(self.not_checked)
+            lines += textwrap.wrap(f"Not checked: {sentences}.", SCREEN, subsequent_indent="  ")
         return lines
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
+
+
+def report_of(found: dict[str, Any]) -> Report:
+    """The verifier's answer as a report."""
+    return Report(
+        accepted=found["status"] == "OK",
+        level=found["level"],
+        level_reason=found["level_reason"],
+        anchor=found["anchor"],
+        type=found["type"],
+        measurement_name=found["measurement_name"],
+        claims=tuple(found["claims"]),
+        checks=tuple(Check(*check) for check in found["checks"]),
+        not_checked=tuple(found["not_checked"]),
+    )

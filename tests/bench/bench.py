@@ -33,6 +33,7 @@ SUBJECTS = {
     "fairness": "one party's task while another party has many queued",
     "memory": "resident memory of each program, and of the cells of each profile",
     "connect": "a new attested connection: a plain TLS connection",
+    "verify": "evidence of SNP and TDX: libcrypto on the same chains",
 }
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import shlex
 import sys
@@ -17,7 +18,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 ELSEWHERE = {".git", "build", "dist", "__pycache__", ".pytest_cache", ".hypothesis", ".mypy_cache", ".ruff_cache", "venv"}
 REQUIRED = ("README.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md", "docs/attestation.md",
-            "docs/cells.md", "docs/operations.md", "docs/protocol.md", "docs/sealed-file.md", "docs/threat-model.md",
+            "docs/cells.md", "docs/evidence.md", "docs/operations.md", "docs/protocol.md", "docs/sealed-file.md", "docs/threat-model.md",
             "docs/usage.md")
 DOCUMENTS = tuple(sorted({*REQUIRED, *(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))}))
 TOP_FOLDERS = ("executor", "host", "builtins", "python", "examples", "tests", "docs")
@@ -229,6 +230,92 @@ def test_required_terms_and_defaults_of_the_trust_file():
     terms = cella.Trust.load(content).terms
     assert "charter" not in terms
     assert terms["soft"]["layers"] == ["namespaces", "landlock", "seccomp", "capabilities", "rlimits", "undumpable"]
+
+
+KINDS = {
+    "soft": "evidence_soft.c", "snp": "evidence_snp.c", "tdx": "evidence_tdx.c", "sgx": "evidence_sgx.c", "tpm": "tpm_quote.c",
+    "nitro": "evidence_nitro.c", "az-snp": "evidence_azure.c",
+}
+
+
+def default_of(term) -> str:
+    """A term's default as the tables of docs/evidence.md show it."""
+    if term.required:
+        return "must be stated"
+    if term.default is None:
+        return "not looked at"
+    if isinstance(term.default, dict):
+        return "see below"
+    shown = json.dumps(term.default)
+    digits = shown.strip('["]')
+    return "zeros" if len(digits) >= 32 and set(digits) == {"0"} else f"`{shown}`"
+
+
+def documented_terms() -> dict[str, list[tuple[str, ...]]]:
+    """Kind of evidence -> rows of its table."""
+    found = {}
+    for heading, body in re.findall(r"^## \d+\. (.*?)\n(.*?)(?=^## |\Z)", document("docs/evidence.md"), re.DOTALL | re.MULTILINE):
+        rows = re.findall(r"^\| `(\w+)` \| (\w+) \| (.+?) \| (.+?) \|$", body, re.MULTILINE)
+        kinds = re.findall(r"`([a-z-]+)`", heading)
+        if rows and kinds:
+            found[kinds[0]] = rows
+    return found
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_terms_are_those_of_the_source(kind):
+    built = re.findall(r'^    \{ \.name = "(\w+)",\s+\.claim', text(f"executor/trust/{KINDS[kind]}"), re.MULTILINE)
+    assert [row[0] for row in documented_terms()[kind]] == built
+    assert len(built) >= 2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_terms_have_the_kind_default_and_meaning_of_the_code(kind):
+    native()
+    from cella.terms import kind_of
+
+    built = [(term.name, term.kind, default_of(term), term.meaning) for term in kind_of(kind).terms]
+    assert documented_terms()[kind] == built
+
+
+def test_both_azure_kinds_have_the_same_terms():
+    native()
+    from cella.terms import kind_of
+
+    assert kind_of("az-snp").terms == kind_of("az-tdx").terms
+
+
+def test_every_kind_of_evidence_has_its_section():
+    built = re.findall(r'\{ CELLA_EVIDENCE_\w+, "([a-z-]+)" \}', text("executor/trust/policy.c"))
+    headings = " ".join(re.findall(r"^## \d+\. .*$", document("docs/evidence.md"), re.MULTILINE))
+    assert built and all(f"`{kind}`" in headings for kind in built)
+    row = re.search(r"^\| `accept` \|.*$", document("docs/attestation.md"), re.MULTILINE)
+    assert row is not None and set(built) <= set(re.findall(r"`([a-z-]+)`", row.group(0)))
+
+
+def test_floors_of_the_document_are_the_default():
+    native()
+    from cella.terms import kind_of
+
+    block = re.search(r"^```toml\n\[snp.tcb\]\n(.*?)^```", document("docs/evidence.md"), re.DOTALL | re.MULTILINE)
+    assert block is not None
+    default = next(term.default for term in kind_of("snp").terms if term.name == "tcb")
+    assert tomllib.loads(block.group(1)) == default
+
+
+@pytest.mark.parametrize("name", ["docs/attestation.md", "docs/evidence.md"])
+def test_tests_that_documents_name_exist(name):
+    tests = "".join(text(path) for path in files() if path.parts[0] == "tests" and path.suffix in {".c", ".py"} and path.name != "test_docs.py")
+    defined = set(re.findall(r"^def (test_\w+)|^static void (test_\w+)", tests, re.MULTILINE))
+    known = {name for pair in defined for name in pair if name} | {path.stem for path in files() if path.name.startswith("test_")}
+    named = set(re.findall(r"`(test_\w+)`", document(name)))
+    assert named and named - known == set()
+
+
+def test_every_forgotten_check_is_in_the_table():
+    built = set(re.findall(r"^def (test_\w+)", text("tests/python/test_forgotten_checks.py"), re.MULTILINE))
+    named = set(re.findall(r"`(test_\w+)`", document("docs/attestation.md")))
+    assert built - named == {"test_status_of_a_report_that_failed"}
 
 
 def test_sizes_of_sealed_files():

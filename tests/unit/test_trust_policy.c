@@ -55,7 +55,35 @@ static void test_smallest(void **state)
     /* The fallback is filled in: everything but cgroup. */
     assert_int_equal(json_array_size(term(&policy, "layers")), 6);
     assert_null(term(&policy, "other"));
-    assert_int_equal(policy.anchors.count, 5);
+    assert_int_equal(policy.anchors.count, 0); /* software roots need no certificates */
+}
+
+/* The library's anchors are there for the accepted kinds, and for no others. */
+static void test_anchors_of_accepted_kinds(void **state)
+{
+    static const struct {
+        const char *accept;
+        const char *type;
+        const char *measurement;
+        const char *section;
+        size_t count;
+    } rows[] = {
+        { "\"snp\"", "snp", "\"value\":\"sha384:" HEX48 "\"", "", 3 },
+        { "\"sgx\"", "sgx", "\"value\":\"sha256:" HEX32 "\"", "", 1 },
+        { "\"sgx\",\"snp\"", "sgx", "\"value\":\"sha256:" HEX32 "\"", "", 4 },
+        { "\"tpm\"", "tpm", "\"registers\":{\"pcr0\":\"" HEX32 "\"}", ",\"tpm\":{\"pcrs\":[0]}", 0 },
+        { "\"az-snp\"", "az-snp", "\"value\":\"sha384:" HEX48 "\",\"registers\":{\"pcr0\":\"" HEX32 "\"}",
+          ",\"az-snp\":{\"pcrs\":[0]}", 3 },
+    };
+    (void) state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char text[1024];
+        (void) snprintf(text, sizeof(text),
+                        "{\"version\":1,\"accept\":[%s],\"measurement\":[{\"name\":\"m\",\"type\":\"%s\",%s}]%s}",
+                        rows[i].accept, rows[i].type, rows[i].measurement, rows[i].section);
+        CELLA_CLEANUP(cella_policy_clear) struct cella_policy policy = accepted(text);
+        assert_int_equal(policy.anchors.count, rows[i].count);
+    }
 }
 
 static void test_every_term(void **state)
@@ -258,6 +286,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_smallest),
+        cmocka_unit_test(test_anchors_of_accepted_kinds),
         cmocka_unit_test(test_every_term),
         cmocka_unit_test(test_auditors),
         cmocka_unit_test(test_freshness_and_anchors),

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "native.h"
 
+#include "trust/attested_certificate.h"
+#include "trust/back_end.h"
 #include "trust/evidence_soft.h"
 
 #define METHOD(function) (PyCFunction)(void (*)(void))(function)
@@ -125,7 +127,7 @@ static int read_binding(const struct native_state *state, const Py_buffer *keys,
                         int unbound, struct cella_binding *out)
 {
     uint8_t key_bytes[CELLA_ED25519_KEY_SIZE + CELLA_X25519_KEY_SIZE];
-    if (unbound != 0 || report_data->len > 0) {
+    if (unbound != 0 || report_data->len > 0 || keys->len == 0) {
         out->kind = unbound != 0 ? CELLA_BINDING_NONE : CELLA_BINDING_REPORT_DATA;
         out->report_data = native_view(report_data);
         return 0;
@@ -261,7 +263,119 @@ static PyObject *evidence_soft_make(PyObject *module, PyObject *arguments, PyObj
     return status != CELLA_OK ? native_raise(state, status, NULL, NULL) : native_bytes(cella_bytes_view(&evidence));
 }
 
+static PyObject *evidence_in_certificate(PyObject *module, PyObject *arguments, PyObject *keywords)
+{
+    static char *names[] = { "certificate", "now_unix_s", "allow_legacy", NULL };
+    CELLA_CLEANUP(native_buffer_clear) Py_buffer certificate = { 0 };
+    CELLA_CLEANUP(cella_attested_clear) struct cella_attested attested = { 0 };
+    unsigned long long now = 0;
+    int allow_legacy = 0;
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "y*K|$p:evidence_in_certificate", names, &certificate, &now,
+                                     &allow_legacy)) {
+        return NULL;
+    }
+    cella_status status =
+        cella_attested_read(native_view(&certificate), allow_legacy != 0, (uint64_t) now, &attested);
+    if (status != CELLA_OK) {
+        return native_raise(native_state_of(module), status, NULL, NULL);
+    }
+    return Py_BuildValue("(sy#y#y#)", cella_evidence_type_name(cella_attested_type(attested.quote)),
+                         attested.quote.data, (Py_ssize_t) attested.quote.size, attested.report_data,
+                         (Py_ssize_t) sizeof(attested.report_data), attested.nonce.data,
+                         (Py_ssize_t) attested.nonce.size);
+}
+
+static const char *kind_name(enum cella_term_kind kind)
+{
+    switch (kind) {
+    case CELLA_TERM_FLAG:
+        return "flag";
+    case CELLA_TERM_BYTES:
+        return "bytes";
+    case CELLA_TERM_EXCLUDED:
+        return "excluded";
+    case CELLA_TERM_TEXT:
+        return "text";
+    case CELLA_TERM_EVERY:
+        return "every";
+    case CELLA_TERM_NUMBER:
+        return "number";
+    case CELLA_TERM_MINIMUM:
+        return "minimum";
+    case CELLA_TERM_WITHIN:
+        return "within";
+    case CELLA_TERM_FLOORS:
+        return "floors";
+    case CELLA_TERM_SELECTION:
+        return "selection";
+    case CELLA_TERM_LAYERS:
+        return "layers";
+    case CELLA_TERM_ROOTS:
+        return "roots";
+    }
+    return "";
+}
+
+static PyObject *terms_of(const struct cella_back_end *back_end)
+{
+    PyObject *list = PyList_New(0);
+    for (size_t i = 0; list != NULL && i < back_end->term_count; i++) {
+        const struct cella_term *term = &back_end->terms[i];
+        PyObject *item = Py_BuildValue("(sssiz)", term->name, term->claim, kind_name(term->kind), term->required ? 1 : 0,
+                                       term->fallback);
+        if (append(list, item) < 0) {
+            Py_CLEAR(list);
+        }
+    }
+    return list;
+}
+
+/* Names up to a NULL. */
+static PyObject *names_of(const char *const *names)
+{
+    PyObject *list = PyList_New(0);
+    for (size_t i = 0; list != NULL && names[i] != NULL; i++) {
+        if (append(list, PyUnicode_FromString(names[i])) < 0) {
+            Py_CLEAR(list);
+        }
+    }
+    return list;
+}
+
+static PyObject *evidence_kind(PyObject *module, PyObject *arguments)
+{
+    const char *type = NULL;
+    Py_ssize_t size = 0;
+    if (!PyArg_ParseTuple(arguments, "s#:evidence_kind", &type, &size)) {
+        return NULL;
+    }
+    const struct cella_back_end *back_end =
+        cella_back_end_of(cella_evidence_type_of(cella_view_of(type, (size_t) size)));
+    if (back_end == NULL) {
+        return native_raise(native_state_of(module), CELLA_NOT_FOUND, "type", "there is no such kind of evidence");
+    }
+    PyObject *dict = PyDict_New();
+    if (dict == NULL || put(dict, "title", PyUnicode_FromString(back_end->title)) < 0 ||
+        put(dict, "hardware",
+            back_end->hardware == NULL ? Py_NewRef(Py_None)
+                                       : PyUnicode_FromString(cella_evidence_type_name(back_end->hardware->type))) < 0 ||
+        put(dict, "measurement", back_end->measurement == NULL ? Py_NewRef(Py_None)
+                                                               : PyUnicode_FromString(back_end->measurement)) < 0 ||
+        put(dict, "measurement_size", PyLong_FromSize_t(back_end->measurement_size)) < 0 ||
+        put(dict, "registers", names_of(back_end->registers)) < 0 || put(dict, "terms", terms_of(back_end)) < 0) {
+        Py_CLEAR(dict);
+    }
+    return dict;
+}
+
 PyMethodDef native_evidence_methods[] = {
+    { "evidence_kind", evidence_kind, METH_VARARGS,
+      "evidence_kind(type)\n--\n\n"
+      "What a trust file may say about evidence of a type: title, hardware, measurement, registers, and its terms as "
+      "(name, claim, kind, required, default as JSON or None)." },
+    { "evidence_in_certificate", METHOD(evidence_in_certificate), METH_VARARGS | METH_KEYWORDS,
+      "evidence_in_certificate(certificate, now_unix_s, *, allow_legacy=False)\n--\n\n"
+      "Type, evidence, the report data that it must be bound to, and the nonce of an RA-TLS certificate (DER or PEM)." },
     { "appraise", METHOD(evidence_appraise), METH_VARARGS | METH_KEYWORDS,
       "appraise(evidence, type, policy, now_unix_s, *, endorsements=b'', keys=b'', charter=b'', nonce=b'', "
       "report_data=b'', unbound=False)\n--\n\n"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""cella attest, cella explain-trust, cella info."""
+"""cella attest, cella verify-evidence, cella explain-trust, cella info."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ import click
 
 from .. import _native
 from ..encoding import visible
+from ..terms import TYPES
 from . import show
 from .options import json_option, timeout_option, trust_option, with_executor
 
 if TYPE_CHECKING:
     from ..executor import Executor
+
+EVIDENCE_MAX = 16384
+"""Bytes of evidence of any kind (executor/trust/evidence.h); one more is read, so that the verifier refuses it."""
 
 
 @click.command()
@@ -56,6 +60,70 @@ def attest(address: str, trust: str | None, timeout: float, fresh: bool, as_json
 def print_json(content: dict[str, Any]) -> None:
     """One object, for machines."""
     show.event("report", **content)
+
+
+def time_of(text: str) -> int:
+    """A time from the command line as Unix seconds: Unix seconds, or ISO 8601 with time zone."""
+    import datetime
+
+    from ..verification import seconds_of
+
+    if text.isascii() and text.isdigit():
+        return int(text)
+    try:
+        return seconds_of(datetime.datetime.fromisoformat(text))
+    except (ValueError, _native.CellaError):
+        raise click.BadParameter(f"{text!r} is neither Unix seconds nor a time such as 2026-11-01T00:00:00Z") from None
+
+
+def _hexadecimal(text: str | None, option: str) -> bytes | None:
+    if text is None:
+        return None
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is not hexadecimal", param_hint=option) from None
+
+
+@click.command("verify-evidence")
+@click.argument("path", metavar="FILE", type=click.Path(dir_okay=False))
+@trust_option
+@click.option("--at", metavar="TIME", help="The time that counts: 2026-11-01T00:00:00Z or Unix seconds. Default: now.")
+@click.option("--type", "kind", type=click.Choice(("auto", *TYPES)), default="auto", show_default=True,
+              help="Kind of evidence; auto goes by the first bytes, among those that the trust file accepts.")
+@click.option("--endorsement", "endorsements", multiple=True, metavar="FILE", type=click.Path(dir_okay=False),
+              help="Certificates, revocation lists, Intel's collateral, statements; recognised by content. Repeatable.")
+@click.option("--report-data", metavar="HEX", help="What the evidence must be bound to: all of the bytes.")
+@click.option("--nonce", metavar="HEX", help="Your nonce, in formats that have a field for it (Nitro).")
+@click.option("--unbound", is_flag=True, help="Leave binding out: for files of others. The report says so.")
+@json_option
+def verify_evidence(path: str, trust: str | None, at: str | None, kind: str, endorsements: tuple[str, ...],
+                    report_data: str | None, nonce: str | None, unbound: bool, as_json: bool) -> int:
+    """Judge evidence in a FILE by a trust file, without any executor or network.
+
+    Exit code 0 only if the trust file is met; 3 if the evidence is refused; 2 if a file or the command is wrong.
+    """
+    from ..trust import Trust
+    from ..verification import verify
+
+    if sum((report_data is not None, nonce is not None, unbound)) == 0 or (unbound and (report_data or nonce)):
+        raise click.UsageError("say what the evidence is bound to: --report-data or --nonce; or --unbound, alone")
+    policy = Trust.load(trust)
+    with open(path, "rb") as file:
+        evidence = file.read(EVIDENCE_MAX + 1)
+    report = verify(evidence, policy, at=None if at is None else time_of(at), type=kind, endorsements=endorsements,
+                    report_data=_hexadecimal(report_data, "--report-data"), nonce=_hexadecimal(nonce, "--nonce"),
+                    unbound=unbound)
+    verdict = 0 if report.accepted else 3
+    if as_json:
+        print_json(report.as_dict())
+        return verdict
+    print(visible("\n".join(report.lines())))
+    if report.accepted:
+        print(f"ACCEPTED by {policy.path}")
+    else:
+        show.note(f"REFUSED by {policy.path}")
+    return verdict
 
 
 @click.command("explain-trust")

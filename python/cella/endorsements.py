@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What comes with evidence, from files: recognised by content, never by a file's name.
+
+Everything in here is signed by somebody, so recognising it wrongly can refuse good evidence and never accept bad.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import os
+import re
+import uuid
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from . import _native
+
+CERTIFICATES, CRL, TCB_INFO, TCB_CHAIN, QE_IDENTITY, QE_CHAIN, EVENT_LOG, STATEMENT = range(1, 9)
+"""Kinds, as executor/trust/endorsement.h numbers them."""
+FILE_MAX = 4 << 20
+
+Endorsement = tuple[int, bytes]
+
+_PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----\s+([A-Za-z0-9+/=\s]+?)-----END \1-----")
+_JWS = re.compile(rb"\s*([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)\s*\Z")
+_INTEL_SIGNER = b"Intel SGX TCB Signing"
+_AMD_LEAF = re.compile(rb"SEV-V[CL]EK(?!-)")
+_TABLE = {
+    uuid.UUID(name).bytes_le
+    for name in (
+        "63da758d-e664-4564-adc5-f4b93be8accd",  # VCEK
+        "a8074bc2-a25a-483e-aae6-39c045a0b8a1",  # VLEK
+        "4ab7b379-bbac-4fe4-a02f-05aef327c782",  # ASK, ASVK
+        "c0b406a4-a803-4952-9743-3fb6014cd0ae",  # ARK
+    )
+}
+
+
+def _unknown(name: str) -> _native.CellaError:
+    return _native.error(
+        "BAD_FORMAT",
+        f"{name} is nothing that is known to come with evidence: certificates or revocation lists (PEM, DER), Intel's "
+        "TCB information or QE identity, a bundle of those (JSON), AMD's certificate table, or a statement (JWS)",
+    )
+
+
+def _der_kind(der: bytes) -> int | None:
+    """A certificate or a revocation list, by what its inner sequence begins with."""
+    match = re.match(rb"\x30(?:[\x00-\x7f]|\x81.|\x82..|\x83...)\x30(?:[\x00-\x7f]|\x81.|\x82..|\x83...)", der, re.DOTALL)
+    if match is None:
+        return None
+    inner = der[match.end():]
+    if inner.startswith(b"\x02\x01\x01\x30"):
+        return CRL
+    return CERTIFICATES if inner[:1] in (b"\xa0", b"\x02") else None
+
+
+def _pem(text: bytes, name: str) -> Iterator[Endorsement]:
+    blocks = _PEM.findall(text)
+    signer = any(_INTEL_SIGNER in _decoded(body, name) for label, body in blocks if label == b"CERTIFICATE")
+    chain = b"".join(
+        b"-----BEGIN CERTIFICATE-----\n" + body.strip() + b"\n-----END CERTIFICATE-----\n"
+        for label, body in blocks
+        if label == b"CERTIFICATE"
+    )
+    if signer:
+        yield TCB_CHAIN, chain
+        yield QE_CHAIN, chain
+    elif chain:
+        yield CERTIFICATES, chain
+    for label, body in blocks:
+        if label == b"X509 CRL":
+            yield CRL, _decoded(body, name)
+        elif label != b"CERTIFICATE":
+            raise _unknown(name)
+
+
+def _decoded(body: bytes, name: str) -> bytes:
+    try:
+        return base64.b64decode(b"".join(body.split()), validate=True)
+    except binascii.Error:
+        raise _native.error("BAD_FORMAT", f"{name} has a PEM block that is not base64") from None
+
+
+def _table(data: bytes) -> Iterator[Endorsement]:
+    """AMD's certificate table: entries of GUID, offset and length, up to one of zeros. Length checks: slices that are
+    too short do not parse as certificates later."""
+    for place in range(0, len(data) - 23, 24):
+        entry = data[place:place + 24]
+        if not any(entry):
+            return
+        start, size = int.from_bytes(entry[16:20], "little"), int.from_bytes(entry[20:24], "little")
+        if entry[:16] in _TABLE:
+            yield CERTIFICATES, data[start:start + size]
+
+
+def _bundle(content: dict[str, Any], name: str) -> Iterator[Endorsement]:
+    """One JSON object that has Intel's collateral as texts. What is absent stays absent: the verifier asks for it."""
+    for inner, kind, key in (("tcbInfo", TCB_INFO, "tcb_info"), ("enclaveIdentity", QE_IDENTITY, "qe_identity")):
+        text, signature = content.get(key), content.get(f"{key}_signature", "")
+        if isinstance(text, str) and isinstance(signature, str) and text:
+            yield kind, f'{{"{inner}":{text},"signature":"{signature}"}}'.encode()
+    for kind, key in ((TCB_CHAIN, "tcb_info_issuer_chain"), (QE_CHAIN, "qe_identity_issuer_chain")):
+        if isinstance(content.get(key), str) and content[key]:
+            yield kind, content[key].encode()
+    for key in ("root_ca_crl", "pck_crl"):
+        if isinstance(content.get(key), str) and content[key]:
+            try:
+                yield CRL, bytes.fromhex(content[key])
+            except ValueError:
+                raise _native.error("BAD_FORMAT", f"{name}: {key} is not hexadecimal") from None
+
+
+def _json(data: bytes, name: str) -> Iterator[Endorsement]:
+    try:
+        content = json.loads(data)
+    except (ValueError, RecursionError):
+        raise _unknown(name) from None
+    if not isinstance(content, dict):
+        raise _unknown(name)
+    if "tcbInfo" in content:
+        yield TCB_INFO, data.strip()
+    elif "enclaveIdentity" in content:
+        yield QE_IDENTITY, data.strip()
+    elif "tcb_info" in content or "qe_identity" in content:
+        yield from _bundle(content, name)
+    else:
+        raise _unknown(name)
+
+
+def recognise(data: bytes, name: str = "this") -> list[Endorsement]:
+    """What some bytes are.
+
+    Args:
+        data: content of a file.
+        name: for the error.
+
+    Returns:
+        Kinds with their content, at least one.
+
+    Raises:
+        FormatError: BAD_FORMAT, it is nothing of that sort.
+
+    >>> [kind for kind, _ in recognise(b'{"tcbInfo":{},"signature":""}')] == [TCB_INFO]
+    True
+    """
+    found: list[Endorsement] = []
+    jws = _JWS.match(data)
+    if data.lstrip()[:1] == b"{":
+        found = list(_json(data, name))
+    elif b"-----BEGIN " in data:
+        found = list(_pem(data, name))
+    elif data[:16] in _TABLE:
+        found = list(_table(data))
+    elif data[:1] == b"\x30":
+        kind = _der_kind(data)
+        found = [] if kind is None else [(kind, data)]
+        if kind == CERTIFICATES and _INTEL_SIGNER in data:
+            found = [(TCB_CHAIN, data), (QE_CHAIN, data)]
+    elif data[32:47] == b"Spec ID Event03":
+        found = [(EVENT_LOG, data)]
+    elif jws is not None:
+        found = [(STATEMENT, jws[1])]
+    if not found:
+        raise _unknown(name)
+    return found
+
+
+def _in_order(found: list[Endorsement]) -> list[Endorsement]:
+    """AMD's leaf before its issuers, which come as files of their own."""
+    def is_leaf(one: Endorsement) -> bool:
+        blocks = [_decoded(body, "it") for _, body in _PEM.findall(one[1])] or [one[1]]
+        return _AMD_LEAF.search(blocks[0]) is not None
+
+    certificates = [one for one in found if one[0] == CERTIFICATES]
+    rest = [one for one in found if one[0] != CERTIFICATES]
+    return sorted(certificates, key=lambda one: not is_leaf(one)) + rest
+
+
+def _read(source: bytes | str | os.PathLike[str]) -> tuple[bytes, str]:
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return bytes(source), "an endorsement"
+    with open(source, "rb") as file:
+        data = file.read(FILE_MAX + 1)
+    if len(data) > FILE_MAX:
+        raise _native.error("TOO_LARGE", f"{source} has more than {FILE_MAX} bytes")
+    return data, str(source)
+
+
+def collect(sources: Iterable[bytes | str | os.PathLike[str] | Endorsement]) -> bytes:
+    """Everything that comes with evidence, as the verifier takes it.
+
+    Args:
+        sources: contents (bytes), files (paths), or pairs of kind and content that are what they say.
+
+    Returns:
+        For each: kind, length, content.
+    """
+    found: list[Endorsement] = []
+    for source in sources:
+        if isinstance(source, tuple):
+            found.append(source)
+        else:
+            found += recognise(*_read(source))
+    seen: list[Endorsement] = []
+    for one in _in_order(found):
+        if one not in seen:  # the same file given twice is no second opinion
+            seen.append(one)
+    return b"".join(bytes([kind]) + len(content).to_bytes(4, "big") + content for kind, content in seen)

@@ -1,0 +1,362 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The verifier as a library and as a command, and the trust files that people write for it."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import evidence_vectors as vectors
+import pytest
+from conftest import PACKAGE
+
+import cella
+from cella import _native, endorsements as endorsing
+from cella.encoding import to_base64url
+from cella.statements import KIND, add_statement, auditor_of, sign_measurement
+from cella.templates import template
+from cella.terms import MEANINGS, TYPES, kind_of
+from cella.verification import guess_type
+
+NOW = 1780000000
+ROOT = _native.Secret.generate()
+RUNS = bytes(range(32))
+GOOD: dict[str, Any] = {
+    "version": 1,
+    "accept": ["soft"],
+    "measurement": [{"name": "release 1", "type": "soft", "value": "sha256:" + RUNS.hex()}],
+    "soft": {"roots": ["ed25519:" + to_base64url(_native.ed25519_public(ROOT))]},
+}
+shared = pytest.mark.skipif(not vectors.SHARED.exists(), reason="the shared vectors are not beside this repository")
+
+
+def soft(report_data: bytes = b"r" * 64) -> bytes:
+    return _native.soft_evidence(ROOT, 63, RUNS, report_data, NOW)
+
+
+def toml(content: dict[str, Any]) -> str:
+    """A trust file of the dict, in the simplest TOML."""
+    lines = [f"{name} = {json.dumps(value)}" for name, value in content.items() if not isinstance(value, (dict, list)) or name == "accept"]
+    for entry in content.get("measurement", []):
+        lines.append("[[measurement]]")
+        lines += [f"{name} = {json.dumps(value)}" for name, value in entry.items() if not isinstance(value, dict)]
+        lines += [f"registers.{name} = {json.dumps(value)}" for name, value in entry.get("registers", {}).items()]
+    for anchor in content.get("anchor", []):
+        lines += ["[[anchor]]", f'family = "{anchor["family"]}"', f'certificate = """{anchor["certificate"]}"""']
+    for name, value in content.items():
+        if isinstance(value, dict):
+            lines.append(f"[{name}]")
+            lines += [f"{term} = {json.dumps(inner)}" for term, inner in value.items()]
+    return "\n".join(lines) + "\n"
+
+
+# ---- cella.verify ----
+
+
+def test_report_is_typed() -> None:
+    report = cella.verify(soft(), GOOD, at=NOW, report_data=b"r" * 64)
+    assert isinstance(report, cella.Report) and report.accepted and report.failed == ()
+    assert report.level == 2 and report.type == "soft" and report.measurement == RUNS.hex()
+    assert report.claim("layers") == 63 and report.claim("nothing") is None
+    assert json.dumps(report.as_dict())
+
+
+def test_what_it_is_bound_to_must_be_said() -> None:
+    for wrong in ({}, {"unbound": True, "nonce": b"n"}, {"keys": bytes(64), "report_data": b"r" * 64}):
+        with pytest.raises(cella.RequestError) as caught:
+            cella.verify(soft(), GOOD, at=NOW, **wrong)  # type: ignore[arg-type]
+        assert caught.value.code == "BAD_FIELD"
+    report = cella.verify(soft(), GOOD, at=NOW, unbound=True)
+    assert report.accepted and any("bind" in sentence for sentence in report.not_checked)
+
+
+def test_bound_to_an_executor() -> None:
+    keys, charter, nonce = bytes(range(64)), b"{}", b"n" * 32
+    evidence = soft(_native.report_data(keys, charter, nonce))
+    assert cella.verify(evidence, GOOD, at=NOW, keys=keys, charter=charter, nonce=nonce).accepted
+    assert [c.name for c in cella.verify(evidence, GOOD, at=NOW, keys=keys, charter=b"[]", nonce=nonce).failed] == ["binding"]
+
+
+def test_time_is_an_argument() -> None:
+    at = datetime.datetime.fromtimestamp(NOW, datetime.timezone.utc)
+    policy = {**GOOD, "freshness": {"max_age_s": 10}}
+    assert cella.verify(soft(), policy, at=at, unbound=True).accepted
+    assert [c.name for c in cella.verify(soft(), policy, at=NOW + 11, unbound=True).failed] == ["freshness"]
+    for wrong in (at.replace(tzinfo=None), -1, True, 1.5):
+        with pytest.raises(cella.RequestError):
+            cella.verify(soft(), policy, at=wrong, unbound=True)  # type: ignore[arg-type]
+
+
+def test_bad_evidence_is_a_report() -> None:
+    for evidence in (b"", b"?", bytes(1184), b"\x84\x44\xa1\x01\x38\x22", os.urandom(3000), bytes(20000)):
+        report = cella.verify(evidence, GOOD, at=NOW, unbound=True)
+        assert not report.accepted and [check.name for check in report.failed] == ["type"]
+        assert [check.name for check in cella.verify(evidence, GOOD, at=NOW, type="soft", unbound=True).failed] == ["format"]
+
+
+@shared
+@pytest.mark.parametrize("family, name", [
+    ("snp", "snp/microsoft/turin_attestation_report.bin"), ("tdx", "tdx/dcap-qvl/tdx_quote"), ("tdx", "tdx/forged/good_v5.dat"),
+    ("sgx", "sgx/dcap-qvl/sgx_quote"), ("nitro", "nitro/forged/good.cbor"), ("tpm", "tpm/swtpm/quote.msg"),
+    ("nitro", "nitro/tag18_dstack_attest_nitro_attestation.cbor")])
+def test_type_by_the_first_bytes(family: str, name: str) -> None:
+    assert guess_type(vectors.accepted(family, name).evidence) == family
+
+
+@shared
+def test_real_evidence_with_files_beside_it() -> None:
+    """AMD's report with what its machine's host would serve, in any order; Intel's with a bundle."""
+    folder = vectors.SHARED / "snp"
+    call = vectors.accepted("snp", "snp/microsoft/genoa_attestation_report.bin")
+    files = [folder / "crl/genoa_vcek_crl.der", folder / "microsoft/genoa_vcek.pem"]
+    for order in (files, files[::-1], [str(path) for path in files], [path.read_bytes() for path in files]):
+        assert cella.verify(call.evidence, call.policy, at=call.at, endorsements=order, report_data=call.evidence[0x50:0x90]).accepted
+    assert len(files) == 2 and not cella.verify(call.evidence, call.policy, at=call.at, unbound=True).accepted
+    call = vectors.accepted("tdx", "tdx/dcap-qvl/tdx_quote")
+    bundle = vectors.SHARED / "tdx/dcap-qvl/tdx_quote_collateral.json"
+    report = cella.verify(call.evidence, call.policy, at=call.at, endorsements=[bundle], unbound=True)
+    assert report.accepted and report.level == 5 and "Intel SGX Root CA" in report.anchor
+
+
+@shared
+def test_the_example_of_the_reference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    import re
+
+    text = (PACKAGE.parent / "docs" / "attestation.md").read_text()
+    example = re.search(r"^```python\n(import cella\n.*?)^```", text, re.DOTALL | re.MULTILINE)
+    assert example is not None
+    call = vectors.accepted("snp", "snp/microsoft/genoa_attestation_report.bin")
+    (tmp_path / "trust.toml").write_text(toml(call.policy))
+    (tmp_path / "vcek.pem").write_bytes(vectors.data("snp/microsoft/genoa_vcek.pem"))
+    (tmp_path / "crl.der").write_bytes(vectors.data("snp/crl/genoa_vcek_crl.der"))
+    monkeypatch.chdir(tmp_path)
+    source = example[1].replace("at=1793491200", f"at={call.at}")
+    assert source != example[1]
+    exec(compile(source, "attestation.md", "exec"), {"evidence": call.evidence, "expected": call.binding["report_data"]})
+    printed = capsys.readouterr().out
+    assert "✓ measurement" in printed and printed.splitlines()[-1].startswith("5 vector ")
+
+
+# ---- recognising endorsements ----
+
+
+@shared
+@pytest.mark.parametrize("name, kinds", [
+    ("snp/microsoft/genoa_vcek.pem", [endorsing.CERTIFICATES]),
+    ("snp/attestation-rs/live-vcek-genoa.der", [endorsing.CERTIFICATES]),
+    ("snp/crl/genoa_vcek_crl.der", [endorsing.CRL]),
+    ("tdx/attestation-rs/pck_crl_platform.der", [endorsing.CRL]),
+    ("tdx/attestation-rs/tcb_info_90c06f000000.json", [endorsing.TCB_INFO]),
+    ("tdx/attestation-rs/td_qe_identity.json", [endorsing.QE_IDENTITY]),
+    ("tdx/attestation-rs/tcb_signing_chain.pem", [endorsing.TCB_CHAIN, endorsing.QE_CHAIN]),
+    ("tdx/dcap-qvl/tdx_quote_collateral.json", [3, 5, 4, 6, 2, 2]),
+])
+def test_endorsements_are_recognised(name: str, kinds: list[int]) -> None:
+    assert [kind for kind, _ in endorsing.recognise(vectors.data(name))] == kinds
+
+
+@shared
+def test_certificate_table_of_amd() -> None:
+    leaf = vectors.data("snp/attestation-rs/live-vcek-genoa.der")
+    guid = bytes.fromhex("8d75da6364e66445adc5f4b93be8accd")
+    table = guid + (48).to_bytes(4, "little") + len(leaf).to_bytes(4, "little") + bytes(24) + leaf
+    assert endorsing.recognise(table) == [(endorsing.CERTIFICATES, leaf)]
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"{}", b"[]", b"{", b"0", b"\x30\x82\x00", b"-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----",
+                                     b'{"tcb_info":"x","root_ca_crl":"zz"}', b"a.b"])
+def test_what_is_nothing_is_refused(content: bytes) -> None:
+    with pytest.raises(cella.FormatError) as caught:
+        endorsing.recognise(content, "thing.bin")
+    assert "thing.bin" in str(caught.value)
+
+
+# ---- the report fits a screen ----
+
+
+@shared
+@pytest.mark.parametrize("family, name", [
+    ("snp", "snp/microsoft/milan_attestation_report.bin"), ("tdx", "tdx/dcap-qvl/tdx_quote"),
+    ("sgx", "sgx/dcap-qvl/sgx_quote"), ("tpm", "tpm/swtpm/quote.msg"), ("nitro", "nitro/forged/good.cbor")])
+def test_lines_fit_a_screen(family: str, name: str) -> None:
+    call = vectors.accepted(family, name)
+    report = cella.verify(call.evidence, call.policy, at=call.at, endorsements=call.endorsements,
+                          **{key: value for key, value in call.binding.items() if value})
+    lines = report.lines()
+    assert report.accepted and len(lines) <= 22 and max(map(len, lines)) < 160
+    assert sum(" terms of the trust file are met" in line for line in lines) == (family != "nitro")  # which has one term
+    refused = cella.verify(call.evidence, call.policy, at=call.at, endorsements=call.endorsements, report_data=b"x").lines()
+    assert len(refused) <= 22 and any(line.startswith("· not done") and "measurement" in line for line in refused)
+
+
+@shared
+def test_every_failing_term_has_its_line() -> None:
+    call = vectors.accepted("snp", "snp/forged/good.bin")
+    policy = call.with_terms(vmpl=[3], guest_svn=999, smt=not dict(call.report()["claims"])["smt"])
+    lines = cella.verify(call.evidence, policy, at=call.at, endorsements=call.endorsements, unbound=True).lines()
+    assert [line.split()[1] for line in lines if line.startswith("✗")] == ["vmpl", "smt", "guest_svn"]
+
+
+@shared
+@pytest.mark.parametrize("family, name, level", [
+    ("snp", "snp/microsoft/milan_attestation_report.bin", 4), ("snp", "snp/microsoft/genoa_attestation_report.bin", 5),
+    ("snp", "snp/microsoft/turin_attestation_report.bin", 5), ("tdx", "tdx/dcap-qvl/tdx_quote", 5),
+    ("sgx", "sgx/dcap-qvl/sgx_quote", 4), ("sgx", "sgx/openenclave/evidence.quote", 1), ("nitro", "nitro/forged/good.cbor", 4),
+    ("tpm", "tpm/swtpm/quote.msg", 3)])
+def test_levels(family: str, name: str, level: int) -> None:
+    report = vectors.accepted(family, name).report()
+    assert report["level"] == level and (level == 5) == (report["level_reason"] == "")
+
+
+# ---- trust files ----
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_every_term_has_its_sentence(kind: str) -> None:
+    assert {term.name for term in kind_of(kind).terms} == set(MEANINGS[kind])
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_template_waits_and_then_loads(kind: str, tmp_path: Path) -> None:
+    text = template(kind)
+    path = tmp_path / "trust.toml"
+    path.write_text(text)
+    with pytest.raises(cella.PolicyError) as caught:
+        cella.Trust.load(path)
+    assert "fill in measurement[0].name" in str(caught.value) and str(path) in str(caught.value)
+    fill = {"sha256": "sha256:" + "11" * 32, "sha384": "sha384:" + "11" * 48}
+    lines = []
+    for line in text.splitlines():
+        name, equals, value = line.partition(" = ")
+        if "FILL IN" in value:
+            size = 48 if kind in ("tdx", "nitro") else 32
+            value = {"name": '"release 1"', "roots": '["ed25519:' + "A" * 43 + '"]',
+                     "attestation_keys": '["000b' + "11" * 32 + '"]',
+                     "value": f'"{fill["sha256" if "sha256" in value else "sha384"]}"'}.get(name, f'"{"22" * size}"')
+        lines.append(name + equals + value)
+    path.write_text("\n".join(lines) + "\n")
+    trust = cella.Trust.load(path)
+    sentences = trust.explain()
+    for term in kind_of(kind).terms:
+        assert term.name in sentences, term.name
+    assert trust.terms["accept"] == [kind]
+    # What the template shows as defaults are the defaults: with every comment of a default taken away it means the same.
+    shown = []
+    for line in text.splitlines():
+        if line.startswith("# ") and " = " in line and "<" not in line and '"..."' not in line:
+            shown.append(line)
+    terms = {term.name: term.default for term in kind_of(kind).terms if term.default is not None}
+    for name, default in terms.items():
+        if not isinstance(default, dict):
+            assert tomllib.loads(next(line[2:] for line in shown if line.startswith(f"# {name} = "))) == {name: default}
+
+
+def test_times_of_measurements(tmp_path: Path) -> None:
+    path = tmp_path / "trust.toml"
+    text = toml(GOOD).replace("[soft]", "not_before = 2026-05-28T20:26:40Z\nnot_after = 2026-05-28T22:26:50+02:00\n[soft]")
+    path.write_text(text)
+    assert [cella.verify(soft(), path, at=NOW + second, unbound=True).accepted for second in (-1, 0, 10, 11)] == [False, True, True, False]
+    assert "from 2026-05-28T20:26:40Z, until 2026-05-28T20:26:50Z" in cella.Trust.load(path).explain()
+    for wrong in ("2026-05-28T20:26:40", "2026-05-28", "20:26:40", '"2026-05-28T20:26:40Z"'):
+        path.write_text(text.replace("2026-05-28T20:26:40Z", wrong))
+        with pytest.raises(cella.PolicyError) as caught:
+            cella.Trust.load(path)
+        assert caught.value.field in ("measurement[0].not_before", None)
+
+
+def test_statements_are_signed_and_added(tmp_path: Path) -> None:
+    one, two = cella.Identity.generate(), cella.Identity.generate()
+    entry = GOOD["measurement"][0]
+    path = tmp_path / "trust.toml"
+    path.write_text("# mine\n" + toml({**{k: v for k, v in GOOD.items() if k != "measurement"},
+                                       "auditors": {"threshold": 2, "keys": [auditor_of(one), auditor_of(two)]}}))
+    assert not cella.verify(soft(), path, at=NOW, unbound=True).accepted
+    first = sign_measurement(one, entry)
+    add_statement(path, first)
+    report = cella.verify(soft(), path, at=NOW, unbound=True)
+    assert [check.name for check in report.failed] == ["measurement"] and "1 of your auditors" in report.failed[0].detail
+    with_one = cella.verify(soft(), path, at=NOW, unbound=True, endorsements=[sign_measurement(two, entry).encode()])
+    assert with_one.accepted and with_one.measurement_name == "release 1"
+    add_statement(path, sign_measurement(two, entry))
+    assert cella.verify(soft(), path, at=NOW, unbound=True).accepted and path.read_text().startswith("# mine\n")
+    before = path.read_text()
+    with pytest.raises(cella.PolicyError):  # a second time
+        add_statement(path, first)
+    assert path.read_text() == before
+    with pytest.raises(cella.PolicyError):
+        sign_measurement(one, {"name": "release 1", "type": "tdx", "value": "sha384:" + "00" * 48})
+    assert KIND == "cella measurement v1"
+
+
+def test_file_without_auditors_takes_no_statement(tmp_path: Path) -> None:
+    path = tmp_path / "trust.toml"
+    path.write_text(toml(GOOD))
+    with pytest.raises(cella.PolicyError) as caught:
+        add_statement(path, "a.b.c")
+    assert caught.value.field == "auditors" and path.read_text() == toml(GOOD)
+
+
+# ---- the command ----
+
+
+def command(*words: str | Path, code: int = 0, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run([sys.executable, "-m", "cella", *map(str, words)], capture_output=True, text=True, cwd=folder,
+                          env={**os.environ, "PYTHONPATH": str(PACKAGE)}, timeout=60, check=False)
+    assert done.returncode == code, done.stderr + done.stdout
+    return done
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    (tmp_path / "trust.toml").write_text(toml(GOOD))
+    (tmp_path / "evidence").write_bytes(soft())
+    return tmp_path
+
+
+def test_verify_evidence_of_a_file(files: Path) -> None:
+    done = command("verify-evidence", "evidence", "--at", str(NOW), "--report-data", "72" * 64, folder=files)
+    assert "ACCEPTED by trust.toml" in done.stdout and "✓ measurement" in done.stdout
+    done = command("verify-evidence", "evidence", "--at", "2026-05-28T20:26:40Z", "--unbound", "--json", folder=files)
+    report = json.loads(done.stdout)
+    assert report["accepted"] is True and report["level"] == 2 and report["event"] == "report"
+
+
+@pytest.mark.parametrize("words, code", [
+    (("--report-data", "73" * 64), 3), (("--unbound", "--type", "snp"), 3), ((), 2), (("--unbound", "--nonce", "00"), 2),
+    (("--report-data", "xyz"), 2), (("--unbound", "--at", "yesterday"), 2), (("--unbound", "--at", "2026-05-28T20:26:40"), 2),
+    (("--unbound", "--endorsement", "evidence"), 2), (("--unbound", "--trust", "none.toml"), 2), (("--unbound", "--type", "all"), 2)])
+def test_verify_evidence_exit_codes(files: Path, words: tuple[str, ...], code: int) -> None:
+    done = command("verify-evidence", "evidence", *words, code=code, folder=files)
+    assert "ACCEPTED" not in done.stdout and done.stderr
+    if code == 3:
+        assert "REFUSED" in done.stderr
+    assert command("verify-evidence", "none", "--unbound", code=2, folder=files).stderr
+
+
+def test_trust_commands(files: Path) -> None:
+    command("trust", "init", "--for", "snp", "-o", "snp.toml", folder=files)
+    assert "waits for you" in command("explain-trust", "snp.toml", code=2, folder=files).stderr
+    assert "never overwritten" in command("trust", "init", "--for", "tdx", "-o", "snp.toml", code=6, folder=files).stderr
+    assert command("trust", "init", "--for", "tdx", folder=files).stdout == template("tdx")
+    command("keygen", "-o", "auditor.json", folder=files)
+    signed = command("trust", "sign-measurement", "--identity", "auditor.json", "--name", "release 1", "--type", "soft",
+                     "--value", "sha256:" + RUNS.hex(), "-o", "statement.jws", "--not-after", "2030-01-01T00:00:00Z", folder=files)
+    key = signed.stderr.split()[-1]
+    audited = {**{k: v for k, v in GOOD.items() if k != "measurement"}, "auditors": {"threshold": 1, "keys": [key]}}
+    (files / "trust.toml").write_text(toml(audited))
+    command("verify-evidence", "evidence", "--at", str(NOW), "--unbound", code=3, folder=files)
+    command("verify-evidence", "evidence", "--at", str(NOW), "--unbound", "--endorsement", "statement.jws", folder=files)
+    command("trust", "add-statement", "trust.toml", "statement.jws", folder=files)
+    command("verify-evidence", "evidence", "--at", str(NOW), "--unbound", folder=files)
+    command("verify-evidence", "evidence", "--at", "2030-01-01T00:00:01Z", "--unbound", code=3, folder=files)
+    command("trust", "sign-measurement", "--identity", "auditor.json", "--name", "x", "--type", "snp", "--value", "sha256:00",
+            code=2, folder=files)
+    sgx = command("trust", "sign-measurement", "--identity", "auditor.json", "--name", "x", "--type", "sgx", "--register",
+                  "mrsigner=" + "11" * 32, "--register", "isv_prod_id=1", "--register", "min_isv_svn=2", "--json", folder=files)
+    assert json.loads(sgx.stdout)["measurement"]["registers"] == {"mrsigner": "11" * 32, "isv_prod_id": 1, "min_isv_svn": 2}
