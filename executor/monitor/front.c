@@ -209,7 +209,8 @@ uint64_t cella_front_quiet_ms(const struct cella_front *front)
 /* ---- sessions ---- */
 
 static cella_status write_session(struct cella_monitor *monitor, struct cella_view evidence_nonce,
-                                  struct cella_view evidence, const uint8_t signature[CELLA_ED25519_SIGNATURE_SIZE],
+                                  const struct cella_monitor_evidence *evidence,
+                                  const uint8_t signature[CELLA_ED25519_SIGNATURE_SIZE],
                                   struct cella_bytes *out)
 {
     const struct cella_key_set *keys = cella_keyring_public(monitor->keyring);
@@ -217,8 +218,10 @@ static cella_status write_session(struct cella_monitor *monitor, struct cella_vi
     CELLA_TRY(cella_bytes_append(&key_set, cella_view_of(keys->sign, sizeof(keys->sign))));
     CELLA_TRY(cella_bytes_append(&key_set, cella_view_of(keys->seal, sizeof(keys->seal))));
     CELLA_CLEANUP(cella_json_cleanup)
-    json_t *json = json_pack("{s:i, s:s, s:o, s:o, s:o, s:o, s:o}", "version", 1, "type", "soft", "evidence",
-                             cella_json_base64url(evidence), "evidence_nonce", cella_json_base64url(evidence_nonce),
+    json_t *json = json_pack("{s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "version", 1, "type",
+                             cella_evidence_type_name(cella_platform_type(monitor->platform)), "evidence",
+                             cella_json_base64url(cella_bytes_view(&evidence->evidence)), "endorsements",
+                             cella_json_base64url(cella_bytes_view(&evidence->endorsements)), "evidence_nonce", cella_json_base64url(evidence_nonce),
                              "keys", cella_json_base64url(cella_bytes_view(&key_set)), "charter",
                              cella_json_base64url(cella_bytes_view(&monitor->charter.text)), "signature",
                              cella_json_base64url(cella_view_of(signature, CELLA_ED25519_SIGNATURE_SIZE)));
@@ -240,17 +243,16 @@ static cella_status answer_session(struct cella_front *front, uint32_t id, struc
         return CELLA_BAD_FORMAT;
     }
     uint8_t signature[CELLA_ED25519_SIGNATURE_SIZE];
-    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes evidence = { 0 };
+    CELLA_CLEANUP(cella_monitor_evidence_clear) struct cella_monitor_evidence fresh_evidence = { 0 };
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes body = { 0 };
     struct cella_view evidence_nonce = fresh == 1 ? nonce : (struct cella_view){ 0 };
     /* The front's key is the one it named at its start: a signature for another front can not be had. */
     CELLA_TRY(cella_keyring_sign_session(monitor->keyring, exporter.data, front->spki_sha256, nonce, signature));
     if (fresh == 1) {
-        CELLA_TRY(cella_monitor_evidence(monitor, nonce, &evidence));
-    } else {
-        CELLA_TRY(cella_bytes_set(&evidence, cella_bytes_view(&monitor->evidence)));
+        CELLA_TRY(cella_monitor_attest(monitor, nonce, &fresh_evidence));
     }
-    CELLA_TRY(write_session(monitor, evidence_nonce, cella_bytes_view(&evidence), signature, &body));
+    CELLA_TRY(write_session(monitor, evidence_nonce, fresh == 1 ? &fresh_evidence : &monitor->evidence, signature,
+                            &body));
     return send_answer(front, id, CELLA_OK, cella_bytes_view(&body));
 }
 

@@ -26,7 +26,7 @@
 #include "monitor/pool.h"
 #include "monitor/runner.h"
 #include "monitor/setup.h"
-#include "platform/soft.h"
+#include "platform/files.h"
 
 #define PROGRAMS_MEASURED "/proc/self/exe"
 #define LINGER_MS 1000U
@@ -220,11 +220,27 @@ static cella_status read_root(struct cella_monitor *monitor)
     return cella_ed25519_public(&monitor->root_seed, monitor->root);
 }
 
+static cella_status open_platform(struct cella_monitor *monitor)
+{
+    struct cella_text why = { 0 };
+    monitor->platform_setup = (struct cella_platform_setup){
+        .root = "",
+        .soft_root = &monitor->root_seed,
+        .measurement = monitor->measurement,
+        .layers = cella_pool_promised(monitor->pool),
+    };
+    cella_status status = cella_platform_open(monitor->config.platform, &monitor->platform_setup, &monitor->platform, &why);
+    cella_monitor_log(monitor, "platform %s: %s", status == CELLA_OK ? cella_platform_name(monitor->platform)
+                                                                    : monitor->config.platform, why.characters);
+    return status;
+}
+
 static cella_status make_identity(struct cella_monitor *monitor)
 {
     CELLA_TRY(read_root(monitor));
     CELLA_TRY(cella_keyring_new(&monitor->keyring));
-    return cella_monitor_evidence(monitor, (struct cella_view){ 0 }, &monitor->evidence);
+    CELLA_TRY(open_platform(monitor));
+    return cella_monitor_attest(monitor, (struct cella_view){ 0 }, &monitor->evidence);
 }
 
 /* Before there is any other process: those that are there may have to be moved. */
@@ -267,7 +283,7 @@ static cella_status run(struct cella_monitor *monitor, struct reaper *reaper, co
     *step = "starting the zygotes";
     CELLA_TRY(cella_runner_new(monitor, &monitor->runner));
     *step = "measuring the executor's files";
-    CELLA_TRY(cella_soft_measure(monitor->config.programs, &list, monitor->measurement));
+    CELLA_TRY(cella_files_measure(monitor->config.programs, &list, monitor->measurement));
     *step = "loading the profiles";
     CELLA_TRY(cella_pool_wait(monitor->pool));
     *step = "making keys and evidence";
@@ -292,7 +308,8 @@ static void stop(struct cella_monitor *monitor)
     cella_secret_clear(&monitor->root_seed);
     cella_state_clear(&monitor->state);
     cella_link_free(monitor->link);
-    cella_bytes_clear(&monitor->evidence);
+    cella_monitor_evidence_clear(&monitor->evidence);
+    cella_platform_free(monitor->platform);
     cella_bytes_clear(&monitor->charter.text);
     cella_loop_free(monitor->loop);
 }
@@ -320,7 +337,7 @@ static cella_status measure(void)
     }
     programs[size] = '\0';
     *strrchr(programs, '/') = '\0';
-    CELLA_TRY(cella_soft_measure(programs, &list, measurement));
+    CELLA_TRY(cella_files_measure(programs, &list, measurement));
     cella_hex_encode(cella_view_of(measurement, sizeof(measurement)), text);
     (void) printf("%.*smeasurement sha256:%s\n", (int) list.size, (const char *) list.data, text);
     return CELLA_OK;

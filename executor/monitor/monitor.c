@@ -5,11 +5,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/wait.h>
-#include <time.h>
 
 #include "monitor/front.h"
-#include "monitor/pool.h"
-#include "trust/evidence_soft.h"
+#include "monitor/keyring.h"
 
 /* ---- words to the host ---- */
 
@@ -72,13 +70,17 @@ cella_status cella_monitor_new_id(const char *prefix, char out[CELLA_ID_SIZE])
     return CELLA_OK;
 }
 
-cella_status cella_monitor_evidence(struct cella_monitor *monitor, struct cella_view nonce, struct cella_bytes *out)
+void cella_monitor_evidence_clear(struct cella_monitor_evidence *evidence)
+{
+    cella_bytes_clear(&evidence->evidence);
+    cella_bytes_clear(&evidence->endorsements);
+}
+
+cella_status cella_monitor_attest(struct cella_monitor *monitor, struct cella_view nonce,
+                                  struct cella_monitor_evidence *out)
 {
     uint8_t report_data[CELLA_REPORT_DATA_SIZE];
-    struct timespec now;
-    (void) clock_gettime(CLOCK_REALTIME, &now);
     CELLA_TRY(cella_evidence_report_data(CELLA_ROLE_EXECUTOR, cella_keyring_public(monitor->keyring),
                                          cella_bytes_view(&monitor->charter.text), nonce, report_data));
-    return cella_evidence_soft_make(&monitor->root_seed, cella_pool_promised(monitor->pool), monitor->measurement,
-                                    report_data, (uint64_t) now.tv_sec, out);
+    return cella_platform_evidence(monitor->platform, report_data, nonce, &out->evidence, &out->endorsements);
 }

@@ -10,6 +10,7 @@
 #include "monitor/keyring.h"
 #include "monitor/loop.h"
 #include "monitor/state.h"
+#include "platform/platform.h"
 
 struct cella_cgroups;
 struct cella_front;
@@ -27,6 +28,7 @@ struct cella_config {
     uint64_t recycle;          /* tasks after which a zygote is replaced */
     uint32_t concurrency;      /* tasks that run at a time */
     bool allow_missing_layers; /* run tasks in a weaker box; the evidence says which layers are there */
+    char platform[33];         /* which evidence: a back-end of executor/platform, or "auto" */
     char profiles[CELLA_PROFILES_MAX][33];
     size_t profile_count;
 };
@@ -37,6 +39,13 @@ struct cella_charter {
     bool open_enrolment;
     struct cella_task_limits limits; /* of a task unless lowered, and the most that may be asked for */
 };
+
+/* Evidence, and what the machine gave with it. */
+struct cella_monitor_evidence {
+    struct cella_bytes evidence;
+    struct cella_bytes endorsements; /* wire form */
+};
+void cella_monitor_evidence_clear(struct cella_monitor_evidence *evidence);
 
 struct cella_monitor {
     struct cella_loop *loop;
@@ -55,7 +64,9 @@ struct cella_monitor {
     struct cella_secret root_seed; /* soft platform */
     uint8_t root[CELLA_ED25519_KEY_SIZE];
     uint8_t measurement[CELLA_SHA256_SIZE];
-    struct cella_bytes evidence; /* made at start; its nonce is empty */
+    struct cella_platform_setup platform_setup;
+    struct cella_platform *platform;
+    struct cella_monitor_evidence evidence; /* made at start; its nonce is empty */
     bool draining;
     struct cella_timer linger; /* while draining: when to look again whether clients are still fetching */
 };
@@ -83,6 +94,6 @@ void cella_monitor_task_changed(struct cella_monitor *monitor, struct cella_task
 /* A new id: prefix and 32 random hexadecimal digits. */
 CELLA_MUST_USE cella_status cella_monitor_new_id(const char *prefix, char out[CELLA_ID_SIZE]);
 
-/* Evidence about this executor, with a nonce or the empty one. Appended to out. */
-CELLA_MUST_USE cella_status cella_monitor_evidence(struct cella_monitor *monitor, struct cella_view nonce,
-                                                   struct cella_bytes *out);
+/* Evidence about this executor, with a nonce or the empty one. out: zeroed. As cella_platform_evidence */
+CELLA_MUST_USE cella_status cella_monitor_attest(struct cella_monitor *monitor, struct cella_view nonce,
+                                                 struct cella_monitor_evidence *out);

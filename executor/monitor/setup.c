@@ -44,6 +44,7 @@ cella_status cella_setup_config(struct cella_view text, struct cella_json_error 
     int64_t recycle = 10000;
     int64_t concurrency = sysconf(_SC_NPROCESSORS_ONLN);
     const char *programs;
+    const char *platform = "soft";
     json_t *profiles;
     struct cella_config config = { 0 };
     CELLA_TRY(cella_json_parse(text, CONFIG_MAX, &json));
@@ -53,9 +54,11 @@ cella_status cella_setup_config(struct cella_view text, struct cella_json_error 
     CELLA_TRY(cella_json_integer_optional(&object, "recycle", 1, INT64_MAX, &recycle));
     CELLA_TRY(cella_json_integer_optional(&object, "concurrency", 1, POOL_MAX, &concurrency));
     CELLA_TRY(cella_json_boolean_optional(&object, "allow_missing_layers", &config.allow_missing_layers));
+    CELLA_TRY(cella_json_string_optional(&object, "platform", sizeof(config.platform) - 1, &platform));
     CELLA_TRY(cella_json_member(&object, "profiles", JSON_ARRAY, &profiles));
     CELLA_TRY(cella_json_string(&object, "programs", sizeof(config.programs) - 1, &programs));
     CELLA_TRY(cella_json_end(&object));
+    memcpy(config.platform, platform, strlen(platform) + 1);
     memcpy(config.programs, programs, strlen(programs) + 1);
     config.pool = (uint32_t) pool;
     config.pool_memory = (uint64_t) pool_memory;

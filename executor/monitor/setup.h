@@ -15,7 +15,8 @@
 #define CELLA_MONITOR_CONFIG_FD 7
 
 /*
- * {"pool", "pool_memory_bytes", "recycle", "concurrency", "allow_missing_layers", "profiles", "programs"}.
+ * {"pool", "pool_memory_bytes", "recycle", "concurrency", "allow_missing_layers", "platform", "profiles",
+ * "programs"}.
  * CELLA_BAD_FIELD and those of trust/json.h; error names the member.
  */
 CELLA_MUST_USE cella_status cella_setup_config(struct cella_view json, struct cella_json_error *error,

@@ -14,7 +14,7 @@ from .connection import Connection
 from .encoding import from_base64url, parse_object
 from .trust import Check, Report, Trust, report_of
 
-MEMBERS = {"version", "type", "evidence", "evidence_nonce", "keys", "charter", "signature"}
+MEMBERS = {"version", "type", "evidence", "endorsements", "evidence_nonce", "keys", "charter", "signature"}
 
 
 @dataclass(frozen=True)
@@ -117,11 +117,19 @@ def attest(connection: Connection, trust: Trust, *, fresh: bool = False) -> Sess
     charter = _member(answer, "charter")
     signature = _member(answer, "signature")
     evidence = _member(answer, "evidence")
+    endorsements = _member(answer, "endorsements")
     if len(keys) != 64:
         raise _refuse("BAD_EVIDENCE", "the key set does not have 64 bytes")
     bound_nonce = _evidence_nonce(answer, nonce, fresh)
     found = _native.appraise(
-        evidence, answer["type"], trust.json, int(time.time()), keys=keys, charter=charter, nonce=bound_nonce
+        evidence,
+        answer["type"],
+        trust.json,
+        int(time.time()),
+        endorsements=endorsements,
+        keys=keys,
+        charter=charter,
+        nonce=bound_nonce,
     )
     report = report_of(found)
     if not report.accepted:

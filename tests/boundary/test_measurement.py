@@ -14,7 +14,7 @@ import elf
 import pytest
 import sources
 
-SOFT = Path("executor/platform/soft.c")
+SOFT = Path("executor/platform/files.c")
 LIBRARIES = Path("/usr/lib/x86_64-linux-gnu")
 PROFILES = sorted((sources.ROOT / "executor" / "cell" / "profiles").glob("*.json"))
 

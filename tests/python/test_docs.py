@@ -184,7 +184,7 @@ def test_layers():
 @pytest.mark.parametrize("block, array", [("measured-libraries", "libraries"), ("measured-trees", "trees")])
 def test_what_is_measured(block, array):
     said = re.search(rf"^```{block}\n(.*?)^```", document("docs/attestation.md"), re.DOTALL | re.MULTILINE)
-    body = re.search(rf"\b{array}\[\] = \{{(.*?)\}};", text("executor/platform/soft.c"), re.DOTALL)
+    body = re.search(rf"\b{array}\[\] = \{{(.*?)\}};", text("executor/platform/files.c"), re.DOTALL)
     assert said is not None and body is not None
     assert said.group(1).split() == re.findall(r'"([^"]+)"', body.group(1))
 

@@ -22,5 +22,5 @@
  * CELLA_SYSTEM_FAILED  a file can not be read; CELLA_NO_MEMORY; CELLA_BAD_JSON, CELLA_BAD_FIELD, CELLA_TOO_LARGE  a profile
  * is no JSON object, names what is no plain name, or is larger than 64 KiB
  */
-CELLA_MUST_USE cella_status cella_soft_measure(const char *programs, struct cella_bytes *list,
+CELLA_MUST_USE cella_status cella_files_measure(const char *programs, struct cella_bytes *list,
                                                uint8_t measurement[CELLA_SHA256_SIZE]);

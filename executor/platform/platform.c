@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "platform/platform.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/wire.h"
+#include "platform/back_end.h"
+#include "platform/sealing.h"
+
+struct cella_platform {
+    const struct cella_platform_back_end *back_end;
+    const struct cella_platform_setup *setup;
+    enum cella_evidence_type type;
+    void *state;
+};
+
+/* The preferred ones first: what binds the whole machine's memory to hardware before what does not. */
+static const struct cella_platform_back_end *const back_ends[] = {
+    &cella_platform_soft,
+};
+
+#define BACK_ENDS (sizeof(back_ends) / sizeof(back_ends[0]))
+_Static_assert(BACK_ENDS <= CELLA_PLATFORMS_MAX, "findings have room for every back-end");
+
+static void look(const struct cella_platform_back_end *back_end, const struct cella_platform_setup *setup,
+                 struct cella_platform_finding *finding)
+{
+    *finding = (struct cella_platform_finding){ .name = back_end->name, .type = back_end->type, .level = back_end->level };
+    back_end->look(setup, finding);
+}
+
+size_t cella_platform_look(const struct cella_platform_setup *setup,
+                           struct cella_platform_finding findings[CELLA_PLATFORMS_MAX])
+{
+    for (size_t i = 0; i < BACK_ENDS; i++) {
+        look(back_ends[i], setup, &findings[i]);
+    }
+    return BACK_ENDS;
+}
+
+/* The back-end that is meant; finding says what is with it. NULL: none has the name. */
+static const struct cella_platform_back_end *choose(const char *name, const struct cella_platform_setup *setup,
+                                                    struct cella_platform_finding *finding)
+{
+    bool any = strcmp(name, "auto") == 0;
+    for (size_t i = 0; i < BACK_ENDS; i++) {
+        if (any || strcmp(name, back_ends[i]->name) == 0) {
+            look(back_ends[i], setup, finding);
+            if (!any || finding->usable) {
+                return back_ends[i];
+            }
+        }
+    }
+    if (any) {
+        cella_text_set(&finding->why, "no platform is usable on this machine");
+        return back_ends[BACK_ENDS - 1];
+    }
+    return NULL;
+}
+
+cella_status cella_platform_open(const char *name, const struct cella_platform_setup *setup,
+                                 struct cella_platform **out, struct cella_text *why)
+{
+    struct cella_platform_finding finding = { 0 };
+    const struct cella_platform_back_end *back_end = choose(name, setup, &finding);
+    if (back_end == NULL) {
+        cella_text_set(why, "there is no platform of this name");
+        return CELLA_BAD_FIELD;
+    }
+    *why = finding.why;
+    if (!finding.usable) {
+        return CELLA_SYSTEM_FAILED;
+    }
+    struct cella_platform *platform = calloc(1, sizeof(*platform));
+    if (platform == NULL) {
+        return CELLA_NO_MEMORY;
+    }
+    *platform = (struct cella_platform){ .back_end = back_end, .setup = setup, .type = finding.type };
+    cella_status status = back_end->open == NULL ? CELLA_OK : back_end->open(setup, &platform->state);
+    if (status != CELLA_OK) {
+        free(platform);
+        return status;
+    }
+    *out = platform;
+    return CELLA_OK;
+}
+
+void cella_platform_free(struct cella_platform *platform)
+{
+    if (platform != NULL) {
+        if (platform->back_end->close != NULL) {
+            platform->back_end->close(platform->state);
+        }
+        free(platform);
+    }
+}
+
+const char *cella_platform_name(const struct cella_platform *platform)
+{
+    return platform->back_end->name;
+}
+
+enum cella_evidence_type cella_platform_type(const struct cella_platform *platform)
+{
+    return platform->type;
+}
+
+cella_status cella_platform_evidence(struct cella_platform *platform,
+                                     const uint8_t report_data[CELLA_REPORT_DATA_SIZE], struct cella_view nonce,
+                                     struct cella_bytes *evidence, struct cella_bytes *endorsements)
+{
+    return platform->back_end->evidence(platform->state, platform->setup, report_data, nonce, evidence, endorsements);
+}
+
+cella_status cella_platform_seal(struct cella_platform *platform, const char *purpose,
+                                 const struct cella_secret *secret, struct cella_bytes *sealed)
+{
+    const struct cella_platform_back_end *back_end = platform->back_end;
+    CELLA_CLEANUP(cella_secret_clear) struct cella_secret key = { 0 };
+    if (secret->size > CELLA_PLATFORM_SECRET_MAX) {
+        return CELLA_TOO_LARGE;
+    }
+    if (back_end->seal != NULL) {
+        return back_end->seal(platform->state, purpose, secret, sealed);
+    }
+    if (back_end->sealing_key == NULL) {
+        return CELLA_SYSTEM_FAILED;
+    }
+    CELLA_TRY(back_end->sealing_key(platform->state, platform->setup, &key));
+    return cella_sealing_seal(&key, purpose, secret, sealed);
+}
+
+cella_status cella_platform_unseal(struct cella_platform *platform, const char *purpose, struct cella_view sealed,
+                                   struct cella_secret *secret)
+{
+    const struct cella_platform_back_end *back_end = platform->back_end;
+    CELLA_CLEANUP(cella_secret_clear) struct cella_secret key = { 0 };
+    if (sealed.size > CELLA_PLATFORM_SEALED_MAX) {
+        return CELLA_BAD_TAG;
+    }
+    if (back_end->unseal != NULL) {
+        return back_end->unseal(platform->state, purpose, sealed, secret);
+    }
+    if (back_end->sealing_key == NULL) {
+        return CELLA_SYSTEM_FAILED;
+    }
+    CELLA_TRY(back_end->sealing_key(platform->state, platform->setup, &key));
+    return cella_sealing_unseal(&key, purpose, sealed, secret);
+}
+
+cella_status cella_platform_path(const struct cella_platform_setup *setup, const char *path,
+                                 char out[CELLA_PLATFORM_PATH_MAX])
+{
+    int size = snprintf(out, CELLA_PLATFORM_PATH_MAX, "%s%s", setup->root, path);
+    return size < 0 || size >= CELLA_PLATFORM_PATH_MAX ? CELLA_TOO_LARGE : CELLA_OK;
+}
+
+cella_status cella_platform_endorse(struct cella_bytes *endorsements, enum cella_endorsement_kind kind,
+                                    struct cella_view content)
+{
+    uint8_t byte = (uint8_t) kind;
+    CELLA_TRY(cella_bytes_append(endorsements, cella_view_of(&byte, 1)));
+    return cella_write_field(endorsements, content);
+}
