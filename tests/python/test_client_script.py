@@ -254,6 +254,7 @@ def test_what_the_decorator_declares_is_in_the_package() -> None:
 def test_a_stream_is_one_locally_too() -> None:
     @cella.function(inputs=["a"], streams=["a"])
     def turns_back(a):  # type: ignore[no-untyped-def]
+        a.read()
         a.seek(0)
 
     with pytest.raises(cella.ScriptError) as caught:
