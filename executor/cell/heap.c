@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cell/heap.h"
 
-#include <malloc.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +8,9 @@
 #include <sys/mman.h>
 
 #define HUGE_SIZE ((size_t) 2 << 20)
+
+/* What the interpreter's allocator maps for objects. Source: CPython 3.11, Objects/obmalloc.c */
+#define ARENA_SIZE ((size_t) 1 << 20)
 
 /* Address space that is looked for, not taken: far more than any profile loads. */
 #define ROOM ((size_t) 8 << 30)
@@ -22,7 +24,7 @@
 void cella_heap_begin(struct cella_heap *heap)
 {
     char *room = mmap(NULL, ROOM, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    heap->next = NULL;
+    *heap = (struct cella_heap){ .loading = true };
     if (room != MAP_FAILED) {
         munmap(room, ROOM);
         heap->next = room + (HUGE_SIZE - (uintptr_t) room % HUGE_SIZE);
@@ -33,7 +35,12 @@ void *cella_heap_map(void *context, size_t size)
 {
     struct cella_heap *heap = context;
     void *arena = MAP_FAILED;
-    if (heap->next != NULL) {
+    if (heap->spare != NULL && size == ARENA_SIZE) {
+        arena = heap->spare;
+        heap->spare = *(void **) arena;
+        return arena;
+    }
+    if (heap->next != NULL && size == ARENA_SIZE) {
         arena = mmap(heap->next, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
         heap->next = arena == heap->next ? heap->next + size : NULL;
     }
@@ -45,7 +52,12 @@ void *cella_heap_map(void *context, size_t size)
 
 void cella_heap_unmap(void *context, void *arena, size_t size)
 {
-    (void) context;
+    struct cella_heap *heap = context;
+    if (heap->loading && size == ARENA_SIZE) {
+        *(void **) arena = heap->spare;
+        heap->spare = arena;
+        return;
+    }
     munmap(arena, size);
 }
 
@@ -56,9 +68,17 @@ static void release_file(FILE **file)
     }
 }
 
-cella_status cella_heap_collapse(void)
+void cella_heap_tidy(void)
+{
+    /* What the first allocations of each cell would join and sort, each cell would copy before. */
+    void *volatile piece = malloc(SORTING_SIZE); /* volatile: or the compiler takes the pair away */
+    free(piece);
+}
+
+cella_status cella_heap_collapse(struct cella_heap *heap)
 {
     char line[512];
+    heap->loading = false;
     CELLA_CLEANUP(release_file) FILE *maps = fopen("/proc/self/maps", "re");
     if (maps == NULL) {
         return CELLA_SYSTEM_FAILED;
@@ -79,12 +99,4 @@ cella_status cella_heap_collapse(void)
         }
     }
     return CELLA_OK;
-}
-
-void cella_heap_tidy(void)
-{
-    /* What the first allocations of each cell would join and sort, each cell would copy before. */
-    (void) malloc_trim(0);
-    void *volatile piece = malloc(SORTING_SIZE); /* volatile: or the compiler takes the pair away */
-    free(piece);
 }

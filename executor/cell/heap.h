@@ -9,27 +9,31 @@
  * page that a cell writes to is copied as 4 KiB all the same.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/status.h"
 
-/* Where the next arena goes. */
 struct cella_heap {
-    char *next; /* NULL: anywhere */
+    char *next;   /* where the next arena goes; NULL: anywhere */
+    void *spare;  /* arenas that were given back while loading, each with the address of the next one */
+    bool loading; /* holes would split huge pages: keep what is given back */
 };
 
 /* Find room for arenas. Before the interpreter is started; heap stays as long as the process. */
 void cella_heap_begin(struct cella_heap *heap);
 
-/* Map and unmap an arena, for PyObjectArenaAllocator; heap is a struct cella_heap. NULL when memory is short. */
+/* Map and unmap memory, for PyObjectArenaAllocator; heap is a struct cella_heap. NULL when memory is short. */
 void *cella_heap_map(void *heap, size_t size);
 void cella_heap_unmap(void *heap, void *arena, size_t size);
 
 /*
- * After everything is loaded, while /proc is there: huge pages for all writable private memory. What the kernel can not
- * or will not do is left out. CELLA_SYSTEM_FAILED  /proc/self/maps is not readable
+ * After everything is loaded, while /proc is there: huge pages for all writable private memory. What the kernel can not or
+ * will not do is left out. Nothing large is to be given back to the kernel afterwards: that splits them.
+ *
+ * CELLA_SYSTEM_FAILED  /proc/self/maps is not readable
  */
-CELLA_MUST_USE cella_status cella_heap_collapse(void);
+CELLA_MUST_USE cella_status cella_heap_collapse(struct cella_heap *heap);
 
-/* The last thing before the first fork. */
+/* The last thing before the first fork: free pieces joined and sorted once more. */
 void cella_heap_tidy(void);

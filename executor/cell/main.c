@@ -23,6 +23,7 @@
 #include "cell/fstat.h"
 #include "cell/heap.h"
 #include "cell/interpreter.h"
+#include "cell/libraries.h"
 #include "cell/zygote.h"
 #include "confine/descriptors.h"
 
@@ -87,7 +88,8 @@ static cella_status run(const char *profile_path, const char **step)
         return CELLA_SYSTEM_FAILED;
     }
     *step = "box";
-    CELLA_TRY(cella_heap_collapse());
+    cella_libraries_join();
+    CELLA_TRY(cella_heap_collapse(&cell.heap));
     CELLA_TRY(cella_box_close(&cell.box));
     *step = "serving";
     return cella_zygote_serve(&cell, CELLA_ZYGOTE_FD, cella_bytes_view(&name));

@@ -196,7 +196,7 @@ class LocalFunction:
         from .local import run_local
 
         inputs = {name: named.pop(name) for name in self.inputs if name in named}
-        return run_local(self.script, inputs, self.outputs, named)
+        return run_local(self.script, inputs, self.outputs, named, self.streams)
 
 
 @overload

@@ -294,9 +294,26 @@ class TestForbiddenCalls:
         assert zygote.collect(cell, targets).result == "woke"
 
 
+def process_of(cell):
+    """The cell's process in our namespace."""
+    return int(next(line.split()[1] for line in open(f"/proc/self/fdinfo/{cell.handle}") if line.startswith("Pid:")))
+
+
+def test_memory_is_arranged_for_forking(zygote):
+    """Of a library's file one mapping is left, which nobody can write to; no memory is writable and executable."""
+    cell = zygote.take()
+    mappings = [line.split() for line in open(f"/proc/{process_of(cell)}/maps")]
+    libraries = [(words[1], words[5]) for words in mappings if len(words) > 5 and ".so" in words[5]]
+    assert len(libraries) == len(set(libraries)) > 5
+    assert {rights for rights, _ in libraries} == {"r-xp"}
+    assert not any("w" in words[1] and "x" in words[1] for words in mappings)
+    cell.close()
+    zygote.wait_exit(cell)
+
+
 def test_seccomp_mode_and_capabilities_as_the_kernel_sees_them(zygote):
     cell = zygote.take()
-    number = int(next(line.split()[1] for line in open(f"/proc/self/fdinfo/{cell.handle}") if line.startswith("Pid:")))
+    number = process_of(cell)
     status = dict(line.split(":", 1) for line in open(f"/proc/{number}/status"))
     names = "CapInh CapPrm CapEff CapBnd CapAmb".split()
     assert [int(status[name], 16) for name in names] == [0] * 5

@@ -251,6 +251,17 @@ def test_what_the_decorator_declares_is_in_the_package() -> None:
     assert reads.local(a=b"abc").result() == 3
 
 
+def test_a_stream_is_one_locally_too() -> None:
+    @cella.function(inputs=["a"], streams=["a"])
+    def turns_back(a):  # type: ignore[no-untyped-def]
+        a.read()
+        a.seek(0)
+
+    with pytest.raises(cella.ScriptError) as caught:
+        turns_back.local(a=b"abc")
+    assert "it is declared as a stream" in str(caught.value)
+
+
 @pytest.mark.parametrize(
     "decorator",
     ["@cella.function", "@cella.function()", "@cella.function(inputs=['a'], limits={'cpu_s': 1}, isolation={})"],

@@ -94,10 +94,10 @@ def test_an_idle_cell_is_in_a_group_of_its_own(groups: LiveExecutor) -> None:
     def all_placed() -> bool:
         """A cell that warms up is not there yet."""
         found = cells(groups)
-        return len(found) >= 8 and all(
+        return len(found) >= 2 and all(
             re.fullmatch(r"cell-[0-9]+", group_of(cell, place).name) for cell in found for place in places)
 
-    wait_until(all_placed, 20, "the pool is full, and all of it in groups")
+    wait_until(all_placed, 20, "there are idle cells, and all of them in groups")
     for place in places:
         found = [group_of(cell, place) for cell in cells(groups)]
         assert all(one.parent == place for one in found) and len(set(found)) == len(found), found

@@ -227,7 +227,7 @@ def test_the_host_dies(own: LiveExecutor, end: signal.Signals) -> None:
     sleeper(me)
     script_task(me, "def main(x): return 1", inputs={"x": b"1"})
     below = own.below()
-    assert len(below) > 10
+    assert len(below) >= 9  # monitor, front, couriers, and of each profile guard and zygote at the least
     own.process.send_signal(end)
     own.process.wait(10)
     gone(below)
@@ -532,7 +532,7 @@ def test_no_secret_is_in_arguments_or_environment(calm: LiveExecutor) -> None:
     root = (calm.state / "soft_root.key").read_bytes()
     secrets = [root, root.hex().encode(), cella.encoding.to_base64url(root).encode(), me.identity._sign.export()]
     everybody = [*calm.role("host"), *calm.below()]
-    assert len(everybody) > 10
+    assert len(everybody) > 9
     for process in everybody:
         seen = process.file("cmdline")
         if process.pid != calm.process.pid:
