@@ -354,6 +354,11 @@ class Task:
         found = parse_object(opened.export(), "messages")
         return {name: value for name, value in found.items() if isinstance(value, str)}
 
+    @property
+    def log(self) -> str:
+        """What the script printed and logged, as far as its limit; empty for whom the contract does not name."""
+        return self.messages().get("log", "")
+
     def error(self) -> _native.CellaError | None:
         """The exception for a task that failed or was cancelled; None for every other."""
         if self.state not in ("failed", "cancelled"):

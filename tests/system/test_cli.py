@@ -72,6 +72,16 @@ def test_the_one_liner_for_machines(alice: CommandLine) -> None:
     assert states[-1] == "finished"
 
 
+def test_what_a_script_says_is_shown(alice: CommandLine) -> None:
+    write(alice, "says.py", "import cella\ndef main():\n    print('printed')\n    cella.log('logged', 3)\n    return 1\n")
+    ran = alice("run", "says.py")
+    assert ran.out.strip() == "1" and "log of the script:\nprinted\nlogged 3" in ran.err
+    last = json.loads(alice("run", "says.py", "--json").out.splitlines()[-1])
+    assert last["log"] == "printed\nlogged 3\n"
+    id = alice("run", "says.py", "--detach").out.split()[0]
+    assert "printed\nlogged 3" in alice("task", "fetch", id).err
+
+
 def test_the_first_use_makes_an_identity(person: People) -> None:
     bob = person("bob")
     write(bob, "one.py", "def main(): return 1")

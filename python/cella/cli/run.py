@@ -177,13 +177,14 @@ def _cancel(task: Task, report: Reporter) -> None:
         task.cancel()
     task.wait(report, check=False)
     if task.state == "cancelled":
-        show.script_log(task.messages().get("log"))
+        show.script_log(task.log)
         show.note("nothing of it was released")
         raise KeyboardInterrupt
 
 
 def _tell(task: Task, saved: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        show.event("result", task=task.id, result=task.result(), outputs=saved, usage=task.usage)
+        show.event("result", task=task.id, result=task.result(), outputs=saved, usage=task.usage, log=task.log)
     else:
+        show.script_log(task.log)
         show.value(task.result())

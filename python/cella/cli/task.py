@@ -209,8 +209,10 @@ def fetch(
     tell_saved(saved, as_json)
     result = found.result() if found.facts.get("result") else None
     if as_json:
-        show.event("result", task=found.id, result=result, outputs=saved, usage=found.usage)
-    elif found.facts.get("result"):
+        show.event("result", task=found.id, result=result, outputs=saved, usage=found.usage, log=found.log)
+        return
+    show.script_log(found.log)
+    if found.facts.get("result"):
         show.value(result)
 
 
