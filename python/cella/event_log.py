@@ -82,7 +82,7 @@ def replay(log: bytes) -> Replay:
 
     Raises:
         FormatError: BAD_FORMAT, it is no crypto-agile log, or it is damaged.
-        LimitError: TOO_LARGE, it is larger than the verifier takes.
+        RequestError: TOO_LARGE, it is larger than the verifier takes.
     """
     if len(log) > LOG_MAX:
         raise _native.error("TOO_LARGE", f"an event log has at most {LOG_MAX} bytes")
