@@ -33,6 +33,9 @@ struct cella_platform_back_end {
     cella_status (*seal)(void *state, const char *purpose, const struct cella_secret *secret,
                          struct cella_bytes *sealed);
     cella_status (*unseal)(void *state, const char *purpose, struct cella_view sealed, struct cella_secret *secret);
+
+    /* A sentence about the last failure; empty: none. NULL: it has none to say. */
+    const struct cella_text *(*trouble)(const void *state);
 };
 
 #define CELLA_SEALING_KEY_SIZE 32
@@ -46,4 +49,5 @@ CELLA_MUST_USE cella_status cella_platform_path(const struct cella_platform_setu
 CELLA_MUST_USE cella_status cella_platform_endorse(struct cella_bytes *endorsements,
                                                    enum cella_endorsement_kind kind, struct cella_view content);
 
+extern const struct cella_platform_back_end cella_platform_tpm;
 extern const struct cella_platform_back_end cella_platform_soft;

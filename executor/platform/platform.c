@@ -18,6 +18,7 @@ struct cella_platform {
 
 /* The preferred ones first: what binds the whole machine's memory to hardware before what does not. */
 static const struct cella_platform_back_end *const back_ends[] = {
+    &cella_platform_tpm,
     &cella_platform_soft,
 };
 
@@ -105,6 +106,12 @@ const char *cella_platform_name(const struct cella_platform *platform)
 enum cella_evidence_type cella_platform_type(const struct cella_platform *platform)
 {
     return platform->type;
+}
+
+const char *cella_platform_trouble(const struct cella_platform *platform)
+{
+    const struct cella_platform_back_end *back_end = platform->back_end;
+    return back_end->trouble == NULL ? "" : back_end->trouble(platform->state)->characters;
 }
 
 cella_status cella_platform_evidence(struct cella_platform *platform,

@@ -22,8 +22,9 @@
 struct cella_platform_setup {
     const char *root;                    /* stands for "/" in every path of a device; "" for the machine's own. Trusted */
     const struct cella_secret *soft_root; /* seed of the machine's software root; NULL: no soft platform */
-    const uint8_t *measurement;          /* soft: CELLA_SHA256_SIZE bytes */
+    const uint8_t *measurement;          /* of the executor's files, CELLA_SHA256_SIZE bytes; for soft evidence and sealing */
     uint32_t layers;                     /* soft: CELLA_LAYER_* bits that stand around cells */
+    int tpm_wait_ms;                     /* longest wait for one answer of a TPM; 0: a minute */
 };
 
 /* What was found out about one back-end. */
@@ -55,6 +56,9 @@ void cella_platform_free(struct cella_platform *platform);
 
 const char *cella_platform_name(const struct cella_platform *platform);
 enum cella_evidence_type cella_platform_type(const struct cella_platform *platform);
+
+/* Why the last call failed, in a sentence for the operator; "" when the back-end has nothing to say. */
+const char *cella_platform_trouble(const struct cella_platform *platform);
 
 /*
  * Evidence that is bound to report_data.

@@ -97,6 +97,8 @@ struct cella_back_end {
     const char *const *registers;   /* claims that a measurement may name; ends with NULL */
     const char *const *const *identities; /* a measurement must name all of one of these lists; each ends with NULL */
     bool needs_registers;           /* a measurement must name at least one register */
+    const char *const *log_registers; /* claims by number of their register in an event log, NULL for none of them; or NULL */
+    size_t log_register_count;
     const char *const *not_checked; /* sentences; ends with NULL */
 };
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/wire.h"
+#include "trust/evidence_log.h"
 #include "trust/measurement.h"
 
 #define EVIDENCE_LABEL "cella evidence v1"
@@ -181,6 +182,12 @@ static cella_status check_endorsement(struct appraisal *appraisal)
     return appraisal->back_end->endorse(&context, &appraisal->report->claims);
 }
 
+static cella_status check_event_log(struct appraisal *appraisal)
+{
+    struct cella_context context = context_of(appraisal);
+    return cella_log_check(appraisal->back_end, &context, &appraisal->report->claims);
+}
+
 /* Length first: a prefix is not the whole. */
 static bool same_bytes(struct cella_view a, struct cella_view b)
 {
@@ -286,6 +293,7 @@ static const struct {
     { "revocation", check_revocation },
     { "signature", check_signature },
     { "endorsement", check_endorsement },
+    { "event_log", check_event_log },
     { "binding", check_binding },
     { "freshness", check_freshness },
     { "terms", NULL },
@@ -357,7 +365,7 @@ static cella_status judge_section(struct appraisal *appraisal, const struct cell
     for (size_t i = 0; back_end != NULL && i < back_end->term_count; i++) {
         const struct cella_term *term = &back_end->terms[i];
         const json_t *value = cella_policy_term(appraisal->policy, back_end->type, term->name);
-        if (value == NULL || term->by_anchor) {
+        if (value == NULL || term->elsewhere) {
             continue;
         }
         struct cella_check *entry = add_check(appraisal->report, term->name);
@@ -388,6 +396,10 @@ static bool applies(const struct appraisal *appraisal, cella_status (*step)(stru
     }
     if (step == check_freshness) {
         return appraisal->policy->nonce_required || appraisal->policy->max_age_s > 0;
+    }
+    if (step == check_event_log) {
+        return back_end != NULL &&
+               cella_log_applies(back_end, &appraisal->evidence->endorsements, appraisal->policy);
     }
     if (step == check_revocation) {
         return back_end == NULL || back_end->anchor == NULL;

@@ -177,6 +177,9 @@ static const struct cella_term terms[] = {
     { .name = "pcr_banks", .claim = "pcr_bank", .kind = CELLA_TERM_TEXT, .fallback = "[\"sha256\",\"sha384\"]" },
     { .name = "clock_safe", .claim = "clock_safe", .kind = CELLA_TERM_FLAG, .fallback = "true",
       .unchecked = "that the TPM's clock never went back: the trust file waives it" },
+    { .name = "event_log", .claim = "log_events", .kind = CELLA_TERM_CHOICE, .fallback = "\"optional\"",
+      .selectors = cella_log_choices, .elsewhere = true },
+    { .name = "event", .claim = "log_events", .kind = CELLA_TERM_EVENTS, .selectors = cella_tpm_registers, .elsewhere = true },
 };
 
 static const char *const by_measurement[] = { "measurement", NULL };
@@ -205,6 +208,8 @@ const struct cella_back_end cella_back_end_az_snp = {
     .registers = cella_tpm_registers,
     .identities = identities_snp,
     .needs_registers = true,
+    .log_registers = cella_tpm_register_names,
+    .log_register_count = CELLA_TPM_REGISTERS,
     .not_checked = not_checked,
 };
 
@@ -223,5 +228,7 @@ const struct cella_back_end cella_back_end_az_tdx = {
     .registers = cella_tpm_registers,
     .identities = identities_tdx,
     .needs_registers = true,
+    .log_registers = cella_tpm_register_names,
+    .log_register_count = CELLA_TPM_REGISTERS,
     .not_checked = not_checked,
 };

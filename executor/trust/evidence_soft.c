@@ -106,7 +106,7 @@ static int level(const struct cella_claims *claims, const struct cella_policy *p
 }
 
 static const struct cella_term terms[] = {
-    { .name = "roots", .claim = "root", .kind = CELLA_TERM_ROOTS, .by_anchor = true, .required = true },
+    { .name = "roots", .claim = "root", .kind = CELLA_TERM_ROOTS, .elsewhere = true, .required = true },
     { .name = "layers",
       .claim = "layers",
       .kind = CELLA_TERM_LAYERS,

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "trust/dcap_quote.h"
+#include "trust/evidence_log.h"
 
 /* TD attributes: bits 0 to 7 put a TD under debug, the named ones are known, the rest is reserved. */
 #define TUD_MASK 0x00000000000000ffULL
@@ -86,6 +87,10 @@ static cella_status endorse(const struct cella_context *context, struct cella_cl
 #define ZERO48 \
     "[\"000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000\"]"
 
+/* By their number in the log, where 0 is MRTD. */
+static const char *const log_registers[] = { NULL, "rtmr0", "rtmr1", "rtmr2", "rtmr3" };
+static const char *const event_registers[] = { "rtmr0", "rtmr1", "rtmr2", "rtmr3", NULL };
+
 static const struct cella_term terms[] = {
     { .name = "tcb_status", .claim = "tcb_status", .kind = CELLA_TERM_TEXT, .fallback = "[\"UpToDate\"]" },
     { .name = "advisories", .claim = "advisory", .kind = CELLA_TERM_EVERY, .fallback = "[]",
@@ -112,6 +117,9 @@ static const struct cella_term terms[] = {
     { .name = "dynamic_platform", .claim = "dynamic_platform", .kind = CELLA_TERM_FLAG },
     { .name = "smt", .claim = "smt", .kind = CELLA_TERM_FLAG,
       .unchecked = "whether sibling threads share the TD's cores (smt)" },
+    { .name = "event_log", .claim = "log_events", .kind = CELLA_TERM_CHOICE, .fallback = "\"optional\"",
+      .selectors = cella_log_choices, .elsewhere = true },
+    { .name = "event", .claim = "log_events", .kind = CELLA_TERM_EVENTS, .selectors = event_registers, .elsewhere = true },
 };
 
 static const char *const registers[] = { "rtmr0", "rtmr1", "rtmr2", "rtmr3", "mrconfigid", NULL };
@@ -135,5 +143,7 @@ const struct cella_back_end cella_back_end_tdx = {
     .measurement_size = 48,
     .registers = registers,
     .identities = identities,
+    .log_registers = log_registers,
+    .log_register_count = sizeof(log_registers) / sizeof(log_registers[0]),
     .not_checked = not_checked,
 };

@@ -80,7 +80,7 @@ static int level(const struct cella_claims *claims, const struct cella_policy *p
 {
     (void) claims;
     (void) policy;
-    cella_text_set(reason, "TPM: memory is not protected from the host; a virtual TPM says what its host wants");
+    cella_text_set(reason, "TPM, host-trusted: memory is not protected from the host, and a virtual TPM says what its host wants");
     return 3;
 }
 
@@ -104,5 +104,7 @@ const struct cella_back_end cella_back_end_tpm = {
     .registers = cella_tpm_registers,
     .identities = identities,
     .needs_registers = true,
+    .log_registers = cella_tpm_register_names,
+    .log_register_count = CELLA_TPM_REGISTERS,
     .not_checked = not_checked,
 };

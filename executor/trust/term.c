@@ -61,6 +61,26 @@ static cella_status read_mask(const json_t *value, uint64_t *out)
     return CELLA_OK;
 }
 
+static bool is_among(const char *const *names, const char *name)
+{
+    for (size_t i = 0; names != NULL && names[i] != NULL; i++) {
+        if (strcmp(names[i], name) == 0) {
+            return true;
+        }
+    }
+    return names == NULL;
+}
+
+static bool is_good_event(const struct cella_term *term, const json_t *event)
+{
+    uint8_t bytes[CELLA_CLAIM_SIZE_MAX];
+    size_t size = 0;
+    const char *place = json_string_value(json_object_get(event, "register"));
+    const char *digest = json_string_value(json_object_get(event, "digest"));
+    return json_object_size(event) == 2 && place != NULL && is_among(term->selectors, place) && digest != NULL &&
+           cella_term_bytes(digest, bytes, &size) == CELLA_OK && (size == 32 || size == 48);
+}
+
 static bool is_good_element(const struct cella_term *term, const json_t *value)
 {
     uint8_t bytes[CELLA_CLAIM_SIZE_MAX];
@@ -86,7 +106,10 @@ static bool is_good_element(const struct cella_term *term, const json_t *value)
     case CELLA_TERM_MINIMUM:
     case CELLA_TERM_WITHIN:
     case CELLA_TERM_FLOORS:
+    case CELLA_TERM_CHOICE:
         return false;
+    case CELLA_TERM_EVENTS:
+        return is_good_event(term, value);
     }
     return false;
 }
@@ -112,16 +135,6 @@ static cella_status validate_list(const struct cella_term *term, const json_t *l
         }
     }
     return CELLA_OK;
-}
-
-static bool is_among(const char *const *names, const char *name)
-{
-    for (size_t i = 0; names != NULL && names[i] != NULL; i++) {
-        if (strcmp(names[i], name) == 0) {
-            return true;
-        }
-    }
-    return names == NULL;
 }
 
 static cella_status validate_floors(const struct cella_term *term, json_t *floors)
@@ -173,7 +186,10 @@ cella_status cella_term_validate(const struct cella_term *term, const json_t *va
     case CELLA_TERM_SELECTION:
     case CELLA_TERM_LAYERS:
     case CELLA_TERM_ROOTS:
+    case CELLA_TERM_EVENTS:
         return validate_list(term, value, element);
+    case CELLA_TERM_CHOICE:
+        return json_is_string(value) && is_among(term->selectors, json_string_value(value)) ? CELLA_OK : CELLA_BAD_POLICY;
     }
     return CELLA_BAD_POLICY;
 }
@@ -403,6 +419,9 @@ cella_status cella_term_check(const struct cella_term *term, const json_t *value
         return check_layers(term, value, claims, detail);
     case CELLA_TERM_ROOTS:
         return check_roots(term, value, claims, detail);
+    case CELLA_TERM_CHOICE:
+    case CELLA_TERM_EVENTS:
+        return CELLA_TERM; /* judged elsewhere */
     }
     return CELLA_TERM;
 }

@@ -26,6 +26,8 @@ enum cella_term_kind {
     CELLA_TERM_SELECTION, /* list of bit numbers, 0 to 63: the claim must have exactly these bits */
     CELLA_TERM_LAYERS,   /* list of layer names: all in force; [] requires none */
     CELLA_TERM_ROOTS,    /* list of "ed25519:...": the claim must be one of them */
+    CELLA_TERM_CHOICE,   /* one of the words of selectors */
+    CELLA_TERM_EVENTS,   /* list of {"register": one of selectors, "digest": hexadecimal}: each must have been extended there */
 };
 
 struct cella_term {
@@ -35,9 +37,10 @@ struct cella_term {
     size_t size;           /* BYTES, EXCLUDED: bytes of a value; 0: any */
     const char *fallback;  /* JSON, used when the trust file says nothing; NULL: the term is not checked then */
     const char *unchecked; /* sentence for the report when it is not checked */
-    const char *const *selectors; /* FLOORS: what may be named, ends with NULL; a misspelt one is refused at load. NULL: any */
+    const char *const *selectors; /* FLOORS, CHOICE, EVENTS: what may be named, ends with NULL; a misspelt one is refused at
+                                     load. NULL: any */
     const char *const *numbers;   /* FLOORS: and which claims */
-    bool by_anchor;        /* judged where the anchor is named, not among the terms */
+    bool elsewhere;        /* judged by a check of the flow that has another name (chain, event_log), not among the terms */
     bool required;         /* the trust file must state it: there is no value that fits everybody */
 };
 

@@ -23,7 +23,7 @@
 #define ATTRIBUTES_WANTED 0x00050032U
 #define ATTRIBUTES_REFUSED 0x00020000U
 
-static const char *const names[CELLA_TPM_REGISTERS] = {
+const char *const cella_tpm_register_names[CELLA_TPM_REGISTERS] = {
     "pcr0",  "pcr1",  "pcr2",  "pcr3",  "pcr4",  "pcr5",  "pcr6",  "pcr7",  "pcr8",  "pcr9",  "pcr10", "pcr11",
     "pcr12", "pcr13", "pcr14", "pcr15", "pcr16", "pcr17", "pcr18", "pcr19", "pcr20", "pcr21", "pcr22", "pcr23",
 };
@@ -208,7 +208,7 @@ static cella_status name_registers(const struct cella_tpm_quote *quote, struct c
         struct cella_view value;
         if ((quote->selection >> i & 1) != 0) {
             CELLA_TRY(cella_read_view(&reader, digest_size(quote->bank), &value));
-            CELLA_TRY(cella_claims_bytes(claims, names[i], value));
+            CELLA_TRY(cella_claims_bytes(claims, cella_tpm_register_names[i], value));
         }
     }
     return cella_reader_end(&reader);
@@ -341,13 +341,16 @@ cella_status cella_tpm_quote_key(const struct cella_tpm_quote *quote, struct cel
 const struct cella_term cella_tpm_terms[CELLA_TPM_TERM_COUNT] = {
     { .name = "pcrs", .claim = "pcr_selection", .kind = CELLA_TERM_SELECTION, .required = true },
     { .name = "pcr_banks", .claim = "pcr_bank", .kind = CELLA_TERM_TEXT, .fallback = "[\"sha256\",\"sha384\"]" },
-    { .name = "attestation_keys", .claim = "attestation_key", .kind = CELLA_TERM_BYTES, .by_anchor = true },
+    { .name = "attestation_keys", .claim = "attestation_key", .kind = CELLA_TERM_BYTES, .elsewhere = true },
     { .name = "restricted", .claim = "restricted", .kind = CELLA_TERM_FLAG, .fallback = "true",
       .unchecked = "that the attestation key signs only what the TPM says: the trust file waives it" },
     { .name = "clock_safe", .claim = "clock_safe", .kind = CELLA_TERM_FLAG, .fallback = "true",
       .unchecked = "that the TPM's clock never went back: the trust file waives it" },
     { .name = "reset_count", .claim = "reset_count", .kind = CELLA_TERM_NUMBER },
     { .name = "tpm_firmware", .claim = "tpm_firmware", .kind = CELLA_TERM_NUMBER },
+    { .name = "event_log", .claim = "log_events", .kind = CELLA_TERM_CHOICE, .fallback = "\"optional\"",
+      .selectors = cella_log_choices, .elsewhere = true },
+    { .name = "event", .claim = "log_events", .kind = CELLA_TERM_EVENTS, .selectors = cella_tpm_registers, .elsewhere = true },
 };
 
 /* 16 and 23 can be reset by anybody, 17 to 22 by the platform: they identify nothing. */

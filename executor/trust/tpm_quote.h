@@ -14,7 +14,7 @@
  *                  empty where something else names it
  */
 
-#include "trust/back_end.h"
+#include "trust/evidence_log.h"
 
 #define CELLA_TPM_REGISTERS 24U
 
@@ -50,6 +50,7 @@ CELLA_MUST_USE cella_status cella_tpm_quote_key(const struct cella_tpm_quote *qu
                                                 struct cella_public_key **out, struct cella_text *detail);
 
 /* What every type with a TPM quote may demand of it. */
-#define CELLA_TPM_TERM_COUNT 7U
+#define CELLA_TPM_TERM_COUNT 9U
 extern const struct cella_term cella_tpm_terms[CELLA_TPM_TERM_COUNT];
 extern const char *const cella_tpm_registers[];
+extern const char *const cella_tpm_register_names[CELLA_TPM_REGISTERS]; /* by number, those that can be reset as well */

@@ -120,6 +120,9 @@ def appraise(
     report_data: Buffer = b"",
     unbound: bool = False,
 ) -> dict[str, Any]: ...
+def event_log(
+    content: Buffer,
+) -> tuple[list[tuple[int, int, int, dict[str, bytes], bytes]], dict[str, dict[int, bytes]]]: ...
 def evidence_kind(type: str) -> dict[str, Any]: ...
 def evidence_in_certificate(
     certificate: Buffer, now_unix_s: int, *, allow_legacy: bool = False

@@ -66,6 +66,10 @@ def wanted(term: Term, value: Any) -> str:
         return "must be exactly " + _one_of(value, "and")
     if term.kind == "layers":
         return "must include " + _one_of(value, "and") if value else "may be missing, all of them"
+    if term.kind == "choice":
+        return f"is {value}"
+    if term.kind == "events":
+        return "must include " + _one_of([f"{event['digest']} in {event['register']}" for event in value], "and")
     if term.kind == "excluded":
         return "must not be " + _one_of(value) if value else "excludes nobody"
     if term.kind == "every":

@@ -61,7 +61,8 @@ def _assigned(name: str, value: Any) -> Iterator[str]:
 
 
 def _example(term: Term) -> str:
-    examples = {"flag": "true", "minimum": "1", "number": "[0]", "text": '["..."]', "excluded": '["<hexadecimal>"]'}
+    examples = {"flag": "true", "minimum": "1", "number": "[0]", "text": '["..."]', "excluded": '["<hexadecimal>"]',
+                "events": '[{ register = "...", digest = "sha256:..." }]'}
     return examples.get(term.kind, '["<hexadecimal>"]')
 
 

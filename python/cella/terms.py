@@ -26,7 +26,12 @@ _INTEL = {
     "denied_platforms": "machines that you refuse, by PPID from the PCK certificate",
     "smt": "whether sibling threads are on, as the PCK certificate says",
 }
+_LOG = {
+    "event_log": "whether the firmware's event log must come along; one that comes must lead to the quoted registers",
+    "event": "events that must be in that log, each with the register that it was extended into",
+}
 _TPM = {
+    **_LOG,
     "pcrs": "the registers that the quote must be over: exactly these, no fewer and no more",
     "pcr_banks": "hashes of the register bank that you accept",
     "clock_safe": "whether the TPM's clock is known never to have gone back",
@@ -65,6 +70,7 @@ MEANINGS: dict[str, dict[str, str]] = {
     },
     "tdx": {
         **_INTEL,
+        **_LOG,
         "debug": "a host can read and write the memory of a debug TD; any of the eight debug bits counts",
         "sept_ve_disable": "whether the host is kept from injecting exceptions by taking pages away",
         "migratable": "whether the TD can be moved to another machine",
@@ -119,7 +125,8 @@ class Term:
     Attributes:
         name: in the trust file, and of the check in the report.
         claim: what it looks at.
-        kind: flag, bytes, excluded, text, every, number, minimum, within, floors, selection, layers or roots.
+        kind: flag, bytes, excluded, text, every, number, minimum, within, floors, selection, layers, roots, choice
+            or events.
         required: there is no default that fits everybody.
         default: value when the file says nothing; None: not checked then.
         meaning: one sentence, without full stop.

@@ -312,6 +312,10 @@ static const char *kind_name(enum cella_term_kind kind)
         return "layers";
     case CELLA_TERM_ROOTS:
         return "roots";
+    case CELLA_TERM_CHOICE:
+        return "choice";
+    case CELLA_TERM_EVENTS:
+        return "events";
     }
     return "";
 }

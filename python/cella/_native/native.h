@@ -73,3 +73,4 @@ extern PyMethodDef native_crypto_methods[];
 extern PyMethodDef native_sealed_methods[];
 extern PyMethodDef native_files_methods[];
 extern PyMethodDef native_evidence_methods[];
+extern PyMethodDef native_event_log_methods[];

@@ -9,13 +9,16 @@ import click
 
 from .. import _native
 from ..terms import TYPES
-from . import show
+from . import show, tpm
 from .options import identity_option, json_option, pairs
 
 
 @click.group()
 def trust() -> None:
     """Write trust files, and sign for measurements."""
+
+
+trust.add_command(tpm.replay)
 
 
 @trust.command()
