@@ -53,6 +53,7 @@ enum cella_stream_kind {
     CELLA_STREAM_PUT = 2,    /* enclave -> host: field id, u64 size; bytes, END; answer u32 status, END */
     CELLA_STREAM_GET = 3,    /* enclave -> host: field id; answer u32 status, u64 size, bytes, END */
     CELLA_STREAM_DELETE = 4, /* enclave -> host: field id; answer u32 status, END */
+    CELLA_STREAM_COLLATERAL = 5, /* monitor -> host: field request, END; answer u32 status, u64 size, bytes, END */
 };
 
 /* One-way notes. */

@@ -48,6 +48,7 @@ struct cella_front {
     struct cella_client *clients;
     size_t bodies;       /* bytes of request bodies held */
     uint64_t now_ms;     /* at the start of this round */
+    bool certified;      /* the monitor has said what the certificate carries; the host hears nothing before */
     cella_status broken; /* the front has to end */
 };
 

@@ -87,9 +87,18 @@ static void on_object(void *user, struct cella_view id, uint64_t size, struct ce
     cella_client_run(client);
 }
 
+/* Evidence for the certificate. One that can not be made is no reason to end: the one before stays. */
+static void on_certificate(void *context, struct cella_view cmw, struct cella_view tcg)
+{
+    struct cella_front *front = context;
+    (void) !cella_tls_context_certify(front->tls, cmw, tcg);
+    front->certified = true;
+}
+
 const struct cella_ask_events cella_client_ask_events = {
     .answered = on_answered,
     .object = on_object,
+    .certificate = on_certificate,
 };
 
 /* ---- asking ---- */

@@ -181,7 +181,8 @@ static cella_status serve_once(struct cella_front *front, int monitor, int link)
         { monitor, (short) (in | (cella_ask_pending(front->ask).size > 0 ? POLLOUT : 0)), 0 },
         { link, (short) (in | (cella_link_pending(front->link).size > 0 ? POLLOUT : 0)), 0 },
     };
-    if (poll(descriptors, 2, next_deadline(front)) < 0 && errno != EINTR) {
+    /* Before the certificate is there, the link waits: the host takes no client before our greeting. */
+    if (poll(descriptors, front->certified ? 2 : 1, next_deadline(front)) < 0 && errno != EINTR) {
         return CELLA_SYSTEM_FAILED;
     }
     front->now_ms = read_clock();
@@ -193,7 +194,9 @@ static cella_status serve_once(struct cella_front *front, int monitor, int link)
     }
     expire_clients(front);
     CELLA_TRY(write_monitor(front, monitor));
-    CELLA_TRY(cella_link_write_to(front->link, link));
+    if (front->certified) {
+        CELLA_TRY(cella_link_write_to(front->link, link));
+    }
     cella_front_sweep(front);
     return front->broken;
 }
@@ -212,7 +215,7 @@ cella_status cella_front_init(struct cella_front *front)
 {
     *front = (struct cella_front){ 0 };
     CELLA_TRY(cella_tls_context_new(&front->tls));
-    front->ask = cella_ask_new(&cella_client_ask_events, cella_tls_context_spki_sha256(front->tls));
+    front->ask = cella_ask_new(&cella_client_ask_events, front, cella_tls_context_spki_sha256(front->tls));
     front->link = cella_link_new(CELLA_LINK_ENCLAVE, CELLA_LINK_FRONT, &link_events, front);
     return front->ask != NULL && front->link != NULL ? CELLA_OK : CELLA_NO_MEMORY;
 }

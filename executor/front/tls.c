@@ -5,6 +5,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include "trust/attested_certificate.h"
 #include "trust/crypto.h"
 #include "trust/evidence.h"
 
@@ -14,6 +15,7 @@
 
 struct cella_tls_context {
     SSL_CTX *ssl;
+    EVP_PKEY *key;
     uint8_t spki_sha256[CELLA_SHA256_SIZE];
 };
 
@@ -24,11 +26,6 @@ struct cella_tls {
 };
 
 /* ---- key and certificate ---- */
-
-static void free_key(EVP_PKEY **key)
-{
-    EVP_PKEY_free(*key);
-}
 
 static void free_certificate(X509 **certificate)
 {
@@ -50,8 +47,7 @@ static cella_status fill_certificate(X509 *certificate, EVP_PKEY *key)
                 X509_gmtime_adj(X509_getm_notAfter(certificate), 86400L * CERTIFICATE_DAYS) != NULL &&
                 X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *) "cella-front", -1, -1,
                                            0) == 1 &&
-                X509_set_issuer_name(certificate, name) == 1 && X509_set_pubkey(certificate, key) == 1 &&
-                X509_sign(certificate, key, EVP_sha256()) > 0;
+                X509_set_issuer_name(certificate, name) == 1 && X509_set_pubkey(certificate, key) == 1;
     return good ? CELLA_OK : CELLA_CRYPTO_FAILED;
 }
 
@@ -67,18 +63,48 @@ static cella_status digest_public_key(X509 *certificate, uint8_t out[CELLA_SHA25
     return status;
 }
 
-static cella_status make_identity(struct cella_tls_context *context)
+/* Never critical: clients that do not know it refuse a certificate otherwise. */
+static cella_status add_extension(X509 *certificate, const char *oid, struct cella_view value)
 {
-    CELLA_CLEANUP(free_key) EVP_PKEY *key = EVP_EC_gen("P-256");
+    if (value.size == 0) {
+        return CELLA_OK;
+    }
+    ASN1_OBJECT *object = OBJ_txt2obj(oid, 1);
+    ASN1_OCTET_STRING *octets = ASN1_OCTET_STRING_new();
+    X509_EXTENSION *extension = NULL;
+    bool good = object != NULL && octets != NULL &&
+                ASN1_OCTET_STRING_set(octets, value.data, (int) value.size) == 1 &&
+                (extension = X509_EXTENSION_create_by_OBJ(NULL, object, 0, octets)) != NULL &&
+                X509_add_ext(certificate, extension, -1) == 1;
+    X509_EXTENSION_free(extension);
+    ASN1_OCTET_STRING_free(octets);
+    ASN1_OBJECT_free(object);
+    return good ? CELLA_OK : CELLA_CRYPTO_FAILED;
+}
+
+cella_status cella_tls_context_certify(struct cella_tls_context *context, struct cella_view cmw, struct cella_view tcg)
+{
     CELLA_CLEANUP(free_certificate) X509 *certificate = X509_new();
-    if (key == NULL || certificate == NULL) {
+    if (certificate == NULL) {
         return CELLA_CRYPTO_FAILED;
     }
-    CELLA_TRY(fill_certificate(certificate, key));
+    ERR_clear_error();
+    CELLA_TRY(fill_certificate(certificate, context->key));
+    CELLA_TRY(add_extension(certificate, CELLA_ATTESTED_CMW_OID, cmw));
+    CELLA_TRY(add_extension(certificate, CELLA_ATTESTED_TCG_OID, tcg));
     CELLA_TRY(digest_public_key(certificate, context->spki_sha256));
-    return SSL_CTX_use_certificate(context->ssl, certificate) == 1 && SSL_CTX_use_PrivateKey(context->ssl, key) == 1
+    return X509_sign(certificate, context->key, EVP_sha256()) > 0 &&
+                   SSL_CTX_use_certificate(context->ssl, certificate) == 1
                ? CELLA_OK
                : CELLA_CRYPTO_FAILED;
+}
+
+static cella_status make_identity(struct cella_tls_context *context)
+{
+    const struct cella_view none = { 0 };
+    context->key = EVP_EC_gen("P-256");
+    CELLA_TRY(context->key == NULL ? CELLA_CRYPTO_FAILED : cella_tls_context_certify(context, none, none));
+    return SSL_CTX_use_PrivateKey(context->ssl, context->key) == 1 ? CELLA_OK : CELLA_CRYPTO_FAILED;
 }
 
 /* A client that offers ALPN has to offer http/1.1; one that offers none is served: HTTP/1.1 is all there is. */
@@ -137,6 +163,7 @@ void cella_tls_context_free(struct cella_tls_context *context)
 {
     if (context != NULL) {
         SSL_CTX_free(context->ssl);
+        EVP_PKEY_free(context->key);
         free(context);
     }
 }

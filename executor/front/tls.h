@@ -2,8 +2,9 @@
 #pragma once
 
 /*
- * TLS 1.3 of the front, over bytes instead of sockets. The key and its self-signed certificate live as long as the
- * process and prove nothing by themselves: the monitor's signature over exporter and key digest does.
+ * TLS 1.3 of the front, over bytes instead of sockets. The key lives as long as the process and never leaves it. Its
+ * self-signed certificate carries evidence that the monitor had made for this key, for clients that read such
+ * (trust/attested_certificate.h). Cella's own do not rely on it: the monitor's signature over exporter and key digest counts.
  *
  * No older version, no tickets, no resumption, no early data, no compression, no renegotiation; ALPN http/1.1.
  *
@@ -17,8 +18,16 @@
 struct cella_tls_context;
 struct cella_tls;
 
-/* Make a P-256 key and a certificate. CELLA_CRYPTO_FAILED, CELLA_NO_MEMORY */
+/* Make a P-256 key and a certificate without evidence. CELLA_CRYPTO_FAILED, CELLA_NO_MEMORY */
 CELLA_MUST_USE cella_status cella_tls_context_new(struct cella_tls_context **out);
+
+/*
+ * Make a certificate for the same key with these values of the extensions CELLA_ATTESTED_CMW_OID and
+ * CELLA_ATTESTED_TCG_OID; an empty one is left out. Connections from now on show it, older ones are not touched.
+ * CELLA_CRYPTO_FAILED; the certificate then stays what it was
+ */
+CELLA_MUST_USE cella_status cella_tls_context_certify(struct cella_tls_context *context, struct cella_view cmw,
+                                                      struct cella_view tcg);
 void cella_tls_context_free(struct cella_tls_context *context);
 
 /* SHA-256 of the certificate's SubjectPublicKeyInfo, DER; 32 bytes. */

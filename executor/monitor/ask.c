@@ -19,6 +19,7 @@ struct question {
 
 struct cella_ask {
     const struct cella_ask_events *events;
+    void *context;
     struct question *questions;
     uint32_t next_id;
     struct cella_bytes in;
@@ -182,8 +183,23 @@ static cella_status receive_object(struct cella_ask *ask, struct question *quest
     return CELLA_OK;
 }
 
+static cella_status receive_certificate(struct cella_ask *ask, struct cella_view payload)
+{
+    struct cella_reader reader = cella_reader_of(payload);
+    struct cella_view cmw;
+    struct cella_view tcg;
+    CELLA_TRY(cella_read_field(&reader, CELLA_CERTIFICATE_EXTENSION_MAX, &cmw));
+    CELLA_TRY(cella_read_field(&reader, CELLA_CERTIFICATE_EXTENSION_MAX, &tcg));
+    CELLA_TRY(cella_reader_end(&reader));
+    ask->events->certificate(ask->context, cmw, tcg);
+    return CELLA_OK;
+}
+
 static cella_status receive_message(struct cella_ask *ask, uint32_t id, uint8_t kind, struct cella_view payload)
 {
+    if (id == 0 && kind == CELLA_REQUEST_CERTIFICATE) {
+        return receive_certificate(ask, payload);
+    }
     struct question *question = find_question(ask, id);
     /* An id from before belongs to a question that was given up; one that never was is a breach. */
     if (id == 0 || id >= ask->next_id) {
@@ -253,13 +269,14 @@ void cella_ask_sent(struct cella_ask *ask, size_t count)
     }
 }
 
-struct cella_ask *cella_ask_new(const struct cella_ask_events *events, const uint8_t spki_sha256[32])
+struct cella_ask *cella_ask_new(const struct cella_ask_events *events, void *context, const uint8_t spki_sha256[32])
 {
     struct cella_ask *ask = calloc(1, sizeof(*ask));
     if (ask == NULL) {
         return NULL;
     }
     ask->events = events;
+    ask->context = context;
     ask->next_id = 1;
     if (write_message(ask, 0, CELLA_REQUEST_HELLO, cella_view_of(spki_sha256, 32)) != CELLA_OK) {
         cella_ask_free(ask);

@@ -14,7 +14,7 @@
 
 struct cella_ask;
 
-/* user: as given with the question. Every callback may ask. */
+/* user: as given with the question; context: as given to new. Every callback may ask. */
 struct cella_ask_events {
     /* Last event of a question. body: JSON for the client, borrowed. */
     void (*answered)(void *user, cella_status status, struct cella_view body);
@@ -23,10 +23,12 @@ struct cella_ask_events {
      * cella_ask_gone has to follow. digest: 32 bytes for an upload, empty for a download.
      */
     void (*object)(void *user, struct cella_view id, uint64_t size, struct cella_view digest);
+    /* Values of the extensions for the TLS certificate, borrowed; both empty when there is no evidence for it. */
+    void (*certificate)(void *context, struct cella_view cmw, struct cella_view tcg);
 };
 
 /* spki_sha256: 32 bytes, said to the monitor in the first message. NULL without memory. */
-struct cella_ask *cella_ask_new(const struct cella_ask_events *events, const uint8_t spki_sha256[32]);
+struct cella_ask *cella_ask_new(const struct cella_ask_events *events, void *context, const uint8_t spki_sha256[32]);
 void cella_ask_free(struct cella_ask *ask);
 
 /* Ask. The question's id, above 0, goes to *id. exporter and nonce: 32 bytes each. CELLA_NO_MEMORY */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "monitor/child.h"
+#include "monitor/session.h"
 #include "trust/evidence.h"
 
 #define HEADER_SIZE 9U
@@ -46,6 +47,7 @@ struct cella_front {
     uint8_t spki_sha256[CELLA_SHA256_SIZE];
     struct cella_bytes in;
     struct cella_bytes out;
+    struct cella_bytes session; /* start of an answer to SESSION; empty: to be made */
     struct upload *uploads;
     struct waiter *waiters;
     size_t waiter_count;
@@ -208,24 +210,27 @@ uint64_t cella_front_quiet_ms(const struct cella_front *front)
 
 /* ---- sessions ---- */
 
-static cella_status write_session(struct cella_monitor *monitor, struct cella_view evidence_nonce,
-                                  const struct cella_monitor_evidence *evidence,
-                                  const uint8_t signature[CELLA_ED25519_SIGNATURE_SIZE],
-                                  struct cella_bytes *out)
+/* The answer up to its signature is the same for every connection, until the evidence changes. */
+static cella_status begin_session(struct cella_front *front, struct cella_bytes *out)
 {
-    const struct cella_key_set *keys = cella_keyring_public(monitor->keyring);
-    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes key_set = { 0 };
-    CELLA_TRY(cella_bytes_append(&key_set, cella_view_of(keys->sign, sizeof(keys->sign))));
-    CELLA_TRY(cella_bytes_append(&key_set, cella_view_of(keys->seal, sizeof(keys->seal))));
-    CELLA_CLEANUP(cella_json_cleanup)
-    json_t *json = json_pack("{s:i, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "version", 1, "type",
-                             cella_evidence_type_name(cella_platform_type(monitor->platform)), "evidence",
-                             cella_json_base64url(cella_bytes_view(&evidence->evidence)), "endorsements",
-                             cella_json_base64url(cella_bytes_view(&evidence->endorsements)), "evidence_nonce", cella_json_base64url(evidence_nonce),
-                             "keys", cella_json_base64url(cella_bytes_view(&key_set)), "charter",
-                             cella_json_base64url(cella_bytes_view(&monitor->charter.text)), "signature",
-                             cella_json_base64url(cella_view_of(signature, CELLA_ED25519_SIGNATURE_SIZE)));
-    return json == NULL ? CELLA_NO_MEMORY : cella_json_write(json, out);
+    if (front->session.size == 0) {
+        const struct cella_view no_nonce = { 0 };
+        cella_status status =
+            cella_session_begin(front->monitor, &front->monitor->evidence, no_nonce, &front->session);
+        if (status != CELLA_OK) {
+            cella_bytes_clear(&front->session);
+            return status;
+        }
+    }
+    return cella_bytes_append(out, cella_bytes_view(&front->session));
+}
+
+static cella_status begin_fresh_session(struct cella_monitor *monitor, struct cella_view nonce,
+                                        struct cella_bytes *out)
+{
+    CELLA_CLEANUP(cella_monitor_evidence_clear) struct cella_monitor_evidence evidence = { 0 };
+    CELLA_TRY(cella_monitor_attest(monitor, nonce, &evidence));
+    return cella_session_begin(monitor, &evidence, nonce, out);
 }
 
 static cella_status answer_session(struct cella_front *front, uint32_t id, struct cella_view payload)
@@ -243,17 +248,36 @@ static cella_status answer_session(struct cella_front *front, uint32_t id, struc
         return CELLA_BAD_FORMAT;
     }
     uint8_t signature[CELLA_ED25519_SIGNATURE_SIZE];
-    CELLA_CLEANUP(cella_monitor_evidence_clear) struct cella_monitor_evidence fresh_evidence = { 0 };
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes body = { 0 };
-    struct cella_view evidence_nonce = fresh == 1 ? nonce : (struct cella_view){ 0 };
     /* The front's key is the one it named at its start: a signature for another front can not be had. */
     CELLA_TRY(cella_keyring_sign_session(monitor->keyring, exporter.data, front->spki_sha256, nonce, signature));
-    if (fresh == 1) {
-        CELLA_TRY(cella_monitor_attest(monitor, nonce, &fresh_evidence));
+    cella_status status = fresh == 1 ? begin_fresh_session(monitor, nonce, &body) : begin_session(front, &body);
+    if (status != CELLA_OK) {
+        return send_reply(front, id, status, NULL, ""); /* a device that is busy: the client hears it */
     }
-    CELLA_TRY(write_session(monitor, evidence_nonce, fresh == 1 ? &fresh_evidence : &monitor->evidence, signature,
-                            &body));
+    CELLA_TRY(cella_session_end(signature, &body));
     return send_answer(front, id, CELLA_OK, cella_bytes_view(&body));
+}
+
+static cella_status send_certificate(struct cella_front *front)
+{
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes payload = { 0 };
+    CELLA_TRY(cella_session_certificate(front->monitor, front->spki_sha256, &payload));
+    CELLA_TRY(queue_message(front, 0, CELLA_REQUEST_CERTIFICATE, (struct cella_view){ 0 },
+                            cella_bytes_view(&payload)));
+    write_out(front);
+    return CELLA_OK;
+}
+
+void cella_front_evidence_changed(struct cella_front *front)
+{
+    if (front == NULL) {
+        return;
+    }
+    cella_bytes_clear(&front->session);
+    if (front->greeted) {
+        (void) !send_certificate(front); /* without memory the certificate stays as it is */
+    }
 }
 
 /* ---- requests and objects ---- */
@@ -346,7 +370,7 @@ static cella_status answer_message(struct cella_front *front, uint32_t id, uint8
         }
         memcpy(front->spki_sha256, payload.data, CELLA_SHA256_SIZE);
         front->greeted = true;
-        return CELLA_OK;
+        return send_certificate(front);
     }
     switch (kind) {
     case CELLA_REQUEST_SESSION:
@@ -510,6 +534,7 @@ void cella_front_free(struct cella_front *front)
         cella_loop_clear_timer(front->monitor->loop, &front->restart);
         cella_loop_clear_timer(front->monitor->loop, &front->tick);
         stop_front(front);
+        cella_bytes_clear(&front->session);
         free(front);
     }
 }

@@ -22,6 +22,9 @@ CELLA_MUST_USE cella_status cella_front_watch(struct cella_front *front, uint32_
 /* Answer everybody who watches this task. */
 void cella_front_task_changed(struct cella_front *front, struct cella_task_record *task);
 
+/* There is new evidence, or new collateral: sessions and the TLS certificate follow. Accepts NULL. */
+void cella_front_evidence_changed(struct cella_front *front);
+
 /* Milliseconds since the last question of the front; large when there was none. */
 uint64_t cella_front_quiet_ms(const struct cella_front *front);
 

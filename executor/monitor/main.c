@@ -24,6 +24,7 @@
 #include "monitor/courier.h"
 #include "monitor/front.h"
 #include "monitor/pool.h"
+#include "monitor/refresh.h"
 #include "monitor/runner.h"
 #include "monitor/setup.h"
 #include "platform/files.h"
@@ -93,11 +94,11 @@ static void stream_opened(void *context, struct cella_stream *stream, enum cella
     (void) !cella_link_reset(monitor->link, stream, CELLA_UNKNOWN_OPERATION);
 }
 
-static void ignore_data(void *context, struct cella_stream *stream, struct cella_view bytes)
+/* The only streams that this program opens ask for collateral. */
+static void stream_data(void *context, struct cella_stream *stream, struct cella_view bytes)
 {
     (void) context;
-    (void) stream;
-    (void) bytes;
+    cella_refresh_data(cella_stream_user(stream), bytes);
 }
 
 static void ignore_stream(void *context, struct cella_stream *stream)
@@ -106,19 +107,18 @@ static void ignore_stream(void *context, struct cella_stream *stream)
     (void) stream;
 }
 
-static void ignore_closed(void *context, struct cella_stream *stream, cella_status status)
+static void stream_closed(void *context, struct cella_stream *stream, cella_status status)
 {
     (void) context;
-    (void) stream;
-    (void) status;
+    cella_refresh_closed(cella_stream_user(stream), status);
 }
 
 static const struct cella_link_events link_events = {
     .note = note_arrived,
     .opened = stream_opened,
-    .data = ignore_data,
+    .data = stream_data,
     .ended = ignore_stream,
-    .closed = ignore_closed,
+    .closed = stream_closed,
     .writable = ignore_stream,
 };
 
@@ -240,7 +240,11 @@ static cella_status make_identity(struct cella_monitor *monitor)
     CELLA_TRY(read_root(monitor));
     CELLA_TRY(cella_keyring_new(&monitor->keyring));
     CELLA_TRY(open_platform(monitor));
-    return cella_monitor_attest(monitor, (struct cella_view){ 0 }, &monitor->evidence);
+    CELLA_TRY(cella_monitor_attest(monitor, (struct cella_view){ 0 }, &monitor->evidence));
+    monitor->refresh = cella_refresh_new(monitor);
+    CELLA_TRY(monitor->refresh == NULL ? CELLA_NO_MEMORY : CELLA_OK);
+    cella_refresh_start(monitor->refresh);
+    return CELLA_OK;
 }
 
 /* Before there is any other process: those that are there may have to be moved. */
@@ -307,8 +311,10 @@ static void stop(struct cella_monitor *monitor)
     cella_keyring_free(monitor->keyring);
     cella_secret_clear(&monitor->root_seed);
     cella_state_clear(&monitor->state);
+    cella_refresh_free(monitor->refresh);
     cella_link_free(monitor->link);
     cella_monitor_evidence_clear(&monitor->evidence);
+    cella_bytes_clear(&monitor->collateral);
     cella_platform_free(monitor->platform);
     cella_bytes_clear(&monitor->charter.text);
     cella_loop_free(monitor->loop);

@@ -14,6 +14,7 @@
 
 struct cella_cgroups;
 struct cella_front;
+struct cella_refresh;
 struct cella_pool;
 struct cella_couriers;
 struct cella_runner;
@@ -66,7 +67,9 @@ struct cella_monitor {
     uint8_t measurement[CELLA_SHA256_SIZE];
     struct cella_platform_setup platform_setup;
     struct cella_platform *platform;
-    struct cella_monitor_evidence evidence; /* made at start; its nonce is empty */
+    struct cella_monitor_evidence evidence; /* for clients without a nonce; made at start, and anew from time to time */
+    struct cella_bytes collateral;          /* endorsements that the host fetched, wire form; may be empty */
+    struct cella_refresh *refresh;
     bool draining;
     struct cella_timer linger; /* while draining: when to look again whether clients are still fetching */
 };

@@ -16,6 +16,9 @@
  *
  *   ANSWER    u32 status number, then the JSON body for the client, errors included
  *   OBJECT    field object id (32 characters), u64 size, field digest (32 bytes; empty for a download)
+ *   CERTIFICATE  id 0: field, field: values of the extensions with evidence for the front's TLS certificate
+ *             (trust/attested_certificate.h), the CMW first; both empty when there is none. Comes once after HELLO, before
+ *             which the front takes no client, and again whenever the evidence changes
  *
  * A message that is none of these, or out of order, ends the front.
  */
@@ -28,6 +31,7 @@
 #define CELLA_REQUEST_MESSAGE_MAX (CELLA_REQUEST_BODY_MAX + 4096U)
 #define CELLA_ANSWER_MESSAGE_MAX (8192U * 1024U)
 #define CELLA_OBJECT_ID_SIZE 32 /* characters */
+#define CELLA_CERTIFICATE_EXTENSION_MAX 24576U /* bytes of one extension's value */
 
 enum cella_request_kind {
     CELLA_REQUEST_HELLO = 1,
@@ -39,4 +43,5 @@ enum cella_request_kind {
     CELLA_REQUEST_GONE = 7,
     CELLA_REQUEST_ANSWER = 16,
     CELLA_REQUEST_OBJECT = 17,
+    CELLA_REQUEST_CERTIFICATE = 18,
 };

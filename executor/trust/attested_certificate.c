@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "trust/attested_certificate.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "trust/cbor.h"
 #include "trust/certificate.h"
 #include "trust/dcap_quote.h"
+#include "trust/der.h"
 
-#define TAGGED_OID "2.23.133.5.4.9"
 /* 1.2.840.113741.1337.6 with its DER head inside of the content, as Gramine writes it. */
 #define LEGACY_OID "0.6.9.42.840.113741.1337.6"
 #define TAG_INTEL 60000U
 #define KEY_HASH "pubkey-hash"
 #define NONCE "nonce"
+#define MEDIA_TYPE "application/vnd.cella.evidence+cbor"
 #define CMW_EVIDENCE 4U
-#define CERTIFICATE_MAX 32768U
+/* Both extensions may carry the largest evidence. */
+#define CERTIFICATE_MAX (2U * (CELLA_EVIDENCE_MAX + CELLA_ATTESTED_CLAIMS_MAX) + 4096U)
 
 void cella_attested_clear(struct cella_attested *attested)
 {
@@ -131,32 +132,117 @@ static cella_status read_tagged(struct cella_view content, struct cella_view spk
     CELLA_TRY(cella_reader_end(&reader));
     CELLA_TRY(read_claims(claims.content, spki, out));
     out->form = CELLA_ATTESTED_TAGGED;
-    out->quote = quote.content;
+    out->type = cella_attested_type(quote.content);
+    out->evidence = quote.content;
     return cella_sha256(claims.content, out->report_data);
 }
 
+/* A member of the record's map: its number, then its value. */
+static cella_status read_member(struct cella_reader *reader, uint64_t number, enum cella_cbor_kind kind,
+                                struct cella_view *out)
+{
+    struct cella_cbor_item key;
+    struct cella_cbor_item value;
+    CELLA_TRY(cella_cbor_expect(reader, CELLA_CBOR_UNSIGNED, &key));
+    CELLA_TRY(cella_cbor_expect(reader, kind, &value));
+    *out = value.content;
+    return key.value == number ? CELLA_OK : CELLA_BAD_EVIDENCE;
+}
+
+/* What a record of ours wraps: {1: type, 2: evidence, 3: claims}. */
+static cella_status read_wrapped(struct cella_view content, struct cella_view spki, struct cella_attested *out)
+{
+    struct cella_reader reader = cella_reader_of(content);
+    struct cella_cbor_item map;
+    struct cella_view type;
+    struct cella_view claims;
+    CELLA_TRY(cella_cbor_expect(&reader, CELLA_CBOR_MAP, &map));
+    CELLA_TRY(map.value == 3 && !map.indefinite ? CELLA_OK : CELLA_BAD_EVIDENCE);
+    CELLA_TRY(read_member(&reader, 1, CELLA_CBOR_TEXT, &type));
+    CELLA_TRY(read_member(&reader, 2, CELLA_CBOR_BYTES, &out->evidence));
+    CELLA_TRY(read_member(&reader, 3, CELLA_CBOR_BYTES, &claims));
+    CELLA_TRY(cella_reader_end(&reader));
+    CELLA_TRY(read_claims(claims, spki, out));
+    out->form = CELLA_ATTESTED_CMW;
+    out->type = cella_evidence_type_of(type);
+    return cella_sha256(claims, out->report_data);
+}
+
+/* [media type, value, 4]; of media types only ours is known. */
+static cella_status read_record(struct cella_view content, struct cella_view spki, struct cella_attested *out)
+{
+    struct cella_reader reader = cella_reader_of(content);
+    struct cella_cbor_item list;
+    struct cella_cbor_item media;
+    struct cella_cbor_item value;
+    struct cella_cbor_item indicator;
+    CELLA_TRY(cella_cbor_expect(&reader, CELLA_CBOR_ARRAY, &list));
+    CELLA_TRY(list.value == 3 && !list.indefinite ? CELLA_OK : CELLA_BAD_EVIDENCE);
+    CELLA_TRY(cella_cbor_expect(&reader, CELLA_CBOR_TEXT, &media));
+    CELLA_TRY(cella_cbor_expect(&reader, CELLA_CBOR_BYTES, &value));
+    CELLA_TRY(cella_cbor_expect(&reader, CELLA_CBOR_UNSIGNED, &indicator));
+    CELLA_TRY(cella_reader_end(&reader));
+    bool ours = cella_view_is(media.content, MEDIA_TYPE) && indicator.value == CMW_EVIDENCE;
+    return ours ? read_wrapped(value.content, spki, out) : CELLA_BAD_EVIDENCE;
+}
+
+/* The TCG extension: Intel's tag, or a record. */
+static cella_status read_tcg(struct cella_view content, struct cella_view spki, struct cella_attested *out)
+{
+    struct cella_reader reader = cella_reader_of(content);
+    struct cella_cbor_item first;
+    CELLA_TRY(cella_cbor_next(&reader, &first));
+    return first.kind == CELLA_CBOR_ARRAY ? read_record(content, spki, out) : read_tagged(content, spki, out);
+}
+
+/* The IETF's extension: a CMW inside of an OCTET STRING. */
+static cella_status read_cmw(struct cella_view content, struct cella_view spki, struct cella_attested *out)
+{
+    struct cella_reader reader = cella_reader_of(content);
+    struct cella_view record;
+    CELLA_TRY(cella_der_expect(&reader, CELLA_DER_OCTETS, &record));
+    CELLA_TRY(cella_reader_end(&reader));
+    return read_record(record, spki, out);
+}
+
+/* A bare quote over the key's hash. */
+static cella_status read_legacy(struct cella_view content, struct cella_view spki, struct cella_attested *out)
+{
+    out->form = CELLA_ATTESTED_LEGACY;
+    out->type = cella_attested_type(content);
+    out->evidence = content;
+    return cella_sha256(spki, out->report_data);
+}
+
+struct form {
+    const char *oid;
+    cella_status (*read)(struct cella_view content, struct cella_view spki, struct cella_attested *out);
+};
+
+static const struct form forms[] = {
+    { CELLA_ATTESTED_TCG_OID, read_tcg },
+    { CELLA_ATTESTED_CMW_OID, read_cmw },
+    { LEGACY_OID, read_legacy },
+};
+
+/* The first of the forms that is there decides: one that is spoilt is no reason to look at the next. */
 static cella_status read_extensions(const struct cella_certificate *certificate, struct cella_view spki,
                                     bool allow_legacy, struct cella_attested *out)
 {
-    struct cella_view content;
-    cella_status status = cella_certificate_extension(certificate, TAGGED_OID, &content);
-    bool legacy = status == CELLA_NOT_FOUND && allow_legacy;
-    if (legacy) {
-        status = cella_certificate_extension(certificate, LEGACY_OID, &content);
+    const size_t count = sizeof(forms) / sizeof(forms[0]) - (allow_legacy ? 0 : 1);
+    for (size_t i = 0; i < count; i++) {
+        struct cella_view content;
+        cella_status status = cella_certificate_extension(certificate, forms[i].oid, &content);
+        if (status == CELLA_NOT_FOUND) {
+            continue;
+        }
+        CELLA_TRY(status == CELLA_OK ? CELLA_OK : CELLA_BAD_EVIDENCE);
+        /* What the certificate holds goes away with it. */
+        CELLA_TRY(cella_bytes_set(&out->scratch, content));
+        status = forms[i].read(cella_bytes_view(&out->scratch), spki, out);
+        return status == CELLA_BAD_FORMAT ? CELLA_BAD_EVIDENCE : status;
     }
-    if (status != CELLA_OK) {
-        return status == CELLA_NOT_FOUND ? CELLA_NOT_FOUND : CELLA_BAD_EVIDENCE;
-    }
-    /* What the certificate holds goes away with it. */
-    CELLA_TRY(cella_bytes_set(&out->scratch, content));
-    content = cella_bytes_view(&out->scratch);
-    if (legacy) {
-        out->form = CELLA_ATTESTED_LEGACY;
-        out->quote = content;
-        return cella_sha256(spki, out->report_data);
-    }
-    status = read_tagged(content, spki, out);
-    return status == CELLA_BAD_FORMAT ? CELLA_BAD_EVIDENCE : status;
+    return CELLA_NOT_FOUND;
 }
 
 cella_status cella_attested_read(struct cella_view certificate, bool allow_legacy, uint64_t now_unix_s,
@@ -178,15 +264,13 @@ cella_status cella_attested_read(struct cella_view certificate, bool allow_legac
 
 /* ---- writing ---- */
 
-cella_status cella_attested_claims(struct cella_view spki, struct cella_view nonce, struct cella_bytes *claims,
-                                   uint8_t report_data[CELLA_REPORT_DATA_SIZE])
+cella_status cella_attested_claims(const uint8_t spki_sha256[CELLA_SHA256_SIZE], struct cella_view nonce,
+                                   struct cella_bytes *claims, uint8_t report_data[CELLA_REPORT_DATA_SIZE])
 {
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes hash = { 0 };
-    uint8_t digest[CELLA_SHA256_SIZE];
-    CELLA_TRY(cella_sha256(spki, digest));
     CELLA_TRY(cella_cbor_write_head(&hash, CELLA_CBOR_ARRAY, 2));
     CELLA_TRY(cella_cbor_write_head(&hash, CELLA_CBOR_UNSIGNED, 1));
-    CELLA_TRY(cella_cbor_write_bytes(&hash, cella_view_of(digest, sizeof(digest))));
+    CELLA_TRY(cella_cbor_write_bytes(&hash, cella_view_of(spki_sha256, CELLA_SHA256_SIZE)));
     CELLA_TRY(cella_cbor_write_head(claims, CELLA_CBOR_MAP, nonce.size > 0 ? 2 : 1));
     CELLA_TRY(cella_cbor_write_text(claims, KEY_HASH));
     CELLA_TRY(cella_cbor_write_bytes(claims, cella_bytes_view(&hash)));
@@ -198,7 +282,7 @@ cella_status cella_attested_claims(struct cella_view spki, struct cella_view non
     return cella_sha256(cella_bytes_view(claims), report_data);
 }
 
-cella_status cella_attested_write_tagged(struct cella_view quote, struct cella_view claims, struct cella_bytes *out)
+static cella_status write_tagged(struct cella_view quote, struct cella_view claims, struct cella_bytes *out)
 {
     CELLA_TRY(cella_cbor_write_head(out, CELLA_CBOR_TAG, TAG_INTEL));
     CELLA_TRY(cella_cbor_write_head(out, CELLA_CBOR_ARRAY, 2));
@@ -206,13 +290,47 @@ cella_status cella_attested_write_tagged(struct cella_view quote, struct cella_v
     return cella_cbor_write_bytes(out, claims);
 }
 
-cella_status cella_attested_write_cmw(enum cella_evidence_type type, struct cella_view evidence,
-                                      struct cella_bytes *out)
+static cella_status write_record(enum cella_evidence_type type, struct cella_view evidence, struct cella_view claims,
+                                 struct cella_bytes *out)
 {
-    char media[64];
-    (void) snprintf(media, sizeof(media), "application/vnd.cella.evidence.%s", cella_evidence_type_name(type));
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes value = { 0 };
+    CELLA_TRY(cella_cbor_write_head(&value, CELLA_CBOR_MAP, 3));
+    CELLA_TRY(cella_cbor_write_head(&value, CELLA_CBOR_UNSIGNED, 1));
+    CELLA_TRY(cella_cbor_write_text(&value, cella_evidence_type_name(type)));
+    CELLA_TRY(cella_cbor_write_head(&value, CELLA_CBOR_UNSIGNED, 2));
+    CELLA_TRY(cella_cbor_write_bytes(&value, evidence));
+    CELLA_TRY(cella_cbor_write_head(&value, CELLA_CBOR_UNSIGNED, 3));
+    CELLA_TRY(cella_cbor_write_bytes(&value, claims));
     CELLA_TRY(cella_cbor_write_head(out, CELLA_CBOR_ARRAY, 3));
-    CELLA_TRY(cella_cbor_write_text(out, media));
-    CELLA_TRY(cella_cbor_write_bytes(out, evidence));
+    CELLA_TRY(cella_cbor_write_text(out, MEDIA_TYPE));
+    CELLA_TRY(cella_cbor_write_bytes(out, cella_bytes_view(&value)));
     return cella_cbor_write_head(out, CELLA_CBOR_UNSIGNED, CMW_EVIDENCE);
+}
+
+static cella_status write_octets(struct cella_view content, struct cella_bytes *out)
+{
+    CELLA_TRY(cella_write_u8(out, CELLA_DER_OCTETS));
+    if (content.size < 0x80) {
+        CELLA_TRY(cella_write_u8(out, (uint8_t) content.size));
+    } else if (content.size <= UINT8_MAX) {
+        CELLA_TRY(cella_write_u8(out, 0x81));
+        CELLA_TRY(cella_write_u8(out, (uint8_t) content.size));
+    } else {
+        CELLA_TRY(cella_write_u8(out, 0x82));
+        CELLA_TRY(cella_write_u16(out, (uint16_t) content.size));
+    }
+    return cella_bytes_append(out, content);
+}
+
+cella_status cella_attested_write(enum cella_evidence_type type, struct cella_view evidence, struct cella_view claims,
+                                  struct cella_bytes *cmw, struct cella_bytes *tcg)
+{
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes record = { 0 };
+    if (evidence.size > CELLA_EVIDENCE_MAX || claims.size > CELLA_ATTESTED_CLAIMS_MAX) {
+        return CELLA_TOO_LARGE;
+    }
+    CELLA_TRY(write_record(type, evidence, claims, &record));
+    CELLA_TRY(write_octets(cella_bytes_view(&record), cmw));
+    bool intel = type == CELLA_EVIDENCE_TDX || type == CELLA_EVIDENCE_SGX;
+    return intel ? write_tagged(evidence, claims, tcg) : cella_bytes_append(tcg, cella_bytes_view(&record));
 }

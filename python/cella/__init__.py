@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from .runtime import Cancelled, Input, Output, OutputLimitError, builtins, log, progress
     from .task import Task
     from .trust import Check, Report, Trust
-    from .verification import verify
+    from .verification import verify, verify_certificate
 
 _HOMES = {
     "Check": "trust",
@@ -81,6 +81,7 @@ _HOMES = {
     "log": "runtime",
     "progress": "runtime",
     "verify": "verification",
+    "verify_certificate": "verification",
 }
 
 __all__ = [
@@ -125,6 +126,7 @@ __all__ = [
     "log",
     "progress",
     "verify",
+    "verify_certificate",
 ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import re
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -14,6 +15,7 @@ from .trust import Report, Trust, report_of
 
 _INTEL_VENDOR = bytes.fromhex("939a7233f79c4ca9940a0db3957f0607")
 _COSE_ES384 = bytes.fromhex("8444a1013822")
+_CERTIFICATE = re.compile(rb"\x30(?:[\x00-\x7f]|\x81.|\x82..|\x83...)\x30(?:[\x00-\x7f]|\x81.|\x82..|\x83...)\xa0", re.DOTALL)
 _TPM_MAGIC = bytes.fromhex("ff544347")
 
 
@@ -152,3 +154,52 @@ def verify(
         _native.appraise(evidence, kind, trust.json, seconds_of(at), endorsements=endorsing.collect(endorsements),
                          **binding)
     )
+
+
+def is_certificate(data: bytes) -> bool:
+    """Whether that looks like one X.509 certificate, PEM or DER. Evidence of no kind begins like that.
+
+    >>> is_certificate(b"-----BEGIN CERTIFICATE-----"), is_certificate(b"CELLASW1")
+    (True, False)
+    """
+    return data.lstrip().startswith(b"-----BEGIN CERTIFICATE-----") or bool(_CERTIFICATE.match(data))
+
+
+def verify_certificate(
+    certificate: bytes,
+    policy: Trust | dict[str, Any] | str | os.PathLike[str],
+    *,
+    at: int | datetime.datetime | None = None,
+    endorsements: Iterable[bytes | str | os.PathLike[str] | tuple[int, bytes]] = (),
+    nonce: bytes | None = None,
+    allow_legacy: bool = False,
+) -> Report:
+    """Judge the evidence inside of a TLS certificate (RA-TLS).
+
+    It says that the certificate's key was once inside of what the report names. It says nothing about who is at the other
+    end of a connection: to talk to an executor, use ``connect``, which binds the connection itself.
+
+    Args:
+        certificate: DER, or PEM of exactly one.
+        policy, at, endorsements: as for ``verify``.
+        nonce: what the certificate's claim "nonce" must be; without it the claim is not looked at.
+        allow_legacy: take Gramine's older form, too.
+
+    Returns:
+        A report. Its check "binding" compares the evidence with the certificate's key.
+
+    Raises:
+        AttestationError: BAD_EVIDENCE, there is no evidence in it, it is malformed or for another key or nonce; EXPIRED, the
+            certificate is not valid at this time.
+        PolicyError, FormatError: as for ``verify``.
+    """
+    when = seconds_of(at)
+    try:
+        kind, evidence, report_data, claimed = _native.evidence_in_certificate(certificate, when, allow_legacy=allow_legacy)
+    except _native.CellaError as problem:
+        if problem.code != "NOT_FOUND":
+            raise
+        raise _native.error("BAD_EVIDENCE", "there is no evidence in this certificate") from None
+    if nonce is not None and claimed != nonce:
+        raise _native.error("BAD_EVIDENCE", "the certificate was made for another nonce, or for none")
+    return verify(evidence, policy, at=when, type=kind, endorsements=endorsements, report_data=report_data)

@@ -46,8 +46,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         assert(crl == NULL);
     }
     if (cella_attested_read(text, true, NOW, &attested) == CELLA_OK) {
-        assert(attested.quote.size > 0);
-        (void) cella_attested_type(attested.quote);
+        assert(attested.form == CELLA_ATTESTED_CMW || attested.evidence.size > 0);
+        (void) cella_attested_type(attested.evidence);
     }
     return 0;
 }

@@ -272,6 +272,7 @@ class FakeExecutor:
             "version": 1,
             "type": "soft",
             "evidence": to_base64url(self.evidence(bound)),
+            "endorsements": "",
             "evidence_nonce": to_base64url(bound),
             "keys": to_base64url(self.keys),
             "charter": to_base64url(self.charter),

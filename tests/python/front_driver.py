@@ -16,7 +16,7 @@ import link_driver as ld
 from waiting import ready
 
 HELLO, SESSION, REQUEST, UPLOAD, DOWNLOAD, UPLOADED, GONE = range(1, 8)
-ANSWER, OBJECT = 16, 17
+ANSWER, OBJECT, CERTIFICATE = 16, 17, 18
 OBJECT_ID = b"0123456789abcdef0123456789abcdef"
 
 
@@ -37,7 +37,8 @@ def answer(id: int, body: bytes = b"{}", status: int = 0) -> bytes:
 class Front:
     """A running front. Attributes that tests change: `on_question`, `stores`, `put_status`, `throttle`."""
 
-    def __init__(self) -> None:
+    def __init__(self, extensions: tuple[bytes, bytes] = (b"", b"")) -> None:
+        self.extensions = extensions
         monitor_near, monitor_far = socket.socketpair()
         link_near, link_far = socket.socketpair()
         self.monitor = monitor_near
@@ -96,6 +97,10 @@ class Front:
             status = struct.unpack(">I", payload[-4:])[0]
             return answer(id, b'{"stored":%s}' % (b"true" if status == 0 else b"false"), status)
         return b""
+
+    def certify(self, cmw: bytes, tcg: bytes) -> None:
+        """Values of the extensions for the certificate of connections from now on."""
+        self.say(message(0, CERTIFICATE, ld.field_of(cmw) + ld.field_of(tcg)))
 
     def say(self, data: bytes) -> None:
         self.monitor.sendall(data)
@@ -186,7 +191,9 @@ class Front:
             payload = bytes(self._monitor_in[9 : 4 + size])
             del self._monitor_in[: 4 + size]
             self.questions.append((id, kind, payload))
-            if kind != HELLO:
+            if kind == HELLO:
+                self.certify(*self.extensions)
+            else:
                 reply = self.on_question(id, kind, payload)
                 if reply:
                     self.monitor.sendall(reply)

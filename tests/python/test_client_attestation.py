@@ -7,6 +7,7 @@ import hashlib
 import os
 import socket
 import ssl
+import subprocess
 import threading
 from pathlib import Path
 from typing import Any
@@ -244,3 +245,70 @@ def test_soft_evidence_layout(fake: FakeExecutor) -> None:
     signed = field(b"cella soft evidence v1") + field(evidence[:150])
     _native.ed25519_verify(root, signed, evidence[150:])
     assert from_base64url(to_base64url(root)) == _native.ed25519_public(fake.root)
+
+
+def _cbor(major: int, size: int) -> bytes:
+    return bytes([major << 5 | size]) if size < 24 else bytes([major << 5 | 24, size])
+
+
+def _cbor_bytes(content: bytes) -> bytes:
+    return (_cbor(2, len(content)) if len(content) < 256 else b"\x59" + len(content).to_bytes(2, "big")) + content
+
+
+def _cbor_text(text: str) -> bytes:
+    return _cbor(3, len(text)) + text.encode()
+
+
+def certify(fake: FakeExecutor, folder: Path) -> bytes:
+    """Give the fake executor a certificate that carries perfect evidence for its key; the certificate, PEM."""
+    own = fake.certificate
+    claims = _cbor(5, 1) + _cbor_text("pubkey-hash") + _cbor_bytes(b"\x82\x01" + _cbor_bytes(own.spki_sha256))
+    bound = hashlib.sha256(claims).digest() + bytes(32)
+    evidence = _native.soft_evidence(fake.root, fake.layers, fake.measurement, bound, 1793491200)
+    value = (_cbor(5, 3) + b"\x01" + _cbor_text("soft") + b"\x02" + _cbor_bytes(evidence) + b"\x03" + _cbor_bytes(claims))
+    record = _cbor(4, 3) + _cbor_text("application/vnd.cella.evidence+cbor") + _cbor_bytes(value) + b"\x04"
+    target = folder / "attested.pem"
+    subprocess.run(["openssl", "req", "-x509", "-key", own.key, "-subj", "/CN=x", "-days", "9", "-out", target, "-addext",
+                    "2.23.133.5.4.9=DER:" + record.hex()], check=True, capture_output=True)
+    own.certificate = str(target)
+    return target.read_bytes()
+
+
+def test_evidence_in_the_certificate_opens_no_connection(fake: FakeExecutor, tmp_path: Path) -> None:
+    """Perfect evidence in the TLS certificate does not stand for the session's signature, nor for its evidence."""
+    pem = certify(fake, tmp_path)
+    terms = fake.trust()
+    del terms["charter"]
+    assert cella.verify_certificate(pem, terms).accepted
+    assert cella.connect(fake.address, fake.trust(), cella.Identity.generate()).report.accepted
+    fake.requests.clear()
+    for name, code in (("signature", "BINDING"), ("evidence", "BAD_EVIDENCE"), ("keys", "BAD_EVIDENCE")):
+        fake.on_session = lambda answer, name=name: answer | {name: ""}
+        refused(fake, code)
+    fake.on_session = lambda answer: answer | {"signature": to_base64url(bytes(64))}
+    refused(fake, "BINDING")
+    fake.on_session = lambda answer: {key: value for key, value in answer.items() if key != "signature"}
+    refused(fake, "BAD_EVIDENCE")
+
+
+def test_certificate_for_another_key_or_nonce(fake: FakeExecutor, tmp_path: Path) -> None:
+    pem = certify(fake, tmp_path)
+    der = ssl.PEM_cert_to_DER_cert(pem.decode())
+    spki = fake.certificate.spki_sha256
+    for bad, words in ((der.replace(spki, bytes(32)), "does not verify"),
+                       (ssl.PEM_cert_to_DER_cert(Path(_plain(fake, tmp_path)).read_text()), "no evidence")):
+        with pytest.raises(cella.AttestationError, match=words) as caught:
+            cella.verify_certificate(bad, fake.trust())
+        assert caught.value.code == "BAD_EVIDENCE"
+    with pytest.raises(cella.AttestationError, match="another nonce"):
+        cella.verify_certificate(pem, fake.trust(), nonce=bytes(32))
+    with pytest.raises(cella.AttestationError) as caught:
+        cella.verify_certificate(pem, fake.trust(), at=4_000_000_000)
+    assert caught.value.code == "EXPIRED"
+
+
+def _plain(fake: FakeExecutor, folder: Path) -> Path:
+    target = folder / "plain.pem"
+    subprocess.run(["openssl", "req", "-x509", "-key", fake.certificate.key, "-subj", "/CN=x", "-out", target], check=True,
+                   capture_output=True)
+    return target

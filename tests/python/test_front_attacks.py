@@ -8,11 +8,12 @@ import signal
 import socket
 import ssl
 import subprocess
+import threading
 import time
 
 import link_driver as ld
 import pytest
-from front_driver import (DOWNLOAD, GONE, OBJECT_ID, REQUEST, SESSION, UPLOAD, UPLOADED, Front, answer, message,
+from front_driver import (CERTIFICATE, DOWNLOAD, GONE, OBJECT_ID, REQUEST, SESSION, UPLOAD, UPLOADED, Front, answer, message,
                           programs, read_response, request)
 
 pytestmark = pytest.mark.skipif(not os.path.exists(os.path.join(programs(), "cella-front")),
@@ -57,6 +58,59 @@ def test_tls_settings(front):
     der = subprocess.run(["openssl", "pkey", "-pubin", "-outform", "DER"], input=spki, capture_output=True,
                          check=True).stdout
     assert hashlib.sha256(der).digest() == front.spki
+
+
+def shown(client) -> str:
+    """The certificate of a connection, in openssl's words."""
+    return subprocess.run(["openssl", "x509", "-inform", "DER", "-noout", "-text"],
+                          input=client.getpeercert(binary_form=True), capture_output=True, check=True).stdout.decode()
+
+
+def test_certificate_follows_the_evidence(front):
+    """New connections show what the monitor gave last, under the same key; older ones go on."""
+    cmw, tcg = "1.3.6.1.5.5.7.1.35: \n", "2.23.133.5.4.9: \n"
+    with front.connect() as first:
+        assert cmw not in shown(first) and tcg not in shown(first)
+        key = shown(first).partition("pub:")[2].partition("ASN1")[0]
+        front.certify(b"\x04\x03one", b"\x83" + b"x" * 20000)
+        for _ in range(200):
+            with front.connect() as second:
+                text = shown(second)
+            if cmw in text:
+                break
+        assert cmw in text and tcg in text and key in text
+        first.sendall(request("GET", "/healthz"))
+        assert read_response(first)[0] == 200
+        front.certify(b"", b"")
+        for _ in range(200):
+            with front.connect() as third:
+                text = shown(third)
+            if cmw not in text:
+                break
+        assert cmw not in text and tcg not in text and key in text
+
+
+def test_no_client_before_the_certificate(monkeypatch):
+    """The front greets the host only when the monitor has said what its certificate carries."""
+    said = []
+    monkeypatch.setattr(Front, "certify", lambda self, cmw, tcg: said.append(self))
+
+    def late(front) -> None:
+        time.sleep(0.5)
+        assert front.link.role is None
+        front.say(message(0, CERTIFICATE, bytes(8)))
+
+    def run() -> None:
+        while not said:
+            time.sleep(0.01)
+        late(said[0])
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    front = Front()
+    thread.join()
+    healthy(front)
+    assert front.close() == ""
 
 
 def test_older_tls_is_refused(front):

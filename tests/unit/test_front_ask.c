@@ -34,13 +34,26 @@ static void on_object(void *user, struct cella_view id, uint64_t size, struct ce
     snprintf(waiter->body, sizeof(waiter->body), "%.*s", (int) id.size, (const char *) id.data);
 }
 
-static const struct cella_ask_events events = { on_answered, on_object };
+struct certificate {
+    int count;
+    size_t cmw;
+    size_t tcg;
+};
+static struct certificate certificate;
+
+static void on_certificate(void *context, struct cella_view cmw, struct cella_view tcg)
+{
+    struct certificate *seen = context;
+    *seen = (struct certificate){ seen->count + 1, cmw.size, tcg.size };
+}
+
+static const struct cella_ask_events events = { on_answered, on_object, on_certificate };
 static const uint8_t zeros[64];
 #define OBJECT_NAME "0123456789abcdef0123456789abcdef"
 
 static struct cella_ask *make(void)
 {
-    struct cella_ask *ask = cella_ask_new(&events, zeros);
+    struct cella_ask *ask = cella_ask_new(&events, &certificate, zeros);
     assert_non_null(ask);
     cella_ask_sent(ask, cella_ask_pending(ask).size);
     return ask;
@@ -90,7 +103,7 @@ static void test_hello_and_answer(void **state)
     struct waiter waiter = { 0 };
     uint32_t id;
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes payload = { 0 };
-    struct cella_ask *ask = cella_ask_new(&events, zeros);
+    struct cella_ask *ask = cella_ask_new(&events, &certificate, zeros);
     assert_int_equal(take_message(ask, &id, &payload), CELLA_REQUEST_HELLO);
     assert_int_equal(payload.size, 32);
     uint32_t question;
@@ -218,12 +231,37 @@ static void test_objects_that_do_not_fit(void **state)
     }
 }
 
+static void test_certificate(void **state)
+{
+    (void) state;
+    static const uint8_t fields[] = { 0, 0, 0, 2, 'a', 'b', 0, 0, 0, 1, 'c' };
+    static const uint8_t empty[8] = { 0 };
+    static const uint8_t large[] = { 0, 0, 0xff, 0xff, 0, 0, 0, 0 };
+    struct cella_ask *ask = make();
+    certificate = (struct certificate){ 0 };
+    assert_int_equal(tell(ask, 0, CELLA_REQUEST_CERTIFICATE, cella_view_of(fields, sizeof(fields))), CELLA_OK);
+    assert_true(certificate.count == 1 && certificate.cmw == 2 && certificate.tcg == 1);
+    assert_int_equal(tell(ask, 0, CELLA_REQUEST_CERTIFICATE, cella_view_of(empty, sizeof(empty))), CELLA_OK);
+    assert_true(certificate.count == 2 && certificate.cmw == 0 && certificate.tcg == 0);
+    for (size_t size = 0; size < sizeof(fields); size++) {
+        struct cella_ask *other = make();
+        assert_int_equal(tell(other, 0, CELLA_REQUEST_CERTIFICATE, cella_view_of(fields, size)), CELLA_BAD_FRAME);
+        cella_ask_free(other);
+    }
+    assert_int_equal(tell(ask, 0, CELLA_REQUEST_CERTIFICATE, cella_view_of(large, sizeof(large))), CELLA_BAD_FRAME);
+    cella_ask_free(ask);
+    ask = make();
+    assert_int_equal(tell(ask, 1, CELLA_REQUEST_CERTIFICATE, cella_view_of(fields, sizeof(fields))), CELLA_BAD_FRAME);
+    assert_int_equal(certificate.count, 2);
+    cella_ask_free(ask);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_hello_and_answer), cmocka_unit_test(test_upload),
         cmocka_unit_test(test_gone),             cmocka_unit_test(test_breaches),
-        cmocka_unit_test(test_objects_that_do_not_fit),
+        cmocka_unit_test(test_objects_that_do_not_fit), cmocka_unit_test(test_certificate),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -279,9 +279,10 @@ static PyObject *evidence_in_certificate(PyObject *module, PyObject *arguments, 
     if (status != CELLA_OK) {
         return native_raise(native_state_of(module), status, NULL, NULL);
     }
-    return Py_BuildValue("(sy#y#y#)", cella_evidence_type_name(cella_attested_type(attested.quote)),
-                         attested.quote.data, (Py_ssize_t) attested.quote.size, attested.report_data,
-                         (Py_ssize_t) sizeof(attested.report_data), attested.nonce.data,
+    return Py_BuildValue("(sy#y#y#)", cella_evidence_type_name(attested.type),
+                         attested.evidence.data, (Py_ssize_t) attested.evidence.size, attested.report_data,
+                         (Py_ssize_t) sizeof(attested.report_data),
+                         attested.nonce.size == 0 ? (const void *) "" : attested.nonce.data,
                          (Py_ssize_t) attested.nonce.size);
 }
 

@@ -17,7 +17,7 @@ from .options import json_option, timeout_option, trust_option, with_executor
 if TYPE_CHECKING:
     from ..executor import Executor
 
-EVIDENCE_MAX = 16384
+FILE_MAX = 65536
 """Bytes of evidence of any kind (executor/trust/evidence.h); one more is read, so that the verifier refuses it."""
 
 
@@ -101,19 +101,29 @@ def verify_evidence(path: str, trust: str | None, at: str | None, kind: str, end
                     report_data: str | None, nonce: str | None, unbound: bool, as_json: bool) -> int:
     """Judge evidence in a FILE by a trust file, without any executor or network.
 
+    FILE may be a TLS certificate that carries evidence (RA-TLS); what it must be bound to is then the certificate's key.
+
     Exit code 0 only if the trust file is met; 3 if the evidence is refused; 2 if a file or the command is wrong.
     """
     from ..trust import Trust
-    from ..verification import verify
+    from ..verification import is_certificate, verify, verify_certificate
 
-    if sum((report_data is not None, nonce is not None, unbound)) == 0 or (unbound and (report_data or nonce)):
-        raise click.UsageError("say what the evidence is bound to: --report-data or --nonce; or --unbound, alone")
     policy = Trust.load(trust)
     with open(path, "rb") as file:
-        evidence = file.read(EVIDENCE_MAX + 1)
-    report = verify(evidence, policy, at=None if at is None else time_of(at), type=kind, endorsements=endorsements,
-                    report_data=_hexadecimal(report_data, "--report-data"), nonce=_hexadecimal(nonce, "--nonce"),
-                    unbound=unbound)
+        evidence = file.read(FILE_MAX + 1)
+    when = None if at is None else time_of(at)
+    own_nonce = _hexadecimal(nonce, "--nonce")
+    if is_certificate(evidence):
+        if report_data is not None or unbound or kind != "auto":
+            raise click.UsageError("a certificate says itself of what kind its evidence is and what it is bound to: its "
+                                   "key; leave --type, --report-data and --unbound out")
+        report = verify_certificate(evidence, policy, at=when, endorsements=endorsements, nonce=own_nonce,
+                                    allow_legacy=True)
+    elif sum((report_data is not None, nonce is not None, unbound)) == 0 or (unbound and (report_data or nonce)):
+        raise click.UsageError("say what the evidence is bound to: --report-data or --nonce; or --unbound, alone")
+    else:
+        report = verify(evidence, policy, at=when, type=kind, endorsements=endorsements, nonce=own_nonce,
+                        report_data=_hexadecimal(report_data, "--report-data"), unbound=unbound)
     verdict = 0 if report.accepted else 3
     if as_json:
         print_json(report.as_dict())
