@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "monitor/attest.h"
 #include "monitor/child.h"
 #include "trust/evidence.h"
 
@@ -37,6 +38,15 @@ struct waiter {
     struct waiter *next;
 };
 
+/* A session that waits for fresh evidence. */
+struct session {
+    uint32_t request;
+    uint64_t ticket;
+    uint8_t nonce[CELLA_NONCE_SIZE];
+    uint8_t signature[CELLA_ED25519_SIGNATURE_SIZE];
+    struct session *next;
+};
+
 struct cella_front {
     struct cella_monitor *monitor;
     pid_t pid;
@@ -48,6 +58,7 @@ struct cella_front {
     struct cella_bytes out;
     struct upload *uploads;
     struct waiter *waiters;
+    struct session *sessions;
     size_t waiter_count;
     uint64_t last_question_ms;
     uint64_t restart_ms;
@@ -228,6 +239,59 @@ static cella_status write_session(struct cella_monitor *monitor, struct cella_vi
     return json == NULL ? CELLA_NO_MEMORY : cella_json_write(json, out);
 }
 
+static void remove_session(struct cella_front *front, struct session **place)
+{
+    struct session *session = *place;
+    *place = session->next;
+    cella_attester_forget(front->monitor->attester, session->ticket);
+    free(session);
+}
+
+void cella_front_attested(struct cella_front *front, uint64_t ticket, cella_status status,
+                          const struct cella_monitor_evidence *evidence)
+{
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes body = { 0 };
+    struct session **place = &front->sessions;
+    while (*place != NULL && (*place)->ticket != ticket) {
+        place = &(*place)->next;
+    }
+    const struct session *session = *place;
+    if (session == NULL) {
+        return; /* the client has gone */
+    }
+    if (status == CELLA_OK) {
+        status = write_session(front->monitor, cella_view_of(session->nonce, CELLA_NONCE_SIZE), evidence,
+                               session->signature, &body);
+    } else {
+        cella_monitor_log(front->monitor, "no fresh evidence: %s", cella_status_text(status));
+    }
+    /* What can not be sent for want of memory leaves the client waiting until it gives up. */
+    (void) !(status == CELLA_OK ? send_answer(front, session->request, status, cella_bytes_view(&body))
+                                : send_reply(front, session->request, status, NULL, ""));
+    remove_session(front, place);
+}
+
+/* A device may take its time, so the answer comes later. */
+static cella_status await_evidence(struct cella_front *front, uint32_t id, struct cella_view nonce,
+                                   const uint8_t signature[CELLA_ED25519_SIGNATURE_SIZE])
+{
+    struct session *session = calloc(1, sizeof(*session));
+    if (session == NULL) {
+        return CELLA_NO_MEMORY;
+    }
+    session->request = id;
+    memcpy(session->nonce, nonce.data, CELLA_NONCE_SIZE);
+    memcpy(session->signature, signature, CELLA_ED25519_SIGNATURE_SIZE);
+    cella_status status = cella_monitor_attest_fresh(front->monitor, nonce, &session->ticket);
+    if (status != CELLA_OK) {
+        free(session);
+        return send_reply(front, id, status, NULL, "");
+    }
+    session->next = front->sessions;
+    front->sessions = session;
+    return CELLA_OK;
+}
+
 static cella_status answer_session(struct cella_front *front, uint32_t id, struct cella_view payload)
 {
     struct cella_monitor *monitor = front->monitor;
@@ -243,16 +307,13 @@ static cella_status answer_session(struct cella_front *front, uint32_t id, struc
         return CELLA_BAD_FORMAT;
     }
     uint8_t signature[CELLA_ED25519_SIGNATURE_SIZE];
-    CELLA_CLEANUP(cella_monitor_evidence_clear) struct cella_monitor_evidence fresh_evidence = { 0 };
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes body = { 0 };
-    struct cella_view evidence_nonce = fresh == 1 ? nonce : (struct cella_view){ 0 };
     /* The front's key is the one it named at its start: a signature for another front can not be had. */
     CELLA_TRY(cella_keyring_sign_session(monitor->keyring, exporter.data, front->spki_sha256, nonce, signature));
     if (fresh == 1) {
-        CELLA_TRY(cella_monitor_attest(monitor, nonce, &fresh_evidence));
+        return await_evidence(front, id, nonce, signature);
     }
-    CELLA_TRY(write_session(monitor, evidence_nonce, fresh == 1 ? &fresh_evidence : &monitor->evidence, signature,
-                            &body));
+    CELLA_TRY(write_session(monitor, (struct cella_view){ 0 }, &monitor->evidence, signature, &body));
     return send_answer(front, id, CELLA_OK, cella_bytes_view(&body));
 }
 
@@ -329,6 +390,14 @@ static cella_status answer_uploaded(struct cella_front *front, uint32_t id, stru
 /* A client that waited has gone. */
 static void forget_waiter(struct cella_front *front, uint32_t id)
 {
+    struct session **session = &front->sessions;
+    while (*session != NULL && (*session)->request != id) {
+        session = &(*session)->next;
+    }
+    if (*session != NULL) {
+        remove_session(front, session);
+        return;
+    }
     struct waiter **place = &front->waiters;
     while (*place != NULL && (*place)->request != id) {
         place = &(*place)->next;
@@ -425,6 +494,9 @@ static void stop_front(struct cella_front *front)
     }
     while (front->waiters != NULL) {
         remove_waiter(front, &front->waiters);
+    }
+    while (front->sessions != NULL) {
+        remove_session(front, &front->sessions);
     }
 }
 

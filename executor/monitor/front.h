@@ -22,6 +22,10 @@ CELLA_MUST_USE cella_status cella_front_watch(struct cella_front *front, uint32_
 /* Answer everybody who watches this task. */
 void cella_front_task_changed(struct cella_front *front, struct cella_task_record *task);
 
+/* Evidence that cella_monitor_attest_fresh was asked for, or why there is none: answers the question that waits for it. */
+void cella_front_attested(struct cella_front *front, uint64_t ticket, cella_status status,
+                          const struct cella_monitor_evidence *evidence);
+
 /* Milliseconds since the last question of the front; large when there was none. */
 uint64_t cella_front_quiet_ms(const struct cella_front *front);
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <sys/wait.h>
 
+#include "monitor/attest.h"
 #include "monitor/front.h"
 #include "monitor/keyring.h"
 
@@ -76,11 +77,67 @@ void cella_monitor_evidence_clear(struct cella_monitor_evidence *evidence)
     cella_bytes_clear(&evidence->endorsements);
 }
 
-cella_status cella_monitor_attest(struct cella_monitor *monitor, struct cella_view nonce,
-                                  struct cella_monitor_evidence *out)
+/* ---- evidence ---- */
+
+#define REFRESH_MS 3600000U
+#define REFRESH_AGAIN_MS 60000U /* after a failure */
+
+static cella_status ask_attester(struct cella_monitor *monitor, struct cella_view nonce, uint64_t *ticket)
 {
     uint8_t report_data[CELLA_REPORT_DATA_SIZE];
     CELLA_TRY(cella_evidence_report_data(CELLA_ROLE_EXECUTOR, cella_keyring_public(monitor->keyring),
                                          cella_bytes_view(&monitor->charter.text), nonce, report_data));
-    return cella_platform_evidence(monitor->platform, report_data, nonce, &out->evidence, &out->endorsements);
+    return cella_attester_ask(monitor->attester, report_data, nonce, ticket);
+}
+
+static void refresh(void *context)
+{
+    struct cella_monitor *monitor = context;
+    if (ask_attester(monitor, (struct cella_view){ 0 }, &monitor->refresh_ticket) != CELLA_OK) {
+        cella_loop_set_timer(monitor->loop, &monitor->refresh, REFRESH_AGAIN_MS);
+    }
+}
+
+/* Until it can be replaced, the old evidence stays: relying parties judge its age. */
+static void refreshed(struct cella_monitor *monitor, cella_status status, struct cella_monitor_evidence *evidence)
+{
+    monitor->refresh_ticket = 0;
+    if (status == CELLA_OK) {
+        cella_bytes_take(&monitor->evidence.evidence, &evidence->evidence);
+        cella_bytes_take(&monitor->evidence.endorsements, &evidence->endorsements);
+    } else {
+        cella_monitor_log(monitor, "evidence could not be refreshed: %s; it is tried again in a minute",
+                          cella_status_text(status));
+    }
+    cella_loop_set_timer(monitor->loop, &monitor->refresh, status == CELLA_OK ? REFRESH_MS : REFRESH_AGAIN_MS);
+}
+
+static void evidence_made(void *context, uint64_t ticket, cella_status status, struct cella_monitor_evidence *evidence)
+{
+    struct cella_monitor *monitor = context;
+    if (ticket == monitor->refresh_ticket) {
+        refreshed(monitor, status, evidence);
+    } else {
+        cella_front_attested(monitor->front, ticket, status, evidence);
+    }
+}
+
+cella_status cella_monitor_attest(struct cella_monitor *monitor)
+{
+    uint8_t report_data[CELLA_REPORT_DATA_SIZE];
+    const struct cella_attester_events events = { .made = evidence_made, .context = monitor };
+    CELLA_TRY(cella_evidence_report_data(CELLA_ROLE_EXECUTOR, cella_keyring_public(monitor->keyring),
+                                         cella_bytes_view(&monitor->charter.text), (struct cella_view){ 0 }, report_data));
+    CELLA_TRY(cella_platform_evidence(monitor->platform, report_data, (struct cella_view){ 0 },
+                                      &monitor->evidence.evidence, &monitor->evidence.endorsements));
+    CELLA_TRY(cella_attester_new(monitor->loop, monitor->platform, events, &monitor->attester));
+    monitor->refresh.expired = refresh;
+    monitor->refresh.context = monitor;
+    cella_loop_set_timer(monitor->loop, &monitor->refresh, REFRESH_MS);
+    return CELLA_OK;
+}
+
+cella_status cella_monitor_attest_fresh(struct cella_monitor *monitor, struct cella_view nonce, uint64_t *ticket)
+{
+    return ask_attester(monitor, nonce, ticket);
 }

@@ -12,6 +12,7 @@
 #include "monitor/state.h"
 #include "platform/platform.h"
 
+struct cella_attester;
 struct cella_cgroups;
 struct cella_front;
 struct cella_pool;
@@ -66,7 +67,10 @@ struct cella_monitor {
     uint8_t measurement[CELLA_SHA256_SIZE];
     struct cella_platform_setup platform_setup;
     struct cella_platform *platform;
-    struct cella_monitor_evidence evidence; /* made at start; its nonce is empty */
+    struct cella_monitor_evidence evidence; /* made at start and every hour; its nonce is empty */
+    struct cella_attester *attester;        /* makes all evidence after the first */
+    struct cella_timer refresh;
+    uint64_t refresh_ticket; /* 0: none is being made */
     bool draining;
     struct cella_timer linger; /* while draining: when to look again whether clients are still fetching */
 };
@@ -94,6 +98,14 @@ void cella_monitor_task_changed(struct cella_monitor *monitor, struct cella_task
 /* A new id: prefix and 32 random hexadecimal digits. */
 CELLA_MUST_USE cella_status cella_monitor_new_id(const char *prefix, char out[CELLA_ID_SIZE]);
 
-/* Evidence about this executor, with a nonce or the empty one. out: zeroed. As cella_platform_evidence */
-CELLA_MUST_USE cella_status cella_monitor_attest(struct cella_monitor *monitor, struct cella_view nonce,
-                                                 struct cella_monitor_evidence *out);
+/*
+ * Evidence about this executor with the empty nonce, made while the caller waits: at the start. From then on a thread makes
+ * it, and monitor->evidence is replaced every hour. As cella_platform_evidence; and those of cella_attester_new
+ */
+CELLA_MUST_USE cella_status cella_monitor_attest(struct cella_monitor *monitor);
+
+/*
+ * Evidence for a client's nonce, soon: cella_front_attested is called with the ticket. As cella_attester_ask
+ */
+CELLA_MUST_USE cella_status cella_monitor_attest_fresh(struct cella_monitor *monitor, struct cella_view nonce,
+                                                       uint64_t *ticket);
