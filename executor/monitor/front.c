@@ -47,9 +47,9 @@ struct cella_front {
     uint8_t spki_sha256[CELLA_SHA256_SIZE];
     struct cella_bytes in;
     struct cella_bytes out;
-    struct cella_bytes session; /* start of an answer to SESSION; empty: to be made */
     struct upload *uploads;
     struct waiter *waiters;
+    struct cella_sessions *sessions;
     size_t waiter_count;
     uint64_t last_question_ms;
     uint64_t restart_ms;
@@ -210,32 +210,8 @@ uint64_t cella_front_quiet_ms(const struct cella_front *front)
 
 /* ---- sessions ---- */
 
-/* The answer up to its signature is the same for every connection, until the evidence changes. */
-static cella_status begin_session(struct cella_front *front, struct cella_bytes *out)
-{
-    if (front->session.size == 0) {
-        const struct cella_view no_nonce = { 0 };
-        cella_status status =
-            cella_session_begin(front->monitor, &front->monitor->evidence, no_nonce, &front->session);
-        if (status != CELLA_OK) {
-            cella_bytes_clear(&front->session);
-            return status;
-        }
-    }
-    return cella_bytes_append(out, cella_bytes_view(&front->session));
-}
-
-static cella_status begin_fresh_session(struct cella_monitor *monitor, struct cella_view nonce,
-                                        struct cella_bytes *out)
-{
-    CELLA_CLEANUP(cella_monitor_evidence_clear) struct cella_monitor_evidence evidence = { 0 };
-    CELLA_TRY(cella_monitor_attest(monitor, nonce, &evidence));
-    return cella_session_begin(monitor, &evidence, nonce, out);
-}
-
 static cella_status answer_session(struct cella_front *front, uint32_t id, struct cella_view payload)
 {
-    struct cella_monitor *monitor = front->monitor;
     struct cella_reader reader = cella_reader_of(payload);
     struct cella_view exporter;
     struct cella_view nonce;
@@ -247,24 +223,21 @@ static cella_status answer_session(struct cella_front *front, uint32_t id, struc
     if (fresh > 1 || exporter.size != CELLA_EXPORTER_SIZE || nonce.size != CELLA_NONCE_SIZE) {
         return CELLA_BAD_FORMAT;
     }
-    uint8_t signature[CELLA_ED25519_SIGNATURE_SIZE];
-    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes body = { 0 };
-    /* The front's key is the one it named at its start: a signature for another front can not be had. */
-    CELLA_TRY(cella_keyring_sign_session(monitor->keyring, exporter.data, front->spki_sha256, nonce, signature));
-    cella_status status = fresh == 1 ? begin_fresh_session(monitor, nonce, &body) : begin_session(front, &body);
-    if (status != CELLA_OK) {
-        return send_reply(front, id, status, NULL, ""); /* a device that is busy: the client hears it */
-    }
-    CELLA_TRY(cella_session_end(signature, &body));
-    return send_answer(front, id, CELLA_OK, cella_bytes_view(&body));
+    return cella_sessions_answer(front->sessions, id, exporter.data, front->spki_sha256, nonce, fresh == 1);
 }
 
-static cella_status send_certificate(struct cella_front *front)
+cella_status cella_front_answer(struct cella_front *front, uint32_t request, cella_status status,
+                                struct cella_view body)
 {
-    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes payload = { 0 };
-    CELLA_TRY(cella_session_certificate(front->monitor, front->spki_sha256, &payload));
-    CELLA_TRY(queue_message(front, 0, CELLA_REQUEST_CERTIFICATE, (struct cella_view){ 0 },
-                            cella_bytes_view(&payload)));
+    return status == CELLA_OK ? send_answer(front, request, status, body) : send_reply(front, request, status, NULL, "");
+}
+
+cella_status cella_front_certificate(struct cella_front *front, struct cella_view payload)
+{
+    if (!front->greeted) {
+        return CELLA_OK; /* the one it was for has gone */
+    }
+    CELLA_TRY(queue_message(front, 0, CELLA_REQUEST_CERTIFICATE, (struct cella_view){ 0 }, payload));
     write_out(front);
     return CELLA_OK;
 }
@@ -274,9 +247,10 @@ void cella_front_evidence_changed(struct cella_front *front)
     if (front == NULL) {
         return;
     }
-    cella_bytes_clear(&front->session);
+    cella_sessions_evidence_changed(front->sessions);
     if (front->greeted) {
-        (void) !send_certificate(front); /* without memory the certificate stays as it is */
+        /* What can not be asked for leaves the certificate as it is. */
+        (void) !cella_sessions_certify(front->sessions, front->spki_sha256);
     }
 }
 
@@ -353,6 +327,7 @@ static cella_status answer_uploaded(struct cella_front *front, uint32_t id, stru
 /* A client that waited has gone. */
 static void forget_waiter(struct cella_front *front, uint32_t id)
 {
+    cella_sessions_gone(front->sessions, id);
     struct waiter **place = &front->waiters;
     while (*place != NULL && (*place)->request != id) {
         place = &(*place)->next;
@@ -370,7 +345,7 @@ static cella_status answer_message(struct cella_front *front, uint32_t id, uint8
         }
         memcpy(front->spki_sha256, payload.data, CELLA_SHA256_SIZE);
         front->greeted = true;
-        return send_certificate(front);
+        return cella_sessions_certify(front->sessions, front->spki_sha256);
     }
     switch (kind) {
     case CELLA_REQUEST_SESSION:
@@ -450,6 +425,7 @@ static void stop_front(struct cella_front *front)
     while (front->waiters != NULL) {
         remove_waiter(front, &front->waiters);
     }
+    cella_sessions_drop(front->sessions);
 }
 
 static void front_ready(void *context, uint32_t events)
@@ -524,7 +500,9 @@ cella_status cella_front_new(struct cella_monitor *monitor, struct cella_front *
     front->restart.context = front;
     front->tick.expired = tick;
     front->tick.context = front;
+    front->sessions = cella_sessions_new(monitor, front);
     *out = front;
+    CELLA_TRY(front->sessions == NULL ? CELLA_NO_MEMORY : CELLA_OK);
     return start_front(front);
 }
 
@@ -534,7 +512,7 @@ void cella_front_free(struct cella_front *front)
         cella_loop_clear_timer(front->monitor->loop, &front->restart);
         cella_loop_clear_timer(front->monitor->loop, &front->tick);
         stop_front(front);
-        cella_bytes_clear(&front->session);
+        cella_sessions_free(front->sessions);
         free(front);
     }
 }

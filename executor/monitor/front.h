@@ -25,6 +25,11 @@ void cella_front_task_changed(struct cella_front *front, struct cella_task_recor
 /* There is new evidence, or new collateral: sessions and the TLS certificate follow. Accepts NULL. */
 void cella_front_evidence_changed(struct cella_front *front);
 
+/* For monitor/session.h: the answer to one question, and the payload of CERTIFICATE. */
+CELLA_MUST_USE cella_status cella_front_answer(struct cella_front *front, uint32_t request, cella_status status,
+                                               struct cella_view body);
+CELLA_MUST_USE cella_status cella_front_certificate(struct cella_front *front, struct cella_view payload);
+
 /* Milliseconds since the last question of the front; large when there was none. */
 uint64_t cella_front_quiet_ms(const struct cella_front *front);
 

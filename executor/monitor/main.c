@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/layers.h"
+#include "monitor/attest.h"
 #include "monitor/cgroups.h"
 #include "monitor/courier.h"
 #include "monitor/front.h"
@@ -240,7 +241,7 @@ static cella_status make_identity(struct cella_monitor *monitor)
     CELLA_TRY(read_root(monitor));
     CELLA_TRY(cella_keyring_new(&monitor->keyring));
     CELLA_TRY(open_platform(monitor));
-    CELLA_TRY(cella_monitor_attest(monitor, (struct cella_view){ 0 }, &monitor->evidence));
+    CELLA_TRY(cella_monitor_attest(monitor));
     monitor->refresh = cella_refresh_new(monitor);
     CELLA_TRY(monitor->refresh == NULL ? CELLA_NO_MEMORY : CELLA_OK);
     cella_refresh_start(monitor->refresh);
@@ -300,7 +301,7 @@ static cella_status run(struct cella_monitor *monitor, struct reaper *reaper, co
     return cella_loop_run(monitor->loop, after_events, monitor);
 }
 
-static void stop(struct cella_monitor *monitor)
+static void stop(struct cella_monitor *monitor, int exit_status)
 {
     if (monitor->link != NULL) {
         flush_link(monitor);
@@ -308,6 +309,9 @@ static void stop(struct cella_monitor *monitor)
     cella_runner_free(monitor->runner);
     cella_cgroups_free(monitor->cgroups);
     cella_front_free(monitor->front);
+    if (!cella_attester_free(monitor->attester)) {
+        _exit(exit_status); /* a device is at work, with keys that must not go from under it */
+    }
     cella_keyring_free(monitor->keyring);
     cella_secret_clear(&monitor->root_seed);
     cella_state_clear(&monitor->state);
@@ -369,6 +373,6 @@ int main(int argc, char **argv)
         (void) fprintf(stderr, "cella-monitor: %s: %s%s%s (%s)\n", step, error.field,
                        error.field[0] == '\0' ? "" : ": ", cella_status_text(status), cella_status_name(status));
     }
-    stop(&monitor);
+    stop(&monitor, status == CELLA_OK ? 0 : 1);
     return status == CELLA_OK ? 0 : 1;
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <sys/wait.h>
 
+#include "monitor/attest.h"
 #include "monitor/front.h"
 #include "monitor/keyring.h"
 
@@ -76,11 +77,13 @@ void cella_monitor_evidence_clear(struct cella_monitor_evidence *evidence)
     cella_bytes_clear(&evidence->endorsements);
 }
 
-cella_status cella_monitor_attest(struct cella_monitor *monitor, struct cella_view nonce,
-                                  struct cella_monitor_evidence *out)
+cella_status cella_monitor_attest(struct cella_monitor *monitor)
 {
+    const struct cella_view no_nonce = { 0 };
     uint8_t report_data[CELLA_REPORT_DATA_SIZE];
     CELLA_TRY(cella_evidence_report_data(CELLA_ROLE_EXECUTOR, cella_keyring_public(monitor->keyring),
-                                         cella_bytes_view(&monitor->charter.text), nonce, report_data));
-    return cella_platform_evidence(monitor->platform, report_data, nonce, &out->evidence, &out->endorsements);
+                                         cella_bytes_view(&monitor->charter.text), no_nonce, report_data));
+    CELLA_TRY(cella_platform_evidence(monitor->platform, report_data, no_nonce, &monitor->evidence.evidence,
+                                      &monitor->evidence.endorsements));
+    return cella_attester_new(monitor->loop, monitor->platform, &monitor->attester);
 }

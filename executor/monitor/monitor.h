@@ -12,6 +12,7 @@
 #include "monitor/state.h"
 #include "platform/platform.h"
 
+struct cella_attester;
 struct cella_cgroups;
 struct cella_front;
 struct cella_refresh;
@@ -67,8 +68,9 @@ struct cella_monitor {
     uint8_t measurement[CELLA_SHA256_SIZE];
     struct cella_platform_setup platform_setup;
     struct cella_platform *platform;
-    struct cella_monitor_evidence evidence; /* for clients without a nonce; made at start, and anew from time to time */
+    struct cella_monitor_evidence evidence; /* its nonce is empty; made at start, and anew from time to time */
     struct cella_bytes collateral;          /* endorsements that the host fetched, wire form; may be empty */
+    struct cella_attester *attester;        /* makes all evidence after the first */
     struct cella_refresh *refresh;
     bool draining;
     struct cella_timer linger; /* while draining: when to look again whether clients are still fetching */
@@ -97,6 +99,8 @@ void cella_monitor_task_changed(struct cella_monitor *monitor, struct cella_task
 /* A new id: prefix and 32 random hexadecimal digits. */
 CELLA_MUST_USE cella_status cella_monitor_new_id(const char *prefix, char out[CELLA_ID_SIZE]);
 
-/* Evidence about this executor, with a nonce or the empty one. out: zeroed. As cella_platform_evidence */
-CELLA_MUST_USE cella_status cella_monitor_attest(struct cella_monitor *monitor, struct cella_view nonce,
-                                                 struct cella_monitor_evidence *out);
+/*
+ * Evidence about this executor with the empty nonce, for monitor->evidence, made while the caller waits: at the start. From
+ * then on monitor->attester makes it. As cella_platform_evidence; and those of cella_attester_new
+ */
+CELLA_MUST_USE cella_status cella_monitor_attest(struct cella_monitor *monitor);

@@ -4,7 +4,9 @@
 #include <poll.h>
 #include <stdlib.h>
 
+#include "monitor/attest.h"
 #include "monitor/front.h"
+#include "monitor/keyring.h"
 #include "trust/collateral.h"
 
 #define HEAD_SIZE 12U /* u32 status, u64 size */
@@ -117,22 +119,40 @@ static void ask_for_own(struct cella_refresh *refresh)
 
 /* ---- time ---- */
 
-static void renew(struct cella_refresh *refresh)
+/* Until it can be replaced, the old evidence stays: relying parties judge its age. */
+static void evidence_made(void *context, uint64_t ticket, cella_status status, struct cella_monitor_evidence *evidence)
 {
+    struct cella_refresh *refresh = context;
     struct cella_monitor *monitor = refresh->monitor;
-    struct cella_monitor_evidence evidence = { 0 };
-    cella_status status = cella_monitor_attest(monitor, (struct cella_view){ 0 }, &evidence);
+    (void) ticket;
     if (status != CELLA_OK) {
-        cella_monitor_evidence_clear(&evidence);
         cella_monitor_log(monitor, "evidence could not be made anew (%s): the one before is used",
                           cella_status_name(status));
         cella_loop_set_timer(monitor->loop, &refresh->timer, CELLA_REFRESH_RETRY_MS);
         return;
     }
-    cella_monitor_evidence_clear(&monitor->evidence);
-    monitor->evidence = evidence;
+    cella_bytes_take(&monitor->evidence.evidence, &evidence->evidence);
+    cella_bytes_take(&monitor->evidence.endorsements, &evidence->endorsements);
     cella_front_evidence_changed(monitor->front);
     ask_for_own(refresh);
+}
+
+static void renew(struct cella_refresh *refresh)
+{
+    struct cella_monitor *monitor = refresh->monitor;
+    const struct cella_view no_nonce = { 0 };
+    uint8_t report_data[CELLA_REPORT_DATA_SIZE];
+    uint64_t ticket;
+    cella_status status =
+        cella_evidence_report_data(CELLA_ROLE_EXECUTOR, cella_keyring_public(monitor->keyring),
+                                   cella_bytes_view(&monitor->charter.text), no_nonce, report_data);
+    if (status == CELLA_OK) {
+        status = cella_attester_ask(monitor->attester, report_data, no_nonce,
+                                    (struct cella_attester_events){ evidence_made, refresh }, &ticket);
+    }
+    if (status != CELLA_OK) {
+        cella_loop_set_timer(monitor->loop, &refresh->timer, CELLA_REFRESH_RETRY_MS);
+    }
 }
 
 static void expired(void *context)

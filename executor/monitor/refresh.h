@@ -2,14 +2,14 @@
 #pragma once
 
 /*
- * Evidence does not stay good for ever: it is made anew every few hours, and what a vendor's service says about it
+ * Evidence does not stay good for ever: it is made anew every hour, and what a vendor's service says about it
  * (trust/collateral.h) is asked for over the link, as stream COLLATERAL. The host fetches; whether it does, and what it
  * brings, is checked by clients. Without an answer the old one stays, which clients refuse once it has expired.
  */
 
 #include "monitor/monitor.h"
 
-#define CELLA_REFRESH_MS (6U * 3600U * 1000U)
+#define CELLA_REFRESH_MS 3600000U
 #define CELLA_REFRESH_RETRY_MS (5U * 60U * 1000U) /* after a failure */
 #define CELLA_REFRESH_WAIT_MS 30000U              /* for the host's answer; at start nobody is served before */
 

@@ -13,14 +13,14 @@ struct cella_platform_back_end {
     enum cella_evidence_type type; /* NONE: it depends on the machine; look and open say which */
     int level;                     /* the highest that its evidence can reach */
 
-    /* Is it there? finding has name, type and level of this table; fill in usable and why, correct type and level. */
+    /* Is it there? finding has name, type, level and seals of this table; fill in usable and why, correct the others. */
     void (*look)(const struct cella_platform_setup *setup, struct cella_platform_finding *finding);
 
     /* After look said that it is usable. state: the back-end's own, passed to the others. NULL: it needs none. */
     cella_status (*open)(const struct cella_platform_setup *setup, void **state);
     void (*close)(void *state);
 
-    /* As cella_platform_evidence. */
+    /* As cella_platform_evidence, which then compares what the evidence is bound to. Called by one thread at a time. */
     cella_status (*evidence)(void *state, const struct cella_platform_setup *setup,
                              const uint8_t report_data[CELLA_REPORT_DATA_SIZE], struct cella_view nonce,
                              struct cella_bytes *evidence, struct cella_bytes *endorsements);
@@ -49,5 +49,9 @@ CELLA_MUST_USE cella_status cella_platform_path(const struct cella_platform_setu
 CELLA_MUST_USE cella_status cella_platform_endorse(struct cella_bytes *endorsements,
                                                    enum cella_endorsement_kind kind, struct cella_view content);
 
+extern const struct cella_platform_back_end cella_platform_tsm;
+extern const struct cella_platform_back_end cella_platform_sev_guest;
+extern const struct cella_platform_back_end cella_platform_gramine;
+extern const struct cella_platform_back_end cella_platform_nsm;
 extern const struct cella_platform_back_end cella_platform_tpm;
 extern const struct cella_platform_back_end cella_platform_soft;

@@ -8,6 +8,7 @@
 #include "base/wire.h"
 #include "platform/back_end.h"
 #include "platform/sealing.h"
+#include "trust/back_end.h"
 
 struct cella_platform {
     const struct cella_platform_back_end *back_end;
@@ -18,6 +19,10 @@ struct cella_platform {
 
 /* The preferred ones first: what binds the whole machine's memory to hardware before what does not. */
 static const struct cella_platform_back_end *const back_ends[] = {
+    &cella_platform_tsm,
+    &cella_platform_sev_guest,
+    &cella_platform_gramine,
+    &cella_platform_nsm,
     &cella_platform_tpm,
     &cella_platform_soft,
 };
@@ -28,7 +33,12 @@ _Static_assert(BACK_ENDS <= CELLA_PLATFORMS_MAX, "findings have room for every b
 static void look(const struct cella_platform_back_end *back_end, const struct cella_platform_setup *setup,
                  struct cella_platform_finding *finding)
 {
-    *finding = (struct cella_platform_finding){ .name = back_end->name, .type = back_end->type, .level = back_end->level };
+    *finding = (struct cella_platform_finding){
+        .name = back_end->name,
+        .type = back_end->type,
+        .level = back_end->level,
+        .seals = back_end->sealing_key != NULL || back_end->seal != NULL,
+    };
     back_end->look(setup, finding);
 }
 
@@ -114,11 +124,40 @@ const char *cella_platform_trouble(const struct cella_platform *platform)
     return back_end->trouble == NULL ? "" : back_end->trouble(platform->state)->characters;
 }
 
+static bool same_bytes(struct cella_view a, struct cella_view b)
+{
+    return a.size == b.size && memcmp(a.data, b.data, a.size) == 0;
+}
+
+/* Read it as a relying party will: a device that answers another question, or nonsense, is noticed here. */
+static cella_status check_bound(enum cella_evidence_type type, struct cella_view evidence, struct cella_view came_along,
+                                struct cella_view report_data, struct cella_view nonce)
+{
+    CELLA_CLEANUP(cella_parsed_clear) struct cella_parsed parsed = { 0 };
+    struct cella_endorsements endorsements;
+    struct cella_claims claims = { 0 };
+    struct cella_text detail = { 0 };
+    const struct cella_back_end *reader = cella_back_end_of(type);
+    if (reader == NULL || evidence.size == 0 || evidence.size > CELLA_EVIDENCE_MAX ||
+        cella_endorsements_read(came_along, &endorsements) != CELLA_OK ||
+        reader->parse(evidence, &endorsements, &claims, &parsed, &detail) != CELLA_OK ||
+        !same_bytes(parsed.bound, report_data)) {
+        return CELLA_BAD_EVIDENCE;
+    }
+    return parsed.nonce.size == 0 || same_bytes(parsed.nonce, nonce) ? CELLA_OK : CELLA_BAD_EVIDENCE;
+}
+
 cella_status cella_platform_evidence(struct cella_platform *platform,
                                      const uint8_t report_data[CELLA_REPORT_DATA_SIZE], struct cella_view nonce,
                                      struct cella_bytes *evidence, struct cella_bytes *endorsements)
 {
-    return platform->back_end->evidence(platform->state, platform->setup, report_data, nonce, evidence, endorsements);
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes made = { 0 };
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes came_along = { 0 };
+    CELLA_TRY(platform->back_end->evidence(platform->state, platform->setup, report_data, nonce, &made, &came_along));
+    CELLA_TRY(check_bound(platform->type, cella_bytes_view(&made), cella_bytes_view(&came_along),
+                          cella_view_of(report_data, CELLA_REPORT_DATA_SIZE), nonce));
+    CELLA_TRY(cella_bytes_append(evidence, cella_bytes_view(&made)));
+    return cella_bytes_append(endorsements, cella_bytes_view(&came_along));
 }
 
 cella_status cella_platform_seal(struct cella_platform *platform, const char *purpose,

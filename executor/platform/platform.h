@@ -33,12 +33,13 @@ struct cella_platform_finding {
     enum cella_evidence_type type;
     int level;                   /* the highest that its evidence can reach */
     bool usable;
+    bool seals;                  /* it has a key to seal with */
     struct cella_text why;       /* one sentence: what was found, or what is missing and how to get it */
 };
 
 struct cella_platform;
 
-/* Look for every back-end, the preferred ones first. Opens devices only to read. Returns how many findings there are. */
+/* Look for every back-end, the preferred ones first. Asks no device for anything. Returns how many findings there are. */
 size_t cella_platform_look(const struct cella_platform_setup *setup,
                            struct cella_platform_finding findings[CELLA_PLATFORMS_MAX]);
 
@@ -61,7 +62,8 @@ enum cella_evidence_type cella_platform_type(const struct cella_platform *platfo
 const char *cella_platform_trouble(const struct cella_platform *platform);
 
 /*
- * Evidence that is bound to report_data.
+ * Evidence that is bound to report_data. May take long, where the machine's owner slows the device down: a minute per try
+ * of the kernel's driver. One thread at a time.
  *
  * nonce:        the relying party's, for formats that have a place of their own for it; may be empty. It is part of
  *               report_data in any case
