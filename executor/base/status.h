@@ -78,6 +78,10 @@ enum cella_category {
     ROW(ENDORSEMENT,        321, TRUST,    AttestationError, "an endorsement that judging the evidence needs is "    \
                                                             "missing or belongs to other evidence")                  \
     ROW(TERM,               322, TRUST,    AttestationError, "a claim does not meet the trust file's terms")         \
+    ROW(REFLECTED,          323, TRUST,    AttestationError, "the peer shows this executor's own keys: somebody "    \
+                                                            "sends its messages back")                               \
+    ROW(DIVERTED,           324, TRUST,    AttestationError, "the peer is not the one asked for, or is here for "    \
+                                                            "another purpose: somebody diverts messages")            \
     /* 4xx: who may do what, and when */                                                                             \
     ROW(UNKNOWN_PARTY,      401, STATE,    PermissionDenied, "party is not enrolled here; enrol first")              \
     ROW(DENIED,             402, STATE,    PermissionDenied, "party has no right to do this")                        \

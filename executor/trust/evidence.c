@@ -16,6 +16,10 @@ static const char *role_name(enum cella_role role)
     switch (role) {
     case CELLA_ROLE_EXECUTOR:
         return "executor";
+    case CELLA_ROLE_MUTUAL_INITIATOR:
+        return "mutual initiator";
+    case CELLA_ROLE_MUTUAL_RESPONDER:
+        return "mutual responder";
     }
     return NULL;
 }

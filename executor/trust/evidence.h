@@ -26,7 +26,9 @@
 #define CELLA_REPORT_UNCHECKED_MAX 32
 
 enum cella_role {
-    CELLA_ROLE_EXECUTOR = 1,
+    CELLA_ROLE_EXECUTOR = 1,         /* "executor": towards clients */
+    CELLA_ROLE_MUTUAL_INITIATOR = 2, /* "mutual initiator": towards another executor, trust/mutual.h */
+    CELLA_ROLE_MUTUAL_RESPONDER = 3, /* "mutual responder" */
 };
 
 /* The executor's public keys, 64 bytes on the wire in this order. */
@@ -38,7 +40,7 @@ struct cella_key_set {
 /*
  * report_data = SHA-512(field("cella evidence v1") || field(role) || field(SHA-256(sign || seal))
  *                       || field(SHA-256(charter)) || field(nonce)), field(x) = 32-bit big-endian length || x.
- * role is the text "executor". nonce: 0 (evidence made at start) or CELLA_NONCE_SIZE bytes.
+ * role is its text. nonce: 0 (evidence made at start) or CELLA_NONCE_SIZE bytes.
  * CELLA_BAD_SIZE  nonce of another size, or charter above CELLA_CHARTER_MAX; CELLA_BAD_FIELD  unknown role
  */
 CELLA_MUST_USE cella_status cella_evidence_report_data(enum cella_role role, const struct cella_key_set *keys,

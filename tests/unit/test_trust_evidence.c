@@ -251,7 +251,9 @@ static void test_binding(void **state)
     world->binding.charter = cella_view_of_string("{\"charter\":2}");
     assert_fails(world, "binding", CELLA_BINDING);
     world->binding = good;
-    world->binding.role = (enum cella_role) 2;
+    world->binding.role = CELLA_ROLE_MUTUAL_RESPONDER;
+    assert_fails(world, "binding", CELLA_BINDING);
+    world->binding.role = (enum cella_role) 77;
     assert_fails(world, "binding", CELLA_BAD_FIELD);
     world->binding = good;
     assert_int_equal(appraise(world, CELLA_EVIDENCE_SOFT), CELLA_OK);
