@@ -25,6 +25,10 @@ struct member {
     struct cella_policy policy;
     struct cella_mutual_setup setup;
     struct cella_mutual *run;
+    uint64_t now;
+    struct cella_view endorsements;
+    cella_status (*make)(void *context, const uint8_t *report_data, struct cella_bytes *out); /* NULL: soft evidence */
+    void *context;
     /* lies */
     struct cella_secret signer;     /* signs instead of seed, where it is not empty */
     enum cella_mutual_side sign_as; /* 0: its own side */
@@ -37,7 +41,6 @@ struct member {
     struct cella_key_set *keys;   /* of its evidence; NULL: as wanted */
     struct cella_view nonce;      /* of its evidence; empty: as wanted */
     struct cella_view evidence;   /* instead of any of its own */
-    struct cella_view endorsements;
 };
 
 /* What an executor under default terms accepts; terms replaces a part of the JSON. */
@@ -70,7 +73,9 @@ static inline cella_status member_sign(void *context, enum cella_mutual_side sid
 /* number: makes its keys */
 static inline void member_begin(struct member *member, enum cella_mutual_side side, uint8_t number)
 {
-    *member = (struct member){ .type = CELLA_EVIDENCE_SOFT, .layers = CELLA_LAYERS_REQUIRED, .issued = NOW };
+    *member = (struct member){ .type = CELLA_EVIDENCE_SOFT, .layers = CELLA_LAYERS_REQUIRED };
+    member->now = NOW;
+    member->issued = NOW;
     member->root = secret_of_hex(ROOT_SEED);
     assert_int_equal(cella_secret_resize(&member->seed, CELLA_ED25519_KEY_SIZE), CELLA_OK);
     memset(member->seed.data, number, member->seed.size);
@@ -119,8 +124,9 @@ static inline cella_status member_attest(struct member *member, struct cella_byt
             member->charter.size > 0 ? member->charter : member->setup.charter,
             member->nonce.size > 0 ? member->nonce : cella_view_of(nonce, sizeof(nonce)), report_data));
     }
-    CELLA_TRY(cella_evidence_soft_make(&member->root, member->layers, member->measurement, report_data,
-                                       member->issued, &evidence));
+    CELLA_TRY(member->make != NULL ? member->make(member->context, report_data, &evidence)
+                                   : cella_evidence_soft_make(&member->root, member->layers, member->measurement,
+                                                              report_data, member->issued, &evidence));
     return cella_mutual_attest(member->run, member->type,
                                member->evidence.size > 0 ? member->evidence : cella_bytes_view(&evidence),
                                member->endorsements, out);
@@ -129,7 +135,7 @@ static inline cella_status member_attest(struct member *member, struct cella_byt
 /* Takes a message and makes the next one, where there is one. */
 static inline cella_status member_step(struct member *member, struct cella_view message, struct cella_bytes *out)
 {
-    CELLA_TRY(cella_mutual_receive(member->run, message, NOW, out));
+    CELLA_TRY(cella_mutual_receive(member->run, message, member->now, out));
     return cella_mutual_state(member->run) == CELLA_MUTUAL_ATTEST ? member_attest(member, out) : CELLA_OK;
 }
 

@@ -147,6 +147,22 @@ static inline void forge_end(struct forge *forge)
     cella_bytes_clear(&forge->ark_pem);
 }
 
+/* Sign a report, as it stands, with the VCEK. */
+static inline void forge_sign_report(const struct forge *forge, uint8_t out[FORGE_REPORT_SIZE])
+{
+    unsigned char der[160];
+    size_t size = sizeof(der);
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    assert_int_equal(EVP_DigestSignInit(context, NULL, EVP_sha384(), NULL, forge->vcek_key), 1);
+    assert_int_equal(EVP_DigestSign(context, der, &size, out, 0x2a0), 1);
+    EVP_MD_CTX_free(context);
+    const unsigned char *at = der;
+    ECDSA_SIG *signature = d2i_ECDSA_SIG(NULL, &at, (long) size);
+    assert_int_equal(BN_bn2lebinpad(ECDSA_SIG_get0_r(signature), out + 0x2a0, 72), 72);
+    assert_int_equal(BN_bn2lebinpad(ECDSA_SIG_get0_s(signature), out + 0x2e8, 72), 72);
+    ECDSA_SIG_free(signature);
+}
+
 /* A report of version 3 for these report data, signed by the VCEK. */
 static inline void forge_report(const struct forge *forge, const uint8_t data[64], uint8_t vmpl,
                                 uint8_t out[FORGE_REPORT_SIZE])
@@ -168,17 +184,7 @@ static inline void forge_report(const struct forge *forge, const uint8_t data[64
     out[0x189] = 0x11;
     out[0x18a] = 0x01;
     memcpy(out + 0x1a0, forge->chip, sizeof(forge->chip));
-    unsigned char der[160];
-    size_t size = sizeof(der);
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
-    assert_int_equal(EVP_DigestSignInit(context, NULL, EVP_sha384(), NULL, forge->vcek_key), 1);
-    assert_int_equal(EVP_DigestSign(context, der, &size, out, 0x2a0), 1);
-    EVP_MD_CTX_free(context);
-    const unsigned char *at = der;
-    ECDSA_SIG *signature = d2i_ECDSA_SIG(NULL, &at, (long) size);
-    assert_int_equal(BN_bn2lebinpad(ECDSA_SIG_get0_r(signature), out + 0x2a0, 72), 72);
-    assert_int_equal(BN_bn2lebinpad(ECDSA_SIG_get0_s(signature), out + 0x2e8, 72), 72);
-    ECDSA_SIG_free(signature);
+    forge_sign_report(forge, out);
 }
 
 /* ---- the certificate table of a host ---- */

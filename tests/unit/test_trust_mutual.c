@@ -886,6 +886,56 @@ static void test_message_after_the_end(void **state)
     }
 }
 
+/* ---- known answers ---- */
+
+static void member_new_with(struct member *member, uint8_t ephemeral, uint8_t nonce)
+{
+    CELLA_CLEANUP(cella_secret_clear) struct cella_secret key = { 0 };
+    uint8_t bytes[CELLA_NONCE_SIZE];
+    assert_int_equal(cella_secret_resize(&key, CELLA_X25519_KEY_SIZE), CELLA_OK);
+    memset(key.data, ephemeral, key.size);
+    memset(bytes, nonce, sizeof(bytes));
+    cella_mutual_free(member->run);
+    member->run = NULL;
+    assert_int_equal(cella_mutual_new_with(&member->setup, &key, bytes, &member->run), CELLA_OK);
+}
+
+/*
+ * Digests of the four messages and two records whole, from an implementation of docs/attestation.md section 11 in Python
+ * with the package cryptography: ephemerals of bytes 0x41 and 0x42, nonces of 0x51 and 0x52.
+ */
+static void test_known_answers(void **state)
+{
+    struct pair *pair = *state;
+    static const char *const digests[] = { "",
+                                           "f15a332e9eba260c1f151d1be841d5bb0134db42649ac23ec500dc09fc02b4db",
+                                           "f6054243b79cbef3775700f067bb28cd4d02ba3cdcdf642de8ac4a890929ce3b",
+                                           "3b5c531eae61b98ad84340430df8533c44c8cf861032d843550fffed77f583d6",
+                                           "3d5fce7b720ec7e6cb37443a580caae3801ee0f6a79f0c1eaac5be439ed7ff88" };
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes record = { 0 };
+    struct cella_mutual_channel *one = NULL;
+    struct cella_mutual_channel *other = NULL;
+    member_new_with(&pair->first, 0x41, 0x51);
+    member_new_with(&pair->second, 0x42, 0x52);
+    assert_int_equal(cella_mutual_start(pair->first.run, &pair->messages.list[1]), CELLA_OK);
+    for (size_t number = 1; number <= 4; number++) {
+        uint8_t digest[CELLA_SHA256_SIZE];
+        struct cella_bytes *next = &pair->messages.list[(number + 1) % 5];
+        assert_int_equal(cella_sha256(message_of(pair, number), digest), CELLA_OK);
+        assert_hex(digest, sizeof(digest), digests[number]);
+        assert_int_equal(member_step(receiver_of(pair, number), message_of(pair, number), next), CELLA_OK);
+    }
+    assert_int_equal(cella_mutual_take_channel(pair->first.run, &one), CELLA_OK);
+    assert_int_equal(cella_mutual_take_channel(pair->second.run, &other), CELLA_OK);
+    assert_int_equal(cella_mutual_channel_seal(one, cella_view_of_string("hello"), &record), CELLA_OK);
+    assert_hex(record.data, record.size, "01050000000000154a626fa5116e33ad9cb5d2b1b61f99b6835dc964db");
+    cella_bytes_clear(&record);
+    assert_int_equal(cella_mutual_channel_close(other, &record), CELLA_OK);
+    assert_hex(record.data, record.size, "01060000000000109c7a001cd1cdfb53f4764c3eddb61399");
+    cella_mutual_channel_free(one);
+    cella_mutual_channel_free(other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -928,6 +978,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_signing_fails, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_secrets_are_wiped, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_message_after_the_end, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_known_answers, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
