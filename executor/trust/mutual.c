@@ -15,8 +15,8 @@ struct cella_mutual {
     enum cella_mutual_state state;
     enum cella_mutual_kind due; /* the peer's next message */
     cella_status failure;
-    struct cella_secret ephemeral; /* wiped as soon as shared is there */
-    struct cella_secret shared;    /* wiped as soon as the channel is there */
+    struct cella_secret ephemeral;   /* wiped as soon as shared is there */
+    struct cella_secret shared;      /* wiped as soon as the channel is there */
     uint8_t hash[CELLA_SHA256_SIZE]; /* h0 to h4 */
     struct cella_mutual_channel *channel;
     struct cella_report report;
@@ -26,10 +26,10 @@ struct cella_mutual {
 /* What differs between the sides, so that neither is a special case below. */
 struct part {
     enum cella_role role;
-    const char *name;               /* in signatures */
+    const char *name; /* in signatures */
     const char *proof_key;
-    enum cella_mutual_kind kind;    /* of the message that brings the proof */
-    size_t clear_size;              /* what stands before it there */
+    enum cella_mutual_kind kind; /* of the message that brings the proof */
+    size_t clear_size;           /* what stands before it there */
 };
 
 static const struct part parts[] = {
@@ -287,8 +287,9 @@ static cella_status attest(struct cella_mutual *run, struct cella_bytes *atteste
     return CELLA_OK;
 }
 
-cella_status cella_mutual_attest(struct cella_mutual *run, enum cella_evidence_type type, struct cella_view evidence,
-                                 struct cella_view endorsements, struct cella_bytes *out)
+cella_status cella_mutual_attest(struct cella_mutual *run, enum cella_evidence_type type,
+                                 struct cella_view evidence, struct cella_view endorsements,
+                                 struct cella_bytes *out)
 {
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes proof = { 0 };
     CELLA_TRY(is_due(run, CELLA_MUTUAL_ATTEST));

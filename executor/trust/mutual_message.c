@@ -68,8 +68,14 @@ cella_status cella_mutual_message_split(struct cella_view message, enum cella_mu
 void cella_mutual_header(enum cella_mutual_kind kind, size_t body_size, uint8_t out[CELLA_MUTUAL_HEADER_SIZE])
 {
     const uint8_t header[CELLA_MUTUAL_HEADER_SIZE] = {
-        CELLA_MUTUAL_VERSION,       (uint8_t) kind,            0, 0, (uint8_t) (body_size >> 24),
-        (uint8_t) (body_size >> 16), (uint8_t) (body_size >> 8), (uint8_t) body_size,
+        CELLA_MUTUAL_VERSION,
+        (uint8_t) kind,
+        0,
+        0,
+        (uint8_t) (body_size >> 24),
+        (uint8_t) (body_size >> 16),
+        (uint8_t) (body_size >> 8),
+        (uint8_t) body_size,
     };
     memcpy(out, header, sizeof(header));
 }

@@ -40,8 +40,9 @@ static cella_status sign(void *context, enum cella_mutual_side side, const uint8
 static void side_begin(struct side *side, enum cella_mutual_side which)
 {
     CELLA_CLEANUP(cella_secret_clear) struct cella_secret ephemeral = { 0 };
-    struct cella_mutual_setup setup = { .side = which, .purpose = "join", .policy = &side->policy, .sign = sign,
-                                        .context = side };
+    struct cella_mutual_setup setup = {
+        .side = which, .purpose = "join", .policy = &side->policy, .sign = sign, .context = side
+    };
     uint8_t nonce[CELLA_NONCE_SIZE];
     must(cella_secret_resize(&side->seed, CELLA_ED25519_KEY_SIZE));
     memset(side->seed.data, (int) which, side->seed.size);
@@ -122,8 +123,8 @@ static void offer_to_channel(struct side *initiator, struct side *responder, str
 }
 
 /*
- * First byte: which message of an honest run the rest takes the place of (1 to 4), a record after it (5), or the layouts.
- * Only the honest message is accepted; a hello is answered, but the answer is then refused.
+ * First byte: which message of an honest run the rest takes the place of (1 to 4), a record after it (5), or the
+ * layouts. Only the honest message is accepted; a hello is answered, but the answer is then refused.
  */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

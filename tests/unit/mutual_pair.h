@@ -3,7 +3,8 @@
 
 /*
  * Two executors that attest each other with soft evidence under test roots, and what an attacker in the middle can
- * compute: transcript hashes and keys, written here once more from the document and not taken from the code under test.
+ * compute: transcript hashes and keys, written here once more from the document and not taken from the code under
+ * test.
  */
 
 #include "vectors.h"
@@ -27,7 +28,8 @@ struct member {
     struct cella_mutual *run;
     uint64_t now;
     struct cella_view endorsements;
-    cella_status (*make)(void *context, const uint8_t *report_data, struct cella_bytes *out); /* NULL: soft evidence */
+    cella_status (*make)(void *context, const uint8_t *report_data,
+                         struct cella_bytes *out); /* NULL: soft evidence */
     void *context;
     /* lies */
     struct cella_secret signer;     /* signs instead of seed, where it is not empty */
@@ -36,11 +38,11 @@ struct member {
     uint32_t layers;
     uint8_t measurement[CELLA_SHA256_SIZE];
     uint64_t issued;
-    enum cella_role role;         /* of its evidence; 0: as wanted */
-    struct cella_view charter;    /* of its evidence; empty: as wanted */
-    struct cella_key_set *keys;   /* of its evidence; NULL: as wanted */
-    struct cella_view nonce;      /* of its evidence; empty: as wanted */
-    struct cella_view evidence;   /* instead of any of its own */
+    enum cella_role role;       /* of its evidence; 0: as wanted */
+    struct cella_view charter;  /* of its evidence; empty: as wanted */
+    struct cella_key_set *keys; /* of its evidence; NULL: as wanted */
+    struct cella_view nonce;    /* of its evidence; empty: as wanted */
+    struct cella_view evidence; /* instead of any of its own */
 };
 
 /* What an executor under default terms accepts; terms replaces a part of the JSON. */
@@ -157,7 +159,8 @@ static inline void messages_clear(struct messages *messages)
 }
 
 /* An honest run between two, up to and with the making of message last; new runs on both sides. */
-static inline void messages_make(struct member *first, struct member *second, size_t last, struct messages *messages)
+static inline void messages_make(struct member *first, struct member *second, size_t last,
+                                 struct messages *messages)
 {
     messages_clear(messages);
     member_new(first);
@@ -179,8 +182,8 @@ static inline void attacker_mix(uint8_t hash[CELLA_SHA256_SIZE], uint8_t kind, s
     assert_int_equal(cella_bytes_append(&text, cella_view_of("\0\0\0\x20", 4)), CELLA_OK);
     assert_int_equal(cella_bytes_append(&text, cella_view_of(hash, 32)), CELLA_OK);
     assert_int_equal(cella_bytes_append(&text, cella_view_of(&kind, 1)), CELLA_OK);
-    const uint8_t size[4] = { (uint8_t) (bytes.size >> 24), (uint8_t) (bytes.size >> 16), (uint8_t) (bytes.size >> 8),
-                              (uint8_t) bytes.size };
+    const uint8_t size[4] = { (uint8_t) (bytes.size >> 24), (uint8_t) (bytes.size >> 16),
+                              (uint8_t) (bytes.size >> 8), (uint8_t) bytes.size };
     assert_int_equal(cella_bytes_append(&text, cella_view_of(size, 4)), CELLA_OK);
     assert_int_equal(cella_bytes_append(&text, bytes), CELLA_OK);
     assert_int_equal(cella_sha256(cella_bytes_view(&text), hash), CELLA_OK);
@@ -188,10 +191,15 @@ static inline void attacker_mix(uint8_t hash[CELLA_SHA256_SIZE], uint8_t kind, s
 
 static inline void attacker_begin(uint8_t hash[CELLA_SHA256_SIZE])
 {
-    assert_int_equal(cella_sha256(cella_view_of("\0\0\0\x0f" "cella mutual v1", 19), hash), CELLA_OK);
+    assert_int_equal(cella_sha256(cella_view_of("\0\0\0\x0f"
+                                                "cella mutual v1",
+                                                19),
+                                  hash),
+                     CELLA_OK);
 }
 
-static inline struct cella_secret attacker_key(const struct cella_secret *shared, const uint8_t *hash, const char *name)
+static inline struct cella_secret attacker_key(const struct cella_secret *shared, const uint8_t *hash,
+                                               const char *name)
 {
     struct cella_secret key = { 0 };
     char info[64];

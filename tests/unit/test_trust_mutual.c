@@ -123,7 +123,8 @@ static void test_both_accept(void **state)
 static void test_sizes_of_messages(void **state)
 {
     struct pair *pair = *state;
-    static const size_t sizes[] = { 0, 200, 8 + 192 + 8 + 4 + 214 + 4 + 64 + 16, 8 + 8 + 4 + 214 + 4 + 64 + 16, 24 };
+    static const size_t sizes[] = { 0, 200, 8 + 192 + 8 + 4 + 214 + 4 + 64 + 16, 8 + 8 + 4 + 214 + 4 + 64 + 16,
+                                    24 };
     messages_make(&pair->first, &pair->second, 4, &pair->messages);
     for (size_t i = 1; i <= 4; i++) {
         size_t size;
@@ -208,7 +209,9 @@ static void test_shorter_and_longer_by_the_header(void **state)
             cella_mutual_header((enum cella_mutual_kind) number, message->size - 8, message->data);
             bool fixed = number == 1 || number == 4;
             assert_refused(pair, number,
-                           !fixed ? CELLA_BAD_TAG : changes[i] < 0 ? CELLA_BAD_FORMAT : CELLA_TOO_LARGE);
+                           !fixed           ? CELLA_BAD_TAG
+                           : changes[i] < 0 ? CELLA_BAD_FORMAT
+                                            : CELLA_TOO_LARGE);
         }
     }
 }
@@ -315,7 +318,8 @@ static void test_every_message_of_another_run(void **state)
     messages_make(&pair->first, &pair->second, 4, &old);
     for (size_t number = 2; number <= 4; number++) {
         messages_make(&pair->first, &pair->second, number, &pair->messages);
-        assert_int_equal(cella_bytes_set(&pair->messages.list[number], cella_bytes_view(&old.list[number])), CELLA_OK);
+        assert_int_equal(cella_bytes_set(&pair->messages.list[number], cella_bytes_view(&old.list[number])),
+                         CELLA_OK);
         assert_refused(pair, number, CELLA_BAD_TAG);
     }
     messages_clear(&old);
@@ -485,7 +489,8 @@ static void key_digest(const struct member *member, uint8_t out[CELLA_SHA256_SIZ
     assert_int_equal(cella_sha256(cella_view_of(&member->setup.keys, 64), out), CELLA_OK);
 }
 
-/* The initiator wants one executor and is led to another, whose evidence is just as good; and the other way round. */
+/* The initiator wants one executor and is led to another, whose evidence is just as good; and the other way round.
+ */
 static void test_diversion_to_another_executor(void **state)
 {
     struct pair *pair = *state;
@@ -523,8 +528,8 @@ static void test_diversion_in_the_middle_of_a_run(void **state)
 }
 
 /*
- * Two honest pairs, and each gets the messages of the other one: A talks to B and C to D; the attacker crosses them. All
- * four would accept each other, but not so.
+ * Two honest pairs, and each gets the messages of the other one: A talks to B and C to D; the attacker crosses
+ * them. All four would accept each other, but not so.
  */
 static void test_crossed_pairs(void **state)
 {
@@ -547,7 +552,8 @@ static void test_crossed_pairs(void **state)
     member_end(&fourth);
 }
 
-/* Unknown key share: the responder is told that the hello is from somebody else, whose keys the attacker puts there. */
+/* Unknown key share: the responder is told that the hello is from somebody else, whose keys the attacker puts
+ * there. */
 static void test_unknown_key_share(void **state)
 {
     struct pair *pair = *state;
@@ -590,8 +596,8 @@ static struct cella_secret middle_agree(const struct middle *middle, const uint8
 }
 
 /*
- * The attacker runs with the responder under the initiator's name, opens the answer, and seals it anew for the initiator.
- * resign: he has stolen the responder's signing key, too.
+ * The attacker runs with the responder under the initiator's name, opens the answer, and seals it anew for the
+ * initiator. resign: he has stolen the responder's signing key, too.
  */
 static void middle_relay(struct pair *pair, const struct middle *middle, const struct cella_secret *stolen,
                          struct cella_bytes *forged)
@@ -609,7 +615,8 @@ static void middle_relay(struct pair *pair, const struct middle *middle, const s
     struct cella_secret shared =
         middle_agree(middle, pair->messages.list[1].data + 8, answer, answer + 160, towards_second);
     struct cella_secret key = attacker_key(&shared, towards_second, "responder proof");
-    assert_int_equal(cella_mutual_message_open(message_of(pair, 2), CELLA_MUTUAL_HELLO_SIZE, &key, &proof), CELLA_OK);
+    assert_int_equal(cella_mutual_message_open(message_of(pair, 2), CELLA_MUTUAL_HELLO_SIZE, &key, &proof),
+                     CELLA_OK);
     cella_secret_clear(&shared);
     cella_secret_clear(&key);
 
@@ -668,7 +675,7 @@ static void test_signed_by_another_key(void **state)
         struct member *liar = member_of(pair, (enum cella_mutual_side) side);
         assert_int_equal(cella_secret_random(&liar->signer, 32), CELLA_OK);
         assert_lie_refused(pair, (enum cella_mutual_side) side, CELLA_BAD_SIGNATURE);
-        assert_null(cella_mutual_report(member_of(pair, (enum cella_mutual_side) (3 - side))->run));
+        assert_null(cella_mutual_report(member_of(pair, (enum cella_mutual_side)(3 - side))->run));
         cella_secret_clear(&liar->signer);
     }
 }
@@ -724,7 +731,7 @@ static void test_evidence_against_the_policy(void **state)
         liar->type = CELLA_EVIDENCE_NONE;
         assert_lie_refused(pair, side, CELLA_EVIDENCE_TYPE);
         liar->type = CELLA_EVIDENCE_SOFT;
-        assert_int_equal(cella_mutual_report(member_of(pair, (enum cella_mutual_side) (3 - side))->run)->status,
+        assert_int_equal(cella_mutual_report(member_of(pair, (enum cella_mutual_side)(3 - side))->run)->status,
                          CELLA_EVIDENCE_TYPE);
     }
 }
@@ -735,12 +742,11 @@ static void test_terms_of_the_policy(void **state)
     struct pair *pair = *state;
     for (int number = CELLA_MUTUAL_INITIATOR; number <= CELLA_MUTUAL_RESPONDER; number++) {
         enum cella_mutual_side side = (enum cella_mutual_side) number;
-        struct member *judge = member_of(pair, (enum cella_mutual_side) (3 - number));
+        struct member *judge = member_of(pair, (enum cella_mutual_side)(3 - number));
         struct member *judged = member_of(pair, side);
         member_policy(judge, "3", MEASUREMENT, ROOT, "");
         assert_lie_refused(pair, side, CELLA_LEVEL);
-        member_policy(judge, "2", MEASUREMENT, ROOT,
-                      ",\"charter\":{\"sha256\":\"" MEASUREMENT "\"}");
+        member_policy(judge, "2", MEASUREMENT, ROOT, ",\"charter\":{\"sha256\":\"" MEASUREMENT "\"}");
         assert_lie_refused(pair, side, CELLA_CHARTER);
         member_policy(judge, "2", MEASUREMENT, ROOT, ",\"freshness\":{\"nonce\":true,\"max_age_s\":60}");
         judged->issued = NOW - 61;
@@ -785,9 +791,9 @@ static void test_calls_that_are_not_due(void **state)
     assert_int_equal(cella_mutual_take_channel(pair->first.run, &channel), CELLA_BAD_STATE);
     assert_int_equal(cella_mutual_receive(pair->second.run, message_of(pair, 1), NOW, &out), CELLA_OK);
     assert_int_equal(cella_bytes_resize(&large, CELLA_ENDORSEMENTS_SIZE_MAX + 1), CELLA_OK);
-    assert_int_equal(cella_mutual_attest(pair->second.run, CELLA_EVIDENCE_SOFT, nothing, cella_bytes_view(&large),
-                                         &out),
-                     CELLA_TOO_LARGE);
+    assert_int_equal(
+        cella_mutual_attest(pair->second.run, CELLA_EVIDENCE_SOFT, nothing, cella_bytes_view(&large), &out),
+        CELLA_TOO_LARGE);
     assert_int_equal(cella_mutual_attest(pair->second.run, CELLA_EVIDENCE_SOFT,
                                          cella_view_of(large.data, CELLA_EVIDENCE_MAX + 1), nothing, &out),
                      CELLA_TOO_LARGE);
@@ -856,12 +862,14 @@ static void test_secrets_are_wiped(void **state)
     for (int failing = 0; failing < 2; failing++) {
         CELLA_CLEANUP(cella_secret_clear) struct cella_secret ephemeral = { 0 };
         messages_make(&pair->first, &pair->second, 1, &pair->messages);
-        assert_int_equal(cella_secret_resize(&ephemeral, 1 << 20), CELLA_OK); /* a mapping that nothing else fills */
+        assert_int_equal(cella_secret_resize(&ephemeral, 1 << 20),
+                         CELLA_OK); /* a mapping that nothing else fills */
         assert_int_equal(cella_secret_random(&ephemeral, 32), CELLA_OK);
         const void *page = ephemeral.data + (1 << 19);
         cella_mutual_free(pair->second.run);
         pair->second.run = NULL;
-        assert_int_equal(cella_mutual_new_with(&pair->second.setup, &ephemeral, nonce, &pair->second.run), CELLA_OK);
+        assert_int_equal(cella_mutual_new_with(&pair->second.setup, &ephemeral, nonce, &pair->second.run),
+                         CELLA_OK);
         assert_null(ephemeral.data);
         assert_true(is_mapped(page));
         if (failing == 1) {
@@ -886,6 +894,37 @@ static void test_message_after_the_end(void **state)
     }
 }
 
+/* The layout of a proof alone, as a dishonest peer may seal it. */
+static void test_layout_of_a_proof(void **state)
+{
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes bytes = { 0 };
+    const uint8_t signature[CELLA_ED25519_SIGNATURE_SIZE] = { 9 };
+    const size_t size = 7 + 7 + 5 + sizeof(signature);
+    struct cella_mutual_proof proof;
+    (void) state;
+    assert_int_equal(cella_mutual_attested_write(CELLA_EVIDENCE_SNP, cella_view_of_string("abc"),
+                                                 cella_view_of_string("x"), &bytes),
+                     CELLA_OK);
+    assert_int_equal(bytes.size, 7 + 7 + 5);
+    assert_int_equal(cella_bytes_append(&bytes, cella_view_of(signature, sizeof(signature))), CELLA_OK);
+    assert_int_equal(cella_mutual_proof_read(cella_bytes_view(&bytes), &proof), CELLA_OK);
+    assert_int_equal(proof.type, CELLA_EVIDENCE_SNP);
+    assert_true(cella_view_is(proof.evidence, "abc") && cella_view_is(proof.endorsements, "x"));
+    assert_int_equal(proof.attested.size, 7 + 7 + 5);
+    assert_memory_equal(proof.signature.data, signature, sizeof(signature));
+    for (size_t i = 0; i < size; i++) {
+        assert_int_equal(cella_mutual_proof_read(cella_view_of(bytes.data, i), &proof), CELLA_BAD_FORMAT);
+    }
+    assert_int_equal(cella_bytes_append(&bytes, cella_view_of("", 1)), CELLA_OK);
+    assert_int_equal(cella_mutual_proof_read(cella_bytes_view(&bytes), &proof), CELLA_BAD_FORMAT);
+    bytes.size--;
+    bytes.data[4] = 'S';
+    assert_int_equal(cella_mutual_proof_read(cella_bytes_view(&bytes), &proof), CELLA_OK);
+    assert_int_equal(proof.type, CELLA_EVIDENCE_NONE);
+    bytes.data[7 + 1] = 1; /* evidence of 64 KiB */
+    assert_int_equal(cella_mutual_proof_read(cella_bytes_view(&bytes), &proof), CELLA_TOO_LARGE);
+}
+
 /* ---- known answers ---- */
 
 static void member_new_with(struct member *member, uint8_t ephemeral, uint8_t nonce)
@@ -901,14 +940,13 @@ static void member_new_with(struct member *member, uint8_t ephemeral, uint8_t no
 }
 
 /*
- * Digests of the four messages and two records whole, from an implementation of docs/attestation.md section 11 in Python
- * with the package cryptography: ephemerals of bytes 0x41 and 0x42, nonces of 0x51 and 0x52.
+ * Digests of the four messages and two records whole, from an implementation of docs/attestation.md section 11 in
+ * Python with the package cryptography: ephemerals of bytes 0x41 and 0x42, nonces of 0x51 and 0x52.
  */
 static void test_known_answers(void **state)
 {
     struct pair *pair = *state;
-    static const char *const digests[] = { "",
-                                           "f15a332e9eba260c1f151d1be841d5bb0134db42649ac23ec500dc09fc02b4db",
+    static const char *const digests[] = { "", "f15a332e9eba260c1f151d1be841d5bb0134db42649ac23ec500dc09fc02b4db",
                                            "f6054243b79cbef3775700f067bb28cd4d02ba3cdcdf642de8ac4a890929ce3b",
                                            "3b5c531eae61b98ad84340430df8533c44c8cf861032d843550fffed77f583d6",
                                            "3d5fce7b720ec7e6cb37443a580caae3801ee0f6a79f0c1eaac5be439ed7ff88" };
@@ -978,6 +1016,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_signing_fails, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_secrets_are_wiped, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_message_after_the_end, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_layout_of_a_proof, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_known_answers, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

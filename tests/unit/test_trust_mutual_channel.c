@@ -122,7 +122,8 @@ static void test_too_large_changes_nothing(void **state)
     struct ends *ends = *state;
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes content = { 0 };
     assert_int_equal(cella_bytes_resize(&content, CELLA_MUTUAL_RECORD_MAX + 1), CELLA_OK);
-    assert_int_equal(cella_mutual_channel_seal(ends->one, cella_bytes_view(&content), &ends->record), CELLA_TOO_LARGE);
+    assert_int_equal(cella_mutual_channel_seal(ends->one, cella_bytes_view(&content), &ends->record),
+                     CELLA_TOO_LARGE);
     assert_int_equal(ends->record.size, 0);
     seal(ends, "still there");
     assert_int_equal(open_at(ends->other, ends), CELLA_OK);
@@ -136,10 +137,10 @@ static void test_every_byte_of_a_record_flipped(void **state)
         seal(ends, "secret");
         ends->record.data[i] ^= (uint8_t) (1 << i % 8);
         cella_status status = open_at(ends->other, ends);
-        assert_int_equal(status, i == 0   ? CELLA_BAD_VERSION
+        assert_int_equal(status, i == 0             ? CELLA_BAD_VERSION
                                  : i == 4 || i == 5 ? CELLA_TOO_LARGE
-                                 : i < 8  ? CELLA_BAD_FORMAT
-                                          : CELLA_BAD_TAG);
+                                 : i < 8            ? CELLA_BAD_FORMAT
+                                                    : CELLA_BAD_TAG);
         assert_ended(ends->other, status);
     }
 }

@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 /*
- * Two executors in two processes over a byte pipe that carries what it gets in pieces of any size; a third process may
- * stand in between, as a front would. The children report by their exit code: no assertion leaves a child.
+ * Two executors in two processes over a byte pipe that carries what it gets in pieces of any size; a third process
+ * may stand in between, as a front would. The children report by their exit code: no assertion leaves a child.
  */
 
 #define SECRET "a key that is handed over"
@@ -152,10 +152,10 @@ static void test_two_processes(void **state)
 
 /* What a relay in the middle does to the bytes of one direction. */
 struct relay {
-    size_t seen;     /* from the initiator */
-    size_t flip;     /* offset to change; SIZE_MAX: none */
-    size_t cut;      /* stop after so many; SIZE_MAX: never */
-    bool leaked;     /* the secret passed in the clear */
+    size_t seen; /* from the initiator */
+    size_t flip; /* offset to change; SIZE_MAX: none */
+    size_t cut;  /* stop after so many; SIZE_MAX: never */
+    bool leaked; /* the secret passed in the clear */
 };
 
 static bool relay_once(int from, int to, struct relay *relay)

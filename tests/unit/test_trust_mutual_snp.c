@@ -37,11 +37,11 @@ static void set_policy(struct pair *pair, struct member *member, json_t *section
     char measurement[7 + 96 + 1] = "sha384:";
     char field[CELLA_FIELD_MAX];
     memset(measurement + 7, '3', 96);
-    json_t *json = json_pack("{s:i, s:i, s:[s, s], s:[{s:s, s:s, s:s}], s:[{s:s, s:s%}], s:o, s:{s:[s]}}", "version", 1,
-                             "min_level", 5, "accept", "snp", "soft", "measurement", "name", "release", "type", "snp",
-                             "value", measurement, "anchor", "family", "amd-genoa", "certificate",
-                             (const char *) pair->forge.ark_pem.data, pair->forge.ark_pem.size, "snp", section, "soft",
-                             "roots", "ed25519:11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo");
+    json_t *json = json_pack(
+        "{s:i, s:i, s:[s, s], s:[{s:s, s:s, s:s}], s:[{s:s, s:s%}], s:o, s:{s:[s]}}", "version", 1, "min_level", 5,
+        "accept", "snp", "soft", "measurement", "name", "release", "type", "snp", "value", measurement, "anchor",
+        "family", "amd-genoa", "certificate", (const char *) pair->forge.ark_pem.data, pair->forge.ark_pem.size,
+        "snp", section, "soft", "roots", "ed25519:11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo");
     assert_non_null(json);
     char *text = json_dumps(json, 0);
     cella_policy_clear(&member->policy);
