@@ -804,6 +804,19 @@ static void test_calls_that_are_not_due(void **state)
     assert_int_equal(deliver(pair, 4), CELLA_OK);
 }
 
+/* An answer before there was a question. */
+static void test_message_before_the_start(void **state)
+{
+    struct pair *pair = *state;
+    for (size_t number = 1; number <= 4; number++) {
+        messages_make(&pair->first, &pair->second, 4, &pair->messages);
+        member_new(&pair->first);
+        assert_int_equal(member_step(&pair->first, message_of(pair, number), &pair->messages.list[0]),
+                         CELLA_BAD_STATE);
+        assert_failed(&pair->first, CELLA_BAD_STATE);
+    }
+}
+
 static void test_setup(void **state)
 {
     struct pair *pair = *state;
@@ -1012,6 +1025,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_terms_of_the_policy, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_endorsements, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_calls_that_are_not_due, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_message_before_the_start, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_setup, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_signing_fails, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_secrets_are_wiped, set_up, tear_down),
