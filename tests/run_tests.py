@@ -123,12 +123,13 @@ def pytest(folder: str, tally: Tally, *, long: bool = False) -> None:
     }
     status, output = command(
         PYTHON, "-m", "pytest", "-q", "-x" if os.environ.get("CELLA_TEST_STOP") else "-q", "-p", "no:cacheprovider",
-        "--durations=8", f"--junitxml={report}", folder, env=env,
+        "--durations=8", "-o", "junit_family=xunit1", f"--junitxml={report}", folder, env=env,
     )
     if not report.exists():
         tally.add(folder, False, output)
         return
-    for case in ElementTree.parse(report).getroot().iter("testcase"):
+    results = ElementTree.parse(report).getroot()
+    for case in results.iter("testcase"):
         name = f"{case.get('classname')}.{case.get('name')}"
         skip = case.find("skipped")
         if case.find("failure") is not None or case.find("error") is not None:
@@ -137,6 +138,8 @@ def pytest(folder: str, tally: Tally, *, long: bool = False) -> None:
             tally.skipped.append(f"{name}: {skip.get('message')}")
         else:
             tally.passed += 1
+    for table in results.iterfind(".//property[@name='table']"):
+        print(f"\n{table.get('value')}\n", flush=True)
     if status != 0:
         print(f"FAILED in {folder}\n{output[-12000:]}", flush=True)
 
