@@ -84,6 +84,8 @@ enum cella_category {
                                                             "sends its messages back")                               \
     ROW(DIVERTED,           324, TRUST,    AttestationError, "the peer is not the one asked for, or is here for "    \
                                                             "another purpose: somebody diverts messages")            \
+    ROW(NOT_PROVED,         330, TRUST,    AttestationError, "something that the trust file requires was not proved; "\
+                                                            "supply what proves it")                                 \
     /* 4xx: who may do what, and when */                                                                             \
     ROW(UNKNOWN_PARTY,      401, STATE,    PermissionDenied, "party is not enrolled here; enrol first")              \
     ROW(DENIED,             402, STATE,    PermissionDenied, "party has no right to do this")                        \
