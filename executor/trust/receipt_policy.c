@@ -99,7 +99,7 @@ static cella_status read_logs(struct cella_json_object *section, struct cella_re
         return refuse(section->error, "receipt", "log");
     }
     for (size_t i = 0; i < json_array_size(list); i++) {
-        char path[32];
+        char path[40];
         struct cella_receipt_log log = { 0 };
         (void) snprintf(path, sizeof(path), "receipt.log[%zu]", i);
         CELLA_TRY(read_log(json_array_get(list, i), path, section->error, &log));

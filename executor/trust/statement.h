@@ -47,7 +47,7 @@ enum cella_time_source {
 
 /* [name, kind, digest, size] */
 struct cella_statement_item {
-    struct cella_view name; /* UTF-8, 1 to CELLA_STATEMENT_NAME_MAX bytes */
+    struct cella_view name; /* UTF-8 without NUL, 1 to CELLA_STATEMENT_NAME_MAX bytes */
     enum cella_digest_kind kind;
     struct cella_view digest; /* 32 bytes */
     uint64_t size;

@@ -65,9 +65,9 @@ static cella_status read_item(struct cella_reader *reader, struct cella_statemen
     CELLA_TRY(read_digest(reader, &out->digest));
     CELLA_TRY(cella_cbor_unsigned(reader, &out->size));
     out->kind = (enum cella_digest_kind) kind;
-    return count == 4 && kind <= CELLA_DIGEST_PLAIN && out->name.size > 0 && out->name.size <= CELLA_STATEMENT_NAME_MAX
-               ? CELLA_OK
-               : CELLA_BAD_FORMAT;
+    bool named = out->name.size > 0 && out->name.size <= CELLA_STATEMENT_NAME_MAX &&
+                 memchr(out->name.data, 0, out->name.size) == NULL; /* texts of JSON and C end there */
+    return count == 4 && kind <= CELLA_DIGEST_PLAIN && named ? CELLA_OK : CELLA_BAD_FORMAT;
 }
 
 static cella_status read_items(struct cella_reader *reader, struct cella_statement_items *out)
