@@ -116,13 +116,13 @@ uint64_t cella_merkle_place(unsigned int level, uint64_t index)
     return cella_merkle_stored(last) + level;
 }
 
-cella_status cella_merkle_restore(uint64_t size, cella_merkle_read read, void *context, struct cella_merkle_tree *out)
+cella_status cella_merkle_restore(uint64_t size, cella_merkle_read fetch, void *context, struct cella_merkle_tree *out)
 {
     struct cella_merkle_tree tree = { .size = size };
     *out = (struct cella_merkle_tree){ 0 };
     for (unsigned int level = 0; level <= TOP_LEVEL; level++) {
         if (has_bit(size, level)) {
-            CELLA_TRY(read(context, level, (size >> level) - 1, &tree.peaks[level]));
+            CELLA_TRY(fetch(context, level, (size >> level) - 1, &tree.peaks[level]));
         }
     }
     *out = tree;
@@ -135,7 +135,7 @@ struct range {
     uint64_t end;
 };
 
-static cella_status hash_of_range(struct range range, cella_merkle_read read, void *context,
+static cella_status hash_of_range(struct range range, cella_merkle_read fetch, void *context,
                                   struct cella_merkle_hash *out)
 {
     uint64_t size = range.end - range.begin;
@@ -147,7 +147,7 @@ static cella_status hash_of_range(struct range range, cella_merkle_read read, vo
         /* Peaks from the right: this one ends where those already joined begin. */
         uint64_t end = range.end - (size & ((UINT64_C(1) << level) - 1));
         struct cella_merkle_hash peak;
-        CELLA_TRY(read(context, level, (end >> level) - 1, &peak));
+        CELLA_TRY(fetch(context, level, (end >> level) - 1, &peak));
         if (begun) {
             CELLA_TRY(cella_merkle_node(&peak, out, out));
         } else {
@@ -172,7 +172,7 @@ static uint64_t split_of(uint64_t size)
  * Go down from the whole tree towards `wanted` leaves of which `target` is the last, and note the sibling of each step.
  * Inclusion goes on to the leaf itself; consistency until what is left is all of the old tree there.
  */
-static cella_status add_siblings(struct range *range, uint64_t target, bool to_leaf, cella_merkle_read read,
+static cella_status add_siblings(struct range *range, uint64_t target, bool to_leaf, cella_merkle_read fetch,
                                  void *context, struct cella_merkle_path *path)
 {
     while (range->end - range->begin > 1 && (to_leaf || range->end != target + 1)) {
@@ -183,7 +183,7 @@ static cella_status add_siblings(struct range *range, uint64_t target, bool to_l
         if (path->count == CELLA_MERKLE_PATH_MAX) {
             return CELLA_INTERNAL;
         }
-        CELLA_TRY(hash_of_range(goes_left ? right : left, read, context, &path->nodes[path->count]));
+        CELLA_TRY(hash_of_range(goes_left ? right : left, fetch, context, &path->nodes[path->count]));
         path->count++;
         *range = goes_left ? left : right;
     }
@@ -199,7 +199,7 @@ static void reverse(struct cella_merkle_path *path)
     }
 }
 
-cella_status cella_merkle_prove_inclusion(uint64_t index, uint64_t size, cella_merkle_read read, void *context,
+cella_status cella_merkle_prove_inclusion(uint64_t index, uint64_t size, cella_merkle_read fetch, void *context,
                                           struct cella_merkle_path *out)
 {
     struct range range = { 0, size };
@@ -207,7 +207,7 @@ cella_status cella_merkle_prove_inclusion(uint64_t index, uint64_t size, cella_m
     if (index >= size) {
         return CELLA_BAD_FIELD;
     }
-    cella_status status = add_siblings(&range, index, true, read, context, out);
+    cella_status status = add_siblings(&range, index, true, fetch, context, out);
     if (status != CELLA_OK) {
         out->count = 0;
         return status;
@@ -216,31 +216,31 @@ cella_status cella_merkle_prove_inclusion(uint64_t index, uint64_t size, cella_m
     return CELLA_OK;
 }
 
-static cella_status consistency_path(uint64_t old_size, uint64_t size, cella_merkle_read read, void *context,
+static cella_status consistency_path(uint64_t old_size, uint64_t size, cella_merkle_read fetch, void *context,
                                      struct cella_merkle_path *path)
 {
     struct range range = { 0, size };
-    CELLA_TRY(add_siblings(&range, old_size - 1, false, read, context, path));
+    CELLA_TRY(add_siblings(&range, old_size - 1, false, fetch, context, path));
     /* The verifier has the old tree's root, so that a subtree that is all of the old tree needs no saying. */
     if (range.begin > 0) {
         if (path->count == CELLA_MERKLE_PATH_MAX) {
             return CELLA_INTERNAL;
         }
-        CELLA_TRY(hash_of_range(range, read, context, &path->nodes[path->count]));
+        CELLA_TRY(hash_of_range(range, fetch, context, &path->nodes[path->count]));
         path->count++;
     }
     reverse(path);
     return CELLA_OK;
 }
 
-cella_status cella_merkle_prove_consistency(uint64_t old_size, uint64_t size, cella_merkle_read read, void *context,
+cella_status cella_merkle_prove_consistency(uint64_t old_size, uint64_t size, cella_merkle_read fetch, void *context,
                                             struct cella_merkle_path *out)
 {
     out->count = 0;
     if (old_size == 0 || old_size > size) {
         return CELLA_BAD_FIELD;
     }
-    cella_status status = consistency_path(old_size, size, read, context, out);
+    cella_status status = consistency_path(old_size, size, fetch, context, out);
     if (status != CELLA_OK) {
         out->count = 0;
     }

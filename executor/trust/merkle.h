@@ -84,21 +84,21 @@ typedef cella_status (*cella_merkle_read)(void *context, unsigned int level, uin
                                           struct cella_merkle_hash *out);
 
 /* The growing tree at a size, out of the store; at most 64 reads. out is empty unless CELLA_OK. */
-CELLA_MUST_USE cella_status cella_merkle_restore(uint64_t size, cella_merkle_read read, void *context,
+CELLA_MUST_USE cella_status cella_merkle_restore(uint64_t size, cella_merkle_read fetch, void *context,
                                                  struct cella_merkle_tree *out);
 
 /*
  * The proof that leaf `index` is in the tree of `size`: at most 127 reads and 63 hashes.
  * CELLA_BAD_FIELD  index is not below size. out is empty unless CELLA_OK
  */
-CELLA_MUST_USE cella_status cella_merkle_prove_inclusion(uint64_t index, uint64_t size, cella_merkle_read read,
+CELLA_MUST_USE cella_status cella_merkle_prove_inclusion(uint64_t index, uint64_t size, cella_merkle_read fetch,
                                                          void *context, struct cella_merkle_path *out);
 
 /*
  * The proof that the tree of `size` begins with the tree of `old_size`: same cost. Empty when they are equal.
  * CELLA_BAD_FIELD  old_size is 0 or above size. out is empty unless CELLA_OK
  */
-CELLA_MUST_USE cella_status cella_merkle_prove_consistency(uint64_t old_size, uint64_t size, cella_merkle_read read,
+CELLA_MUST_USE cella_status cella_merkle_prove_consistency(uint64_t old_size, uint64_t size, cella_merkle_read fetch,
                                                            void *context, struct cella_merkle_path *out);
 
 /* ---- verification: everything is untrusted ---- */

@@ -271,3 +271,17 @@ def test_tlog_proof_needs_a_head_of_that_size(made):
     assert receipts.tlog_proof(Receipt(dataclasses.replace(parts, tree_head=""))) is None
     other = tree_head(made.log, bytes(32), size=9)
     assert receipts.tlog_proof(Receipt(dataclasses.replace(parts, tree_head=other))) is None
+
+
+def test_explanation_of_a_trust_file(made):
+    text = cella.Trust.load(made.trust(require=["nonce"], own_log=True, logs=1, functions=["sha256:" + "00" * 32])).explain()
+    assert "at least 1 different log" in text and "own log counts" in text and "must be proved: nonce" in text
+    plain = {name: value for name, value in made.trust().items() if name != "receipt"}
+    assert "receipts" not in cella.Trust.load(plain).explain()
+
+
+def test_sections_that_are_refused(made):
+    for section in ({"log": []}, {"logs": 2}, {"require": ["truth"]}, {"unknown": 1}):
+        with pytest.raises(cella.PolicyError) as caught:
+            cella.Trust.load(made.trust(**section))
+        assert (caught.value.field or "").startswith("receipt")
