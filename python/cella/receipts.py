@@ -327,7 +327,7 @@ def verify_receipt(
     >>> verify_receipt(b"?", {"version": 1})
     Traceback (most recent call last):
     ...
-    cella.FormatError: BAD_FORMAT: it is no proof bundle
+    cella.FormatError: BAD_FORMAT: input is not well formed: it is no proof bundle
     """
     parts = receipt if isinstance(receipt, Parts) else Parts.read(receipt)
     trust = Trust.load(policy)

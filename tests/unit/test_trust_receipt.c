@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "receipt_make.h"
 
+#include <openssl/ec.h>
+#include <openssl/ecdsa.h>
+#include <openssl/evp.h>
+
 #include "trust/jws.h"
 #include "trust/receipt_report.h"
 
@@ -147,6 +151,107 @@ static void test_cose_thumbprints(void **state)
     assert_int_equal(cella_cose_key_of(ed.data, &key), CELLA_OK);
     assert_int_equal(cella_cose_thumbprint(&key, digest), CELLA_OK);
     assert_hex(digest, sizeof(digest), vectors_text(okp, "sha256"));
+}
+
+/* The openings that came with the vectors: salted inputs and the package. */
+static void test_openings_of_the_vectors(void **state)
+{
+    (void) state;
+    CELLA_CLEANUP(cella_json_cleanup) json_t *json = vectors_load("/merkle/self-made-receipts.json");
+    const json_t *given = json_object_get(json, "openings");
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes content = vectors_bytes(json_array_get(json_object_get(json, "tests"), 0), "cbor");
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes package = vectors_bytes(given, "functionPackageHex");
+    CELLA_CLEANUP(cella_policy_clear) struct cella_policy policy = policy_of("{\"require\":[\"function\",\"inputs\"]," FOREIGN_TERMS "}");
+    struct cella_receipt_opening openings[2];
+    for (size_t i = 0; i < 2; i++) {
+        const json_t *input = json_array_get(json_object_get(given, "inputs"), i);
+        CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes salt = vectors_bytes(input, "salt");
+        CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes data = vectors_bytes(input, "dataHex");
+        openings[i] = (struct cella_receipt_opening){ .name = cella_view_of_string(vectors_text(input, "name")),
+                                                      .kind = CELLA_DIGEST_SALTED, .size = data.size };
+        assert_int_equal(cella_commitment(cella_view_of(salt.data, 31), cella_bytes_view(&data), openings[i].digest),
+                         CELLA_BAD_SIZE);
+        assert_int_equal(cella_commitment(cella_bytes_view(&salt), cella_bytes_view(&data), openings[i].digest), CELLA_OK);
+    }
+    struct cella_receipt_report report;
+    struct cella_bundle bundle = { .receipt = cella_bytes_view(&content), .function = cella_bytes_view(&package) };
+    struct cella_receipt_question question = { .policy = &policy, .openings = openings, .opening_count = 2 };
+    assert_int_equal(cella_receipt_appraise(&bundle, &question, &report), CELLA_OK);
+    question.opening_count = 1;
+    assert_int_equal(cella_receipt_appraise(&bundle, &question, &report), CELLA_NOT_PROVED);
+    openings[0].size++;
+    assert_int_equal(cella_receipt_appraise(&bundle, &question, &report), CELLA_BAD_DIGEST);
+    openings[0].size--;
+    openings[0].kind = CELLA_DIGEST_PLAIN;
+    assert_int_equal(cella_receipt_appraise(&bundle, &question, &report), CELLA_BAD_DIGEST);
+}
+
+/* ---- a log of others: ES256, a kid of its own, keys in another order ---- */
+
+static void key_cleanup(EVP_PKEY **key)
+{
+    EVP_PKEY_free(*key);
+}
+
+/* r || s over ["Signature1", protected, h'', root]. */
+static void sign_es256(EVP_PKEY *key, struct cella_view header, const struct cella_merkle_hash *root, uint8_t out[64])
+{
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes message = { 0 };
+    uint8_t der[80];
+    size_t size = sizeof(der);
+    assert_int_equal(cella_cbor_write_head(&message, CELLA_CBOR_ARRAY, 4), CELLA_OK);
+    assert_int_equal(cella_cbor_write_text(&message, "Signature1"), CELLA_OK);
+    assert_int_equal(cella_cbor_write_bytes(&message, header), CELLA_OK);
+    assert_int_equal(cella_cbor_write_bytes(&message, (struct cella_view){ 0 }), CELLA_OK);
+    assert_int_equal(cella_cbor_write_bytes(&message, cella_view_of(root->bytes, 32)), CELLA_OK);
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    assert_int_equal(EVP_DigestSignInit(context, NULL, EVP_sha256(), NULL, key), 1);
+    assert_int_equal(EVP_DigestSign(context, der, &size, message.data, message.size), 1);
+    EVP_MD_CTX_free(context);
+    const unsigned char *at = der;
+    ECDSA_SIG *signature = d2i_ECDSA_SIG(NULL, &at, (long) size);
+    assert_int_equal(BN_bn2binpad(ECDSA_SIG_get0_r(signature), out, 32), 32);
+    assert_int_equal(BN_bn2binpad(ECDSA_SIG_get0_s(signature), out + 32, 32), 32);
+    ECDSA_SIG_free(signature);
+}
+
+static void test_log_of_others(void **state)
+{
+    (void) state;
+    /* {395: 1, 1: -7, 4: "abc"}: unsorted, and no claims */
+    static const uint8_t header[] = { 0xa3, 0x19, 0x01, 0x8b, 0x01, 0x01, 0x26, 0x04, 0x43, 'a', 'b', 'c' };
+    static const uint8_t front[] = { 0xd2, 0x84, 0x4c };
+    static const uint8_t proof_front[] = { 0xa1, 0x19, 0x01, 0x8c, 0xa1, 0x20, 0x81, 0x58, 0x26, 0x83, 0x02, 0x01, 0x81, 0x58, 0x20 };
+    CELLA_CLEANUP(key_cleanup) EVP_PKEY *signer = EVP_EC_gen("P-256");
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes text = { 0 };
+    struct cella_cose_key key = { .algorithm = CELLA_COSE_ES256, .kid = { 'a', 'b', 'c' }, .kid_size = 3 };
+    struct cella_merkle_path path = made_path(1);
+    struct cella_merkle_hash root;
+    struct cella_receipt receipt;
+    struct cella_text detail;
+    uint8_t point[65];
+    uint8_t signature[64];
+    size_t size;
+    assert_int_equal(EVP_PKEY_get_octet_string_param(signer, "pub", point, sizeof(point), &size), 1);
+    assert_int_equal(size, sizeof(point));
+    memcpy(key.public_key, point + 1, sizeof(key.public_key));
+    assert_int_equal(cella_merkle_root_of_inclusion(&path.nodes[0], 1, 2, &path, &root), CELLA_OK);
+    sign_es256(signer, cella_view_of(header, sizeof(header)), &root, signature);
+    assert_int_equal(cella_bytes_append(&text, cella_view_of(front, sizeof(front))), CELLA_OK);
+    assert_int_equal(cella_bytes_append(&text, cella_view_of(header, sizeof(header))), CELLA_OK);
+    assert_int_equal(cella_bytes_append(&text, cella_view_of(proof_front, sizeof(proof_front))), CELLA_OK);
+    assert_int_equal(cella_bytes_append(&text, cella_view_of(path.nodes[0].bytes, 32)), CELLA_OK);
+    assert_int_equal(cella_cbor_write_null(&text), CELLA_OK);
+    assert_int_equal(cella_cbor_write_bytes(&text, cella_view_of(signature, sizeof(signature))), CELLA_OK);
+    assert_int_equal(cella_receipt_read(cella_bytes_view(&text), &receipt, &detail), CELLA_OK);
+    assert_int_equal(cella_receipt_verify(&receipt, &path.nodes[0], &key, false), CELLA_OK);
+    assert_int_equal(cella_receipt_verify(&receipt, &path.nodes[0], &key, true), CELLA_BAD_PROOF);
+    assert_int_equal(cella_receipt_verify(&receipt, &root, &key, false), CELLA_BAD_SIGNATURE);
+    key.algorithm = CELLA_COSE_EDDSA;
+    assert_int_equal(cella_receipt_verify(&receipt, &path.nodes[0], &key, false), CELLA_BAD_KEY);
+    key.algorithm = CELLA_COSE_ES256;
+    key.public_key[0] ^= 1; /* no point of the curve */
+    assert_int_equal(cella_receipt_verify(&receipt, &path.nodes[0], &key, false), CELLA_BAD_KEY);
 }
 
 /* ---- our own ---- */
@@ -437,6 +542,8 @@ int main(void)
         cmocka_unit_test(test_vectors_have_no_position),
         cmocka_unit_test(test_published_examples),
         cmocka_unit_test(test_cose_thumbprints),
+        cmocka_unit_test(test_openings_of_the_vectors),
+        cmocka_unit_test(test_log_of_others),
         cmocka_unit_test(test_own_receipt),
         cmocka_unit_test(test_size),
         cmocka_unit_test(test_every_bit_flipped),
