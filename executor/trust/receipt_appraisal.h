@@ -22,7 +22,8 @@ struct cella_receipt_appraisal {
     bool has_payload;              /* and it is one of these: */
     struct cella_execution execution;
     struct cella_deletion deletion;
-    bool own_log_only;             /* no other log has signed */
+    bool no_log;                   /* no log that counts has signed */
+    bool own_log_only;             /* only the executor's own has */
 };
 
 /* What a step found. Waiting: what it needs was not supplied. */

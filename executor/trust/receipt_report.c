@@ -56,7 +56,10 @@ static cella_status step_evidence(struct cella_receipt_appraisal *appraisal, enu
     return CELLA_OK;
 }
 
-/* The statement's kid chooses among keys that are trusted already; it never brings one. */
+/*
+ * The statement's kid chooses among keys that are trusted already; it never brings one. Evidence that was supplied has to
+ * be this key's, even where the trust file lists the key: evidence of another executor says nothing about this one.
+ */
 static cella_status step_executor(struct cella_receipt_appraisal *appraisal, enum cella_step_result *result)
 {
     struct cella_view kid = appraisal->statement.sign1.header.kid;
@@ -66,11 +69,11 @@ static cella_status step_executor(struct cella_receipt_appraisal *appraisal, enu
     cella_hex_encode(cella_view_of(kid.data, 8), digits);
     if (appraisal->evidence_passed) {
         CELLA_TRY(cella_cose_key_of(appraisal->evidence_file.keys.sign, key));
-        if (cella_view_equal(kid, cella_view_of(key->kid, key->kid_size))) {
-            cella_text_set(&appraisal->report->anchor, "%s", appraisal->report->evidence.anchor.characters);
-            cella_text_set(appraisal->detail, "key %s..., bound by the evidence", digits);
-            return cella_statement_issuer_is(&appraisal->statement, key) ? CELLA_OK : CELLA_BAD_KEY;
-        }
+        bool binds = cella_view_equal(kid, cella_view_of(key->kid, key->kid_size));
+        cella_text_set(&appraisal->report->anchor, "%s", binds ? appraisal->report->evidence.anchor.characters : "");
+        cella_text_set(appraisal->detail, binds ? "key %s..., bound by the evidence" : "key %s... is not the one that the "
+                       "evidence binds", digits);
+        return binds && cella_statement_issuer_is(&appraisal->statement, key) ? CELLA_OK : CELLA_BAD_KEY;
     }
     for (size_t i = 0; i < appraisal->policy.executor_count; i++) {
         CELLA_TRY(cella_cose_key_of(appraisal->policy.executors[i], key));
@@ -195,9 +198,10 @@ static cella_status step_inclusion(struct cella_receipt_appraisal *appraisal, en
         counted += bits & 1;
     }
     uint32_t own = 1U << appraisal->policy.log_count;
-    appraisal->own_log_only = (found & (own - 1)) == 0;
+    appraisal->no_log = found == 0;
+    appraisal->own_log_only = found == own;
     cella_text_set(appraisal->detail, "%zu of %zu required logs have it%s", counted, appraisal->policy.logs,
-                   counted == 0 ? "" : appraisal->own_log_only ? ": the executor's own only" : "");
+                   appraisal->own_log_only ? ": the executor's own only" : "");
     if (counted < appraisal->policy.logs) {
         return CELLA_BAD_RECEIPT;
     }
@@ -323,6 +327,7 @@ static void list_not_checked(const struct cella_receipt_appraisal *appraisal)
                     "that the executor's key lives in a TEE: no evidence was judged");
     add_not_checked(report, appraisal->evidence_passed,
                     "the platform's state after its evidence was made, and collateral that is newer than yours");
+    add_not_checked(report, appraisal->no_log, "that the statement stands in any log");
     add_not_checked(report, appraisal->own_log_only, "a second opinion: no log but the executor's own has signed");
     add_not_checked(report, true, "that each log shows everybody the same tree: compare signed heads, or ask witnesses");
     add_not_checked(report, known && source == CELLA_TIME_HOST, "the time: it is the clock of the host");

@@ -108,6 +108,25 @@ def test_evidence_for_another_key(made):
     assert judge(made, dataclasses.replace(made.parts(), evidence_file=other.evidence_file())).code == "BAD_KEY"
 
 
+def test_evidence_for_another_key_than_a_listed_one(made):
+    """A key that needs no evidence does not get anybody else's."""
+    other = Made(root=made.root)
+    listed = {"executors": ["ed25519:" + receipts.to_base64url(_native.ed25519_public(made.executor))], "logs": 0}
+    assert judge(made, Parts(made.parts().receipt), listed).accepted
+    report = judge(made, dataclasses.replace(made.parts(), evidence_file=other.evidence_file()), listed)
+    assert report.code == "BAD_KEY" and report.check("executor").outcome == "failed" and report.anchor == ""
+
+
+def test_log_key_that_nobody_certified(made):
+    """The executor's own log counts only under a key that the attested executor signed for."""
+    parts = made.parts()
+    file = bytearray(parts.evidence_file)
+    file[-1] ^= 1
+    made.evidence_file = lambda: bytes(file)
+    report = judge(made, made.parts())
+    assert report.code == "BAD_RECEIPT" and report.check("inclusion").outcome == "failed"
+
+
 def test_evidence_file_that_is_not_the_named_one(made):
     """Evidence of the same key made at another time: good evidence, but not what the statement names."""
     parts = made.parts()

@@ -532,6 +532,7 @@ static void test_what_the_trust_file_requires(void **state)
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes bare = made_statement_of(&run, false);
     assert_int_equal(judge_receipt(cella_bytes_view(&bare), "{\"logs\":0," RECEIPT_TERMS "}", &report), CELLA_OK);
     assert_int_equal(check_of(&report, "inclusion")->outcome, CELLA_CHECK_NOT_DONE);
+    assert_true(not_checked(&report, "stands in any log"));
     assert_int_equal(judge_receipt(cella_bytes_view(&bare), "{" RECEIPT_TERMS "}", &report), CELLA_BAD_RECEIPT);
 }
 

@@ -10,7 +10,7 @@ import click
 
 from ..encoding import visible
 from . import show
-from .attest import _hexadecimal, print_json, time_of
+from .attest import hexadecimal, print_json, time_of
 from .options import json_option, trust_option
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -52,7 +52,7 @@ def _salted(files: dict[str, str], salts: tuple[str, ...]) -> dict[str, Any]:
     found: dict[str, Any] = dict(files)
     for name, digits in _files(salts, "--salt").items():
         if name in files:
-            found[name] = (_hexadecimal(digits, "--salt"), files[name])
+            found[name] = (hexadecimal(digits, "--salt"), files[name])
     return found
 
 
@@ -109,7 +109,7 @@ def _verify(path: str, trust: str | None, at: str | None, nonce: str | None, inp
     policy = Trust.load(trust)
     report = verify_receipt(
         _parts(path, evidence, contract, function, payload), policy, at=None if at is None else time_of(at),
-        nonce=_hexadecimal(nonce, "--nonce"), inputs=_salted(_files(inputs, "--input"), salts),
+        nonce=hexadecimal(nonce, "--nonce"), inputs=_salted(_files(inputs, "--input"), salts),
         outputs=_salted(_files(outputs, "--output"), salts), endorsements=endorsements,
     )
     verdict = 0 if report.accepted else 3
