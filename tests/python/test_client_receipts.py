@@ -11,7 +11,7 @@ import pytest
 from cella import _native, receipts
 from cella.cli.main import run
 from cella.receipts import Parts, Receipt, TreeHead, verify_receipt
-from receipts_made import TIME, Made, cbor, cosigned, sha256, tree_head
+from receipts_made import CONTENT_TYPE, TIME, Made, Tag, cbor, cosigned, kid_of, sha256, signed, tree_head
 
 REQUIRED = ["evidence", "function", "contract", "approvals", "nonce"]
 
@@ -304,3 +304,44 @@ def test_sections_that_are_refused(made):
         with pytest.raises(cella.PolicyError) as caught:
             cella.Trust.load(made.trust(**section))
         assert (caught.value.field or "").startswith("receipt")
+
+
+def bare(made: Made, protected: dict, payload: bytes) -> bytes:
+    """A statement without receipts."""
+    issuer = "urn:cella:executor:" + kid_of(made.executor).hex()
+    text, signature = signed(made.executor, {1: -8, 4: kid_of(made.executor), 15: {1: issuer, 2: "data-1", 6: TIME}, **protected},
+                             payload)
+    return cbor(Tag([text, {}, payload, signature]))
+
+
+def executors(made: Made) -> dict:
+    return {"executors": ["ed25519:" + receipts.to_base64url(_native.ed25519_public(made.executor))], "logs": 0}
+
+
+def test_deletion(made):
+    request = _native.jws_sign(made.parties[0], b'{"op":"data.delete"}')
+    payload = cbor({1: ["data-1", 0, sha256(made.sealed), len(made.sealed)], 2: [kid_of(made.parties[0])], 3: [TIME, 0],
+                    4: "consent withdrawn", 5: sha256(request.encode())})
+    content = bare(made, {3: "application/vnd.cella.deletion+cbor"}, payload)
+    found = Receipt(content)
+    assert found.kind == "deletion" and "Reason consent withdrawn" in found.lines()
+    parts = Parts(content, approvals=((_native.ed25519_public(made.parties[0]), request),))
+    report = judge(made, parts, executors(made), inputs={"data-1": made.sealed})
+    assert report.accepted and report.check("request").outcome == "passed" and report.check("inputs").outcome == "passed"
+    assert judge(made, parts, executors(made), inputs={"data-1": b"other"}).code == "BAD_DIGEST"
+    stranger = cbor({1: ["data-1", 0, bytes(32), 1], 2: [kid_of(made.parties[1])], 3: [TIME, 0], 4: "", 5: sha256(request.encode())})
+    content = bare(made, {3: "application/vnd.cella.deletion+cbor"}, stranger)
+    assert judge(made, dataclasses.replace(parts, receipt=content), executors(made)).code == "BAD_RECEIPT"
+
+
+def test_hash_envelope(made):
+    payload = made.payload(made.evidence_file())
+    content = bare(made, {258: -16, 259: CONTENT_TYPE}, sha256(payload))
+    assert "known by hash only" in "\n".join(Receipt(content).lines())
+    assert judge(made, Parts(content), executors(made)).code == "NOT_PROVED"
+    opened = Parts(content, payload=payload)
+    assert Receipt(opened).inputs[0].name == "a"
+    assert judge(made, opened, executors(made)).accepted
+    assert judge(made, Parts(content, payload=cbor({})), executors(made)).code == "BAD_DIGEST"
+    both = bare(made, {3: CONTENT_TYPE, 258: -16, 259: CONTENT_TYPE}, sha256(payload))
+    assert judge(made, Parts(both), executors(made)).code == "BAD_FORMAT"
