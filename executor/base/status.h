@@ -55,6 +55,8 @@ enum cella_category {
     ROW(BAD_DIGEST,         303, TRUST,    IntegrityError,  "bytes do not have the registered SHA-256 digest")       \
     ROW(TRUNCATED,          304, TRUST,    IntegrityError,  "data end before their authenticated end")               \
     ROW(BAD_KEY,            305, TRUST,    IntegrityError,  "key is not acceptable")                                 \
+    ROW(BAD_PROOF,          306, TRUST,    IntegrityError,  "a proof does not lead to the tree head that was signed") \
+    ROW(BAD_RECEIPT,        307, TRUST,    IntegrityError,  "receipt does not verify; it proves nothing")            \
     ROW(BAD_EVIDENCE,       310, TRUST,    AttestationError, "evidence does not verify; send nothing to this "       \
                                                             "executor")                                              \
     ROW(EVIDENCE_TYPE,      311, TRUST,    AttestationError, "evidence is of a type that the trust file does not "   \
@@ -82,6 +84,8 @@ enum cella_category {
                                                             "sends its messages back")                               \
     ROW(DIVERTED,           324, TRUST,    AttestationError, "the peer is not the one asked for, or is here for "    \
                                                             "another purpose: somebody diverts messages")            \
+    ROW(NOT_PROVED,         330, TRUST,    AttestationError, "something that the trust file requires was not proved; "\
+                                                            "supply what proves it")                                 \
     /* 4xx: who may do what, and when */                                                                             \
     ROW(UNKNOWN_PARTY,      401, STATE,    PermissionDenied, "party is not enrolled here; enrol first")              \
     ROW(DENIED,             402, STATE,    PermissionDenied, "party has no right to do this")                        \

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "trust/cbor.h"
 
+#include <string.h>
+
 #define INDEFINITE 31U
 #define BREAK 0xffU
+#define NULL_BYTE 0xf6U
 
 static cella_status read_value(struct cella_reader *reader, unsigned int more, uint64_t *out)
 {
@@ -104,6 +107,182 @@ cella_status cella_cbor_skip(struct cella_reader *reader)
     return skip(reader, 1);
 }
 
+/* ---- the two profiles ---- */
+
+/* RFC 3629: shortest form, no surrogates, nothing above U+10FFFF. */
+static bool is_utf8(struct cella_view text)
+{
+    static const uint32_t least[4] = { 0, 0x80, 0x800, 0x10000 };
+    for (size_t at = 0; at < text.size;) {
+        uint8_t first = text.data[at++];
+        unsigned int more = first < 0x80 ? 0 : first >> 5 == 6 ? 1 : first >> 4 == 14 ? 2 : first >> 3 == 30 ? 3 : 4;
+        if (more > 3 || more > text.size - at) {
+            return false;
+        }
+        uint32_t value = more == 0 ? first : first & (0x3fU >> more);
+        for (unsigned int i = 0; i < more; i++, at++) {
+            if (text.data[at] >> 6 != 2) {
+                return false;
+            }
+            value = value << 6 | (text.data[at] & 0x3fU);
+        }
+        if (value < least[more] || value > 0x10ffff || (value >= 0xd800 && value <= 0xdfff)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* By bytes, a prefix first: RFC 8949 section 4.2.1. */
+static int compare(struct cella_view a, struct cella_view b)
+{
+    size_t size = a.size < b.size ? a.size : b.size;
+    int order = size == 0 ? 0 : memcmp(a.data, b.data, size);
+    return order != 0 ? order : (a.size > b.size) - (a.size < b.size);
+}
+
+static cella_status check_item(struct cella_reader *reader, enum cella_cbor_profile profile, unsigned int depth);
+
+/* keys: those before, of which the strict profile needs only the last. */
+static cella_status check_key(struct cella_view key, enum cella_cbor_profile profile, const struct cella_view *keys,
+                              size_t count)
+{
+    if (profile == CELLA_CBOR_STRICT) {
+        return count == 0 || compare(keys[0], key) < 0 ? CELLA_OK : CELLA_BAD_FORMAT;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (cella_view_equal(keys[i], key)) {
+            return CELLA_BAD_FORMAT;
+        }
+    }
+    return CELLA_OK;
+}
+
+static cella_status check_map(struct cella_reader *reader, enum cella_cbor_profile profile, uint64_t pairs,
+                              unsigned int depth)
+{
+    struct cella_view keys[CELLA_CBOR_PAIRS_MAX];
+    if (pairs > CELLA_CBOR_PAIRS_MAX) {
+        return CELLA_BAD_FORMAT;
+    }
+    for (size_t i = 0; i < pairs; i++) {
+        struct cella_view before = reader->rest;
+        CELLA_TRY(check_item(reader, profile, depth + 1));
+        struct cella_view key = cella_view_of(before.data, before.size - reader->rest.size);
+        CELLA_TRY(check_key(key, profile, keys, i));
+        keys[profile == CELLA_CBOR_STRICT ? 0 : i] = key;
+        CELLA_TRY(check_item(reader, profile, depth + 1));
+    }
+    return CELLA_OK;
+}
+
+static cella_status check_item(struct cella_reader *reader, enum cella_cbor_profile profile, unsigned int depth)
+{
+    struct cella_cbor_item item;
+    CELLA_TRY(depth > CELLA_CBOR_DEPTH_MAX ? CELLA_BAD_FORMAT : cella_cbor_next(reader, &item));
+    if (item.indefinite) {
+        return CELLA_BAD_FORMAT;
+    }
+    switch (item.kind) {
+    case CELLA_CBOR_UNSIGNED:
+    case CELLA_CBOR_NEGATIVE:
+    case CELLA_CBOR_BYTES:
+        return CELLA_OK;
+    case CELLA_CBOR_TEXT:
+        return is_utf8(item.content) ? CELLA_OK : CELLA_BAD_FORMAT;
+    case CELLA_CBOR_ARRAY:
+        for (uint64_t i = 0; i < item.value; i++) {
+            CELLA_TRY(check_item(reader, profile, depth + 1));
+        }
+        return CELLA_OK;
+    case CELLA_CBOR_MAP:
+        return check_map(reader, profile, item.value, depth);
+    case CELLA_CBOR_TAG:
+        return depth == 1 ? check_item(reader, profile, 2) : CELLA_BAD_FORMAT;
+    case CELLA_CBOR_SIMPLE:
+        return item.value != 23 ? CELLA_OK : CELLA_BAD_FORMAT;
+    }
+    return CELLA_BAD_FORMAT;
+}
+
+cella_status cella_cbor_check(struct cella_view content, enum cella_cbor_profile profile)
+{
+    struct cella_reader reader = cella_reader_of(content);
+    CELLA_TRY(check_item(&reader, profile, 1));
+    return cella_reader_end(&reader);
+}
+
+/* ---- parts ---- */
+
+static cella_status count_of(struct cella_reader *reader, enum cella_cbor_kind kind, uint64_t *count)
+{
+    struct cella_cbor_item item;
+    CELLA_TRY(cella_cbor_expect(reader, kind, &item));
+    *count = item.value;
+    return item.indefinite ? CELLA_BAD_FORMAT : CELLA_OK;
+}
+
+static cella_status content_of(struct cella_reader *reader, enum cella_cbor_kind kind, struct cella_view *out)
+{
+    struct cella_cbor_item item;
+    CELLA_TRY(cella_cbor_expect(reader, kind, &item));
+    *out = item.content;
+    return CELLA_OK;
+}
+
+cella_status cella_cbor_array(struct cella_reader *reader, uint64_t *count)
+{
+    return count_of(reader, CELLA_CBOR_ARRAY, count);
+}
+
+cella_status cella_cbor_map(struct cella_reader *reader, uint64_t *count)
+{
+    return count_of(reader, CELLA_CBOR_MAP, count);
+}
+
+cella_status cella_cbor_unsigned(struct cella_reader *reader, uint64_t *out)
+{
+    return count_of(reader, CELLA_CBOR_UNSIGNED, out);
+}
+
+cella_status cella_cbor_number(struct cella_reader *reader, int64_t *out)
+{
+    struct cella_cbor_item item;
+    CELLA_TRY(cella_cbor_next(reader, &item));
+    if (item.value > INT64_MAX || (item.kind != CELLA_CBOR_UNSIGNED && item.kind != CELLA_CBOR_NEGATIVE)) {
+        return CELLA_BAD_FORMAT;
+    }
+    *out = item.kind == CELLA_CBOR_NEGATIVE ? -1 - (int64_t) item.value : (int64_t) item.value;
+    return CELLA_OK;
+}
+
+cella_status cella_cbor_bytes(struct cella_reader *reader, struct cella_view *out)
+{
+    return content_of(reader, CELLA_CBOR_BYTES, out);
+}
+
+cella_status cella_cbor_text(struct cella_reader *reader, struct cella_view *out)
+{
+    return content_of(reader, CELLA_CBOR_TEXT, out);
+}
+
+cella_status cella_cbor_whole(struct cella_reader *reader, struct cella_view *out)
+{
+    struct cella_view before = reader->rest;
+    CELLA_TRY(cella_cbor_skip(reader));
+    *out = cella_view_of(before.data, before.size - reader->rest.size);
+    return CELLA_OK;
+}
+
+bool cella_cbor_take_null(struct cella_reader *reader)
+{
+    uint8_t byte;
+    return !reader->failed && reader->rest.size > 0 && reader->rest.data[0] == NULL_BYTE &&
+           cella_read_u8(reader, &byte) == CELLA_OK;
+}
+
+/* ---- writing ---- */
+
 cella_status cella_cbor_write_head(struct cella_bytes *out, enum cella_cbor_kind kind, uint64_t value)
 {
     unsigned int major = (unsigned int) kind << 5;
@@ -132,9 +311,24 @@ cella_status cella_cbor_write_bytes(struct cella_bytes *out, struct cella_view c
     return cella_bytes_append(out, content);
 }
 
+cella_status cella_cbor_write_text_view(struct cella_bytes *out, struct cella_view content)
+{
+    CELLA_TRY(cella_cbor_write_head(out, CELLA_CBOR_TEXT, content.size));
+    return cella_bytes_append(out, content);
+}
+
 cella_status cella_cbor_write_text(struct cella_bytes *out, const char *content)
 {
-    struct cella_view view = cella_view_of_string(content);
-    CELLA_TRY(cella_cbor_write_head(out, CELLA_CBOR_TEXT, view.size));
-    return cella_bytes_append(out, view);
+    return cella_cbor_write_text_view(out, cella_view_of_string(content));
+}
+
+cella_status cella_cbor_write_number(struct cella_bytes *out, int64_t value)
+{
+    return value < 0 ? cella_cbor_write_head(out, CELLA_CBOR_NEGATIVE, (uint64_t)(-1 - value))
+                     : cella_cbor_write_head(out, CELLA_CBOR_UNSIGNED, (uint64_t) value);
+}
+
+cella_status cella_cbor_write_null(struct cella_bytes *out)
+{
+    return cella_write_u8(out, NULL_BYTE);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "trust/measurement.h"
+#include "trust/receipt_policy.h"
 
 #define ROOT_PREFIX "ed25519:"
 #define STATEMENT_TEXT_MAX 16384U
@@ -390,6 +391,7 @@ static cella_status read_policy(const json_t *json, struct cella_json_error *err
     CELLA_TRY(read_freshness(&object, policy));
     CELLA_TRY(read_anchors(&object, policy));
     CELLA_TRY(read_sections(&object, policy));
+    CELLA_TRY(cella_receipt_policy_validate(&object));
     CELLA_TRY(cella_json_end(&object));
     return fill_sections(policy);
 }

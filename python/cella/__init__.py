@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from .executor import Executor, connect
     from .functions import Function, LocalFunction, function
     from .identity import Identity
+    from .receipts import Receipt, ReceiptReport, verify_receipt
     from .script import Script
     from .sealing import DataKey
     from .runtime import Cancelled, Input, Output, OutputLimitError, builtins, log, progress
@@ -71,6 +72,8 @@ _HOMES = {
     "Output": "runtime",
     "Cancelled": "runtime",
     "OutputLimitError": "runtime",
+    "Receipt": "receipts",
+    "ReceiptReport": "receipts",
     "Report": "trust",
     "Script": "script",
     "Task": "task",
@@ -82,6 +85,7 @@ _HOMES = {
     "progress": "runtime",
     "verify": "verification",
     "verify_certificate": "verification",
+    "verify_receipt": "receipts",
 }
 
 __all__ = [
@@ -108,6 +112,8 @@ __all__ = [
     "OutputLimitError",
     "PermissionDenied",
     "PolicyError",
+    "Receipt",
+    "ReceiptReport",
     "Report",
     "RequestError",
     "ResourceError",
@@ -127,6 +133,7 @@ __all__ = [
     "progress",
     "verify",
     "verify_certificate",
+    "verify_receipt",
 ]
 
 

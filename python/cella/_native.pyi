@@ -132,6 +132,29 @@ def report_data(keys: Buffer, charter: Buffer, nonce: Buffer) -> bytes: ...
 def soft_evidence(
     root_seed: Secret, layers: int, measurement: Buffer, report_data: Buffer, issued_unix_s: int
 ) -> bytes: ...
+def receipt_show(receipt: Buffer, *, payload: Buffer = b"") -> dict[str, Any]: ...
+def receipt_appraise(
+    bundle: Buffer,
+    policy: Buffer,
+    now_unix_s: int,
+    *,
+    nonce: Buffer = b"",
+    openings: tuple[tuple[bool, str, int, bytes, int], ...] = (),
+) -> dict[str, Any]: ...
+def bundle_read(content: Buffer) -> dict[str, Any]: ...
+def bundle_write(
+    receipt: Buffer,
+    *,
+    evidence_file: Buffer = b"",
+    endorsements: Buffer = b"",
+    contract: Buffer = b"",
+    approvals: tuple[tuple[bytes, bytes], ...] = (),
+    function: Buffer = b"",
+    payload: Buffer = b"",
+    tree_head: Buffer = b"",
+) -> bytes: ...
+def tree_head_read(text: Buffer) -> tuple[str, int, bytes]: ...
+def tree_head_verify(text: Buffer, name: str, key: Buffer, witness: bool) -> int: ...
 @final
 class TlsClient:
     """TLS 1.3 client over memory; the caller moves the bytes and verifies the session signature."""

@@ -145,6 +145,22 @@ def _freshness(freshness: dict[str, Any]) -> Iterator[str]:
         yield "Its age does not matter: the file has no freshness."
 
 
+def _receipt(section: dict[str, Any]) -> Iterator[str]:
+    """Only where the file has the section: what it says is for receipts, not for connections."""
+    logs = section.get("logs", 1)
+    yield f"Proofs of runs (receipts) must be in at least {logs} different log(s)." if logs else (
+        "Proofs of runs (receipts) need not be in any log.")
+    yield ("    The executor's own log counts." if section.get("own_log", True) else
+           "    The executor's own log does not count.")
+    yield from (f"    {log['name']}: {log['key']}" for log in section.get("log", []))
+    if "executors" in section:
+        yield f"    Signed by one of these keys they need no evidence: {_one_of(section['executors'])}."
+    if "functions" in section:
+        yield f"    The function must be {_one_of(section['functions'])}."
+    if section.get("require"):
+        yield f"    These claims must be proved: {_one_of(section['require'], 'and')}."
+
+
 def explain(terms: dict[str, Any]) -> Iterator[str]:
     """Lines of text that say what a trust file accepts.
 
@@ -162,3 +178,5 @@ def explain(terms: dict[str, Any]) -> Iterator[str]:
         yield "Any charter (the executor's house rules) is accepted: it is not pinned."
     else:
         yield f"Its charter (the house rules) must have SHA-256 {terms['charter']['sha256']}."
+    if "receipt" in terms:
+        yield from _receipt(terms["receipt"])

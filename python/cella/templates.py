@@ -159,6 +159,16 @@ def _optional(kind: Kind) -> Iterator[str]:
     yield '# certificate = """-----BEGIN CERTIFICATE-----'
     yield "# ..."
     yield '# -----END CERTIFICATE-----"""'
+    yield ""
+    yield from _comment("Receipts: how many different logs must have signed, whether the executor's own counts, which claims must "
+                        "be proved. docs/receipts.md has all terms.")
+    yield "# [receipt]"
+    yield "# logs = 1"
+    yield "# own_log = true"
+    yield '# require = ["contract", "approvals"]'
+    yield "# [[receipt.log]]"
+    yield '# name = "notary"'
+    yield '# key = "ed25519:..."'
 
 
 def template(type: str) -> str:

@@ -34,6 +34,7 @@ SUBJECTS = {
     "memory": "resident memory of each program, and of the cells of each profile",
     "connect": "a new attested connection: a plain TLS connection",
     "verify": "evidence of SNP and TDX: libcrypto on the same chains",
+    "receipt": "a receipt, its size and its verification: libcrypto on two Ed25519 signatures",
 }
 
 

@@ -81,11 +81,63 @@ static void test_writing(void **state)
     }
 }
 
+static cella_status check(const char *hex, enum cella_cbor_profile profile)
+{
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes text = bytes_of_hex(hex);
+    return cella_cbor_check(cella_bytes_view(&text), profile);
+}
+
+/* RFC 8949 section 4.2.1, and what no profile of ours has. */
+static void test_profiles(void **state)
+{
+    static const char *const both[] = { "00", "a0", "a201000200", "a3010020006100" "00", "d280", "f6", "62c3a9", "818181818181810" "0" };
+    static const char *const foreign_only[] = { "a202000100", "a2200000" "00", "a2616100" "0000" };
+    static const char *const neither[] = {
+        "", "0000", "9fff", "bfff", "a201000100", "a1", "61ff", "62c080", "63eda080", "64f4908080", "d2d280", "81d280", "f7",
+        "8181818181818181" "00", "1800", "a101", "61c3", "a20100" "1801" "00",
+    };
+    (void) state;
+    for (size_t i = 0; i < sizeof(both) / sizeof(both[0]); i++) {
+        if (check(both[i], CELLA_CBOR_STRICT) != CELLA_OK || check(both[i], CELLA_CBOR_FOREIGN) != CELLA_OK) {
+            fail_msg("%s was refused", both[i]);
+        }
+    }
+    for (size_t i = 0; i < sizeof(foreign_only) / sizeof(foreign_only[0]); i++) {
+        if (check(foreign_only[i], CELLA_CBOR_STRICT) == CELLA_OK || check(foreign_only[i], CELLA_CBOR_FOREIGN) != CELLA_OK) {
+            fail_msg("%s is for foreign maps only", foreign_only[i]);
+        }
+    }
+    for (size_t i = 0; i < sizeof(neither) / sizeof(neither[0]); i++) {
+        if (check(neither[i], CELLA_CBOR_STRICT) == CELLA_OK || check(neither[i], CELLA_CBOR_FOREIGN) == CELLA_OK) {
+            fail_msg("%s was taken", neither[i]);
+        }
+    }
+}
+
+static void test_numbers(void **state)
+{
+    static const int64_t values[] = { 0, -1, 23, -24, -25, 256, -257, INT64_MAX, INT64_MIN };
+    (void) state;
+    for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+        CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes text = { 0 };
+        int64_t back;
+        assert_int_equal(cella_cbor_write_number(&text, values[i]), CELLA_OK);
+        struct cella_reader reader = cella_reader_of(cella_bytes_view(&text));
+        assert_int_equal(cella_cbor_number(&reader, &back), CELLA_OK);
+        assert_true(back == values[i]);
+    }
+    static const uint8_t large[] = { 0x1b, 0x80, 0, 0, 0, 0, 0, 0, 0 };
+    struct cella_reader reader = cella_reader_of(cella_view_of(large, sizeof(large)));
+    int64_t value;
+    assert_int_equal(cella_cbor_number(&reader, &value), CELLA_BAD_FORMAT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_items),         cmocka_unit_test(test_what_is_refused), cmocka_unit_test(test_depth),
         cmocka_unit_test(test_expected_kind), cmocka_unit_test(test_writing),
+        cmocka_unit_test(test_profiles),      cmocka_unit_test(test_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

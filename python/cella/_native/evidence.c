@@ -7,16 +7,14 @@
 
 #define METHOD(function) (PyCFunction)(void (*)(void))(function)
 
-/* Append a new reference to a list, consuming it. */
-static int append(PyObject *list, PyObject *item)
+int native_append(PyObject *list, PyObject *item)
 {
     int result = item == NULL ? -1 : PyList_Append(list, item);
     Py_XDECREF(item);
     return result;
 }
 
-/* Put a new reference into a dict, consuming it. */
-static int put(PyObject *dict, const char *key, PyObject *value)
+int native_put(PyObject *dict, const char *key, PyObject *value)
 {
     int result = value == NULL ? -1 : PyDict_SetItemString(dict, key, value);
     Py_XDECREF(value);
@@ -43,31 +41,30 @@ static const char *outcome_name(enum cella_check_outcome outcome)
     return "not done";
 }
 
-/* Texts of a report quote what the evidence claims: decode them without ever failing. */
-static PyObject *text_of(const char *text)
+PyObject *native_text(const char *text)
 {
     return PyUnicode_DecodeUTF8(text, (Py_ssize_t) strlen(text), "replace");
 }
 
-static PyObject *checks_of(const struct cella_report *report)
+PyObject *native_checks(const struct cella_check *checks, size_t count)
 {
     PyObject *list = PyList_New(0);
-    for (size_t i = 0; list != NULL && i < report->check_count; i++) {
-        const struct cella_check *check = &report->checks[i];
+    for (size_t i = 0; list != NULL && i < count; i++) {
+        const struct cella_check *check = &checks[i];
         PyObject *item = Py_BuildValue("(sssN)", check->name, outcome_name(check->outcome),
-                                       cella_status_name(check->status), text_of(check->detail.characters));
-        if (append(list, item) < 0) {
+                                       cella_status_name(check->status), native_text(check->detail.characters));
+        if (native_append(list, item) < 0) {
             Py_CLEAR(list);
         }
     }
     return list;
 }
 
-static PyObject *not_checked_of(const struct cella_report *report)
+PyObject *native_sentences(const char *const *sentences, size_t count)
 {
     PyObject *list = PyList_New(0);
-    for (size_t i = 0; list != NULL && i < report->not_checked_count; i++) {
-        if (append(list, PyUnicode_FromString(report->not_checked[i])) < 0) {
+    for (size_t i = 0; list != NULL && i < count; i++) {
+        if (native_append(list, PyUnicode_FromString(sentences[i])) < 0) {
             Py_CLEAR(list);
         }
     }
@@ -96,27 +93,27 @@ static PyObject *claims_of(const struct cella_claims *claims)
     for (size_t i = 0; list != NULL && i < claims->count; i++) {
         PyObject *value = value_of(&claims->list[i]);
         PyObject *item = value == NULL ? NULL : Py_BuildValue("(sN)", claims->list[i].name, value);
-        if (append(list, item) < 0) {
+        if (native_append(list, item) < 0) {
             Py_CLEAR(list);
         }
     }
     return list;
 }
 
-static PyObject *dict_of_report(const struct cella_report *report)
+PyObject *native_report(const struct cella_report *report)
 {
     PyObject *dict = PyDict_New();
     if (dict == NULL) {
         return NULL;
     }
-    if (put(dict, "status", PyUnicode_FromString(cella_status_name(report->status))) < 0 ||
-        put(dict, "level", PyLong_FromLong(report->level)) < 0 ||
-        put(dict, "level_reason", text_of(report->level_reason.characters)) < 0 ||
-        put(dict, "anchor", text_of(report->anchor.characters)) < 0 ||
-        put(dict, "measurement_name", text_of(report->measurement_name)) < 0 ||
-        put(dict, "type", PyUnicode_FromString(cella_evidence_type_name(report->type))) < 0 ||
-        put(dict, "claims", claims_of(&report->claims)) < 0 || put(dict, "checks", checks_of(report)) < 0 ||
-        put(dict, "not_checked", not_checked_of(report)) < 0) {
+    if (native_put(dict, "status", PyUnicode_FromString(cella_status_name(report->status))) < 0 ||
+        native_put(dict, "level", PyLong_FromLong(report->level)) < 0 ||
+        native_put(dict, "level_reason", native_text(report->level_reason.characters)) < 0 ||
+        native_put(dict, "anchor", native_text(report->anchor.characters)) < 0 ||
+        native_put(dict, "measurement_name", native_text(report->measurement_name)) < 0 ||
+        native_put(dict, "type", PyUnicode_FromString(cella_evidence_type_name(report->type))) < 0 ||
+        native_put(dict, "claims", claims_of(&report->claims)) < 0 || native_put(dict, "checks", native_checks(report->checks, report->check_count)) < 0 ||
+        native_put(dict, "not_checked", native_sentences(report->not_checked, report->not_checked_count)) < 0) {
         Py_CLEAR(dict);
     }
     return dict;
@@ -157,7 +154,7 @@ static PyObject *appraise(const struct native_state *state, const struct cella_e
     }
     Py_BEGIN_ALLOW_THREADS status = cella_evidence_appraise(evidence, binding, &policy, now, report);
     Py_END_ALLOW_THREADS report->status = status; /* the returned status decides, whatever the report says */
-    PyObject *dict = dict_of_report(report);
+    PyObject *dict = native_report(report);
     PyMem_Free(report);
     return dict;
 }
@@ -328,7 +325,7 @@ static PyObject *terms_of(const struct cella_back_end *back_end)
         const struct cella_term *term = &back_end->terms[i];
         PyObject *item = Py_BuildValue("(sssiz)", term->name, term->claim, kind_name(term->kind), term->required ? 1 : 0,
                                        term->fallback);
-        if (append(list, item) < 0) {
+        if (native_append(list, item) < 0) {
             Py_CLEAR(list);
         }
     }
@@ -340,7 +337,7 @@ static PyObject *names_of(const char *const *names)
 {
     PyObject *list = PyList_New(0);
     for (size_t i = 0; list != NULL && names[i] != NULL; i++) {
-        if (append(list, PyUnicode_FromString(names[i])) < 0) {
+        if (native_append(list, PyUnicode_FromString(names[i])) < 0) {
             Py_CLEAR(list);
         }
     }
@@ -360,14 +357,14 @@ static PyObject *evidence_kind(PyObject *module, PyObject *arguments)
         return native_raise(native_state_of(module), CELLA_NOT_FOUND, "type", "there is no such kind of evidence");
     }
     PyObject *dict = PyDict_New();
-    if (dict == NULL || put(dict, "title", PyUnicode_FromString(back_end->title)) < 0 ||
-        put(dict, "hardware",
+    if (dict == NULL || native_put(dict, "title", PyUnicode_FromString(back_end->title)) < 0 ||
+        native_put(dict, "hardware",
             back_end->hardware == NULL ? Py_NewRef(Py_None)
                                        : PyUnicode_FromString(cella_evidence_type_name(back_end->hardware->type))) < 0 ||
-        put(dict, "measurement", back_end->measurement == NULL ? Py_NewRef(Py_None)
+        native_put(dict, "measurement", back_end->measurement == NULL ? Py_NewRef(Py_None)
                                                                : PyUnicode_FromString(back_end->measurement)) < 0 ||
-        put(dict, "measurement_size", PyLong_FromSize_t(back_end->measurement_size)) < 0 ||
-        put(dict, "registers", names_of(back_end->registers)) < 0 || put(dict, "terms", terms_of(back_end)) < 0) {
+        native_put(dict, "measurement_size", PyLong_FromSize_t(back_end->measurement_size)) < 0 ||
+        native_put(dict, "registers", names_of(back_end->registers)) < 0 || native_put(dict, "terms", terms_of(back_end)) < 0) {
         Py_CLEAR(dict);
     }
     return dict;

@@ -12,6 +12,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include "trust/evidence.h"
 #include "trust/secret.h"
 
 #define NATIVE_ERROR_CLASSES_MAX 24
@@ -69,8 +70,21 @@ void native_buffer_clear(Py_buffer *buffer);
 int native_fixed(const struct native_state *state, const Py_buffer *buffer, const char *field, uint8_t *out,
                  size_t size);
 
+/* Append a new reference to a list, put one into a dict; both consume it, and take NULL for a failure. 0 or -1. */
+int native_append(PyObject *list, PyObject *item);
+int native_put(PyObject *dict, const char *key, PyObject *value);
+
+/* Texts of a report quote what the evidence claims: decoded without ever failing. */
+PyObject *native_text(const char *text);
+
+/* Parts of reports: (name, outcome, code, detail) of each check; sentences; the whole report about evidence as a dict. */
+PyObject *native_checks(const struct cella_check *checks, size_t count);
+PyObject *native_sentences(const char *const *sentences, size_t count);
+PyObject *native_report(const struct cella_report *report);
+
 extern PyMethodDef native_crypto_methods[];
 extern PyMethodDef native_sealed_methods[];
 extern PyMethodDef native_files_methods[];
 extern PyMethodDef native_evidence_methods[];
 extern PyMethodDef native_event_log_methods[];
+extern PyMethodDef native_receipt_methods[];

@@ -76,7 +76,8 @@ def time_of(text: str) -> int:
         raise click.BadParameter(f"{text!r} is neither Unix seconds nor a time such as 2026-11-01T00:00:00Z") from None
 
 
-def _hexadecimal(text: str | None, option: str) -> bytes | None:
+def hexadecimal(text: str | None, option: str) -> bytes | None:
+    """Bytes from the command line."""
     if text is None:
         return None
     try:
@@ -112,7 +113,7 @@ def verify_evidence(path: str, trust: str | None, at: str | None, kind: str, end
     with open(path, "rb") as file:
         evidence = file.read(FILE_MAX + 1)
     when = None if at is None else time_of(at)
-    own_nonce = _hexadecimal(nonce, "--nonce")
+    own_nonce = hexadecimal(nonce, "--nonce")
     if is_certificate(evidence):
         if report_data is not None or unbound or kind != "auto":
             raise click.UsageError("a certificate says itself of what kind its evidence is and what it is bound to: its "
@@ -123,7 +124,7 @@ def verify_evidence(path: str, trust: str | None, at: str | None, kind: str, end
         raise click.UsageError("say what the evidence is bound to: --report-data or --nonce; or --unbound, alone")
     else:
         report = verify(evidence, policy, at=when, type=kind, endorsements=endorsements, nonce=own_nonce,
-                        report_data=_hexadecimal(report_data, "--report-data"), unbound=unbound)
+                        report_data=hexadecimal(report_data, "--report-data"), unbound=unbound)
     verdict = 0 if report.accepted else 3
     if as_json:
         print_json(report.as_dict())

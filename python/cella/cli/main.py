@@ -16,6 +16,8 @@ COMMANDS = {
     "run": ("run", "run", "Run a script on your data: encrypt, upload, run, fetch, decrypt."),
     "attest": ("attest", "attest", "Verify an executor and say what was and was not checked."),
     "verify-evidence": ("attest", "verify_evidence", "Judge evidence in a file, without any executor."),
+    "verify": ("receipt", "verify", "Judge a proof of what ran, without any executor."),
+    "receipt": ("receipt", "receipt", "Look at proofs of what ran; judge and export them."),
     "trust": ("trust", "trust", "Write trust files, and sign for measurements."),
     "explain-trust": ("attest", "explain_trust", "Say in sentences what a trust file accepts."),
     "info": ("attest", "info", "Show what an executor offers."),

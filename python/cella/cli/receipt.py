@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""cella receipt, cella verify."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from ..encoding import visible
+from . import show
+from .attest import hexadecimal, print_json, time_of
+from .options import json_option, trust_option
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+@click.group()
+def receipt() -> None:
+    """Look at proofs of what ran, and judge them, offline."""
+
+
+@receipt.command("show")
+@click.argument("path", metavar="FILE", type=click.Path(dir_okay=False))
+@json_option
+def show_receipt(path: str, as_json: bool) -> None:
+    """Print what a receipt or proof bundle says. Nothing of it is verified."""
+    from ..receipts import Receipt
+
+    found = Receipt(path)
+    if as_json:
+        print_json(found.as_dict())
+        return
+    print(visible("\n".join(found.lines())))
+    show.note("nothing of this is verified: cella receipt verify does that")
+
+
+def _files(given: tuple[str, ...], option: str) -> dict[str, str]:
+    """NAME=FILE."""
+    found = {}
+    for text in given:
+        name, sign, path = text.partition("=")
+        if not sign or not name or not path or name in found:
+            raise click.BadParameter(f"{text!r} is not NAME=FILE, or names it twice", param_hint=option)
+        found[name] = path
+    return found
+
+
+def _salted(files: dict[str, str], salts: tuple[str, ...]) -> dict[str, Any]:
+    """Files with the salts that were given for them."""
+    found: dict[str, Any] = dict(files)
+    for name, digits in _files(salts, "--salt").items():
+        if name in files:
+            found[name] = (hexadecimal(digits, "--salt"), files[name])
+    return found
+
+
+def _parts(path: str, evidence: str | None, contract: str | None, function: str | None, payload: str | None) -> Any:
+    """The receipt with what was given beside it in place of what it brought."""
+    import dataclasses
+
+    from ..receipts import BUNDLE_MAX, Parts
+
+    given = {"evidence_file": evidence, "contract": contract, "function": function, "payload": payload}
+    contents = {}
+    for name, source in given.items():
+        if source is not None:
+            with open(source, "rb") as file:
+                contents[name] = file.read(BUNDLE_MAX + 1)
+    return dataclasses.replace(Parts.read(path), **contents)
+
+
+def _options(command: Command) -> Command:
+    """What `cella verify` and `cella receipt verify` have in common: everything."""
+    for option in reversed((
+        click.argument("path", metavar="FILE", type=click.Path(dir_okay=False)),
+        trust_option,
+        click.option("--at", metavar="TIME", help="The time at which evidence is judged: 2026-11-01T00:00:00Z or Unix seconds. "
+                     "Default: now."),
+        click.option("--nonce", metavar="HEX", help="The nonce that you gave to the task."),
+        click.option("--input", "inputs", multiple=True, metavar="NAME=FILE",
+                     help="A sealed input that you have (or a public one). Repeatable."),
+        click.option("--output", "outputs", multiple=True, metavar="NAME=FILE", help="A sealed output. Repeatable."),
+        click.option("--salt", "salts", multiple=True, metavar="NAME=HEX", help="Salt of a file whose digest is salted."),
+        click.option("--evidence", type=click.Path(dir_okay=False), help="Evidence file, where the bundle has none."),
+        click.option("--contract", type=click.Path(dir_okay=False), help="Contract, where the bundle has none."),
+        click.option("--function", type=click.Path(dir_okay=False), help="Function package, where the bundle has none."),
+        click.option("--payload", type=click.Path(dir_okay=False), help="Content of a statement that holds only its hash."),
+        click.option("--endorsement", "endorsements", multiple=True, metavar="FILE", type=click.Path(dir_okay=False),
+                     help="Certificates, revocation lists, Intel's collateral, statements. Repeatable."),
+        json_option,
+    )):
+        command = option(command)
+    return command
+
+
+def _verify(path: str, trust: str | None, at: str | None, nonce: str | None, inputs: tuple[str, ...],
+            outputs: tuple[str, ...], salts: tuple[str, ...], evidence: str | None, contract: str | None,
+            function: str | None, payload: str | None, endorsements: tuple[str, ...], as_json: bool) -> int:
+    """Judge a receipt or proof bundle in a FILE by a trust file, without any executor or network.
+
+    Exit code 0 only if the trust file is met; 3 if the receipt is refused, or something that the trust file requires was
+    not supplied; 2 if a file or the command is wrong.
+    """
+    from ..receipts import verify_receipt
+    from ..trust import Trust
+
+    policy = Trust.load(trust)
+    report = verify_receipt(
+        _parts(path, evidence, contract, function, payload), policy, at=None if at is None else time_of(at),
+        nonce=hexadecimal(nonce, "--nonce"), inputs=_salted(_files(inputs, "--input"), salts),
+        outputs=_salted(_files(outputs, "--output"), salts), endorsements=endorsements,
+    )
+    verdict = 0 if report.accepted else 3
+    if as_json:
+        print_json(report.as_dict())
+        return verdict
+    print(visible("\n".join(report.lines())))
+    if report.accepted:
+        print(f"ACCEPTED by {policy.path}")
+    else:
+        show.note(visible(f"{'NOT PROVED' if report.code == 'NOT_PROVED' else 'REFUSED'} by {policy.path}: {report.detail}"))
+    return verdict
+
+
+verify = click.command("verify")(_options(_verify))
+receipt.add_command(verify)
+
+
+@receipt.command("export")
+@click.argument("path", metavar="FILE", type=click.Path(dir_okay=False))
+@click.option("-o", "--output", required=True, metavar="FOLDER", type=click.Path(file_okay=False), help="Where to.")
+@json_option
+def export_receipt(path: str, output: str, as_json: bool) -> None:
+    """Write the parts of a proof as files: evidence, contract, approvals, tree head, the proof as text for other tools."""
+    from ..receipts import Receipt, export
+
+    written = [str(path) for path in export(Receipt(path), output)]
+    if as_json:
+        print_json({"files": written})
+    else:
+        print("\n".join(written))

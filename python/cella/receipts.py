@@ -1,0 +1,445 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Receipts: what a proof of a run says, and whether it holds. Offline, without any executor (docs/receipts.md)."""
+
+from __future__ import annotations
+
+import base64
+import datetime
+import hashlib
+import os
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Union
+
+from . import _native, endorsements as endorsing
+from .encoding import to_base64url
+from .trust import SCREEN, Check, Report, Trust, report_of
+from .verification import seconds_of
+
+BUNDLE_MAX = 16777216
+"""Bytes of a receipt or proof bundle (executor/trust/receipt_bundle.h)."""
+SALT_SIZE = 32
+_MARKS = {"passed": "✓", "failed": "✗", "not done": "·"}
+_WORDS = {"passed": "proved", "failed": "REFUSED", "not done": "not checked"}
+_KINDS = ("sealed file", "salted", "plain")
+_SOURCES = ("host clock: not evidence", "TEE clock", "witnessed")
+
+Content = Union[bytes, str, "os.PathLike[str]"]
+Opened = Union[Content, tuple[bytes, Content]]
+
+
+def _read(content: Content, limit: int = BUNDLE_MAX) -> bytes:
+    """Bytes, or those of a file; one more than allowed is read, so that the verifier refuses it."""
+    if isinstance(content, bytes):
+        return content
+    with open(content, "rb") as file:
+        return file.read(limit + 1)
+
+
+def _digest(prefix: bytes, content: Content) -> tuple[bytes, int]:
+    """SHA-256 of prefix and content, and the content's size; files are never in memory as a whole."""
+    digest, size = hashlib.sha256(prefix), 0
+    if isinstance(content, bytes):
+        digest.update(content)
+        return digest.digest(), len(content)
+    with open(content, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+            size += len(block)
+    return digest.digest(), size
+
+
+@dataclass(frozen=True)
+class Item:
+    """An input, output or private argument of a run, by digest.
+
+    Attributes:
+        name: as the function declares it.
+        kind: 0, SHA-256 of the sealed file; 1, of salt and data; 2, of public data.
+        digest: 32 bytes.
+        size: of the sealed file (kind 0) or the data.
+    """
+
+    name: str
+    kind: int
+    digest: bytes
+    size: int
+
+    def line(self) -> str:
+        """For people."""
+        return f"{self.name}: {self.digest.hex()} ({_KINDS[self.kind]}, {self.size} bytes)"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A receipt and what came with it. Nothing is trusted for being here.
+
+    Attributes:
+        receipt: the transparent statement.
+        evidence_file: what the statement's evidence digest is of; empty when absent, as the others.
+        endorsements: wire form of what the evidence needs besides.
+        contract: the bytes that the participants approved.
+        approvals: (public key, signed request) of each approver.
+        function: the package.
+        payload: of a statement that holds a hash only.
+        tree_head: the log's signed head, as text.
+    """
+
+    receipt: bytes
+    evidence_file: bytes = b""
+    endorsements: bytes = b""
+    contract: bytes = b""
+    approvals: tuple[tuple[bytes, str], ...] = ()
+    function: bytes = b""
+    payload: bytes = b""
+    tree_head: str = ""
+
+    @classmethod
+    def read(cls, content: Content) -> Parts:
+        """From a receipt or a proof bundle: bytes or path.
+
+        Raises:
+            FormatError: BAD_FORMAT, it is neither.
+        """
+        data = _read(content)
+        if data[:1] and data[0] >> 5 == 6:
+            return cls(data)
+        found = _native.bundle_read(data)
+        return cls(**{**found, "approvals": tuple(found["approvals"])})
+
+    def write(self) -> bytes:
+        """As a proof bundle.
+
+        Raises:
+            RequestError: BAD_FIELD, a part is malformed.
+        """
+        return _native.bundle_write(
+            self.receipt,
+            evidence_file=self.evidence_file,
+            endorsements=self.endorsements,
+            contract=self.contract,
+            approvals=tuple((key, request.encode()) for key, request in self.approvals),
+            function=self.function,
+            payload=self.payload,
+            tree_head=self.tree_head.encode(),
+        )
+
+
+class Receipt:
+    """What a receipt says. Nothing of it is verified: that is :func:`verify_receipt`.
+
+    Attributes:
+        parts: the receipt and what came with it.
+        kind: "execution" or "deletion".
+        subject: id of the task, or of the data that were deleted.
+        executor: id of the executor's key, 43 characters.
+        leaf: the hash under which logs have it.
+        content: every member by name; without those of the payload when only its hash is known.
+
+    Raises:
+        FormatError: BAD_FORMAT, it is no receipt.
+    """
+
+    def __init__(self, content: Content | Parts) -> None:
+        self.parts = content if isinstance(content, Parts) else Parts.read(content)
+        self.content: dict[str, Any] = _native.receipt_show(self.parts.receipt, payload=self.parts.payload)
+        self.kind: str = self.content["kind"]
+        self.subject: str = self.content["subject"]
+        self.executor: str = to_base64url(self.content["executor"])
+        self.leaf: bytes = self.content["leaf"]
+
+    def _items(self, name: str) -> tuple[Item, ...]:
+        return tuple(Item(*item) for item in self.content.get(name, ()))
+
+    @property
+    def inputs(self) -> tuple[Item, ...]:
+        """What the run read; of a deletion, what was deleted."""
+        return (Item(*self.content["data"]),) if "data" in self.content else self._items("inputs")
+
+    @property
+    def outputs(self) -> tuple[Item, ...]:
+        """What it wrote."""
+        return self._items("outputs")
+
+    def _run_lines(self) -> Iterator[str]:
+        said = self.content
+        yield f"Function {said['function'].hex()}"
+        yield f"Contract {said['contract'].hex()}"
+        for title, items in (("Input", self.inputs), ("Output", self.outputs), ("Argument", self._items("arguments"))):
+            yield from (f"{title} {item.line()}" for item in items)
+        yield from (f"Participant {to_base64url(party)}" for party in said["participants"])
+        yield from (f"Runtime {name} {measurement.hex()}" for name, measurement in said["runtime"])
+        yield f"From {_time(said['started'])} to {_time(said['ended'])} ({_SOURCES[said['time_source']]})"
+        yield "Usage " + ", ".join(f"{name} {value}" for name, value in said["usage"].items())
+        yield f"Nonce {said['nonce'].hex()}"
+        yield f"Evidence {said['evidence'].hex()}"
+        if said["previous"] is not None:
+            yield f"Previous statement {said['previous'].hex()}"
+        yield from (f"Parent {leaf.hex()}" for leaf in said["parents"])
+
+    def _deletion_lines(self) -> Iterator[str]:
+        said = self.content
+        yield f"Deleted {self.inputs[0].line()}"
+        yield from (f"Owner {to_base64url(party)}" for party in said["owners"])
+        yield f"At {_time(said['time'])} ({_SOURCES[said['time_source']]})"
+        yield f"Reason {said['reason'] or '-'}"
+        yield f"Request {said['request'].hex() if said['request'] is not None else 'nobody: the executor by itself'}"
+
+    def lines(self) -> list[str]:
+        """What it says, for people."""
+        what = "run" if self.kind == "execution" else "deletion"
+        lines = [f"Receipt of a {what}: {self.subject}", f"Executor {self.executor}, signed at {_time(self.content['issued'])}"]
+        if "nonce" in self.content:
+            lines += self._run_lines()
+        elif "data" in self.content:
+            lines += self._deletion_lines()
+        else:
+            lines.append("Its content is known by hash only, and was not supplied")
+        for entry in self.content["receipts"]:
+            signed = "" if entry["position_signed"] else ", not signed"
+            lines.append(f"Log {to_base64url(entry['log'])} ({entry['issuer'] or 'no name'}): entry {entry['index']} of "
+                         f"{entry['size']}{signed}")
+        return lines
+
+    def as_dict(self) -> dict[str, Any]:
+        """What it says as JSON-able values: bytes in hexadecimal."""
+        found: dict[str, Any] = _plain(self.content)
+        return found
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, (list, tuple)) else value
+
+
+def _time(seconds: int) -> str:
+    """Seconds as ISO 8601; as a number where they are no time."""
+    try:
+        return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (OverflowError, OSError, ValueError):
+        return str(seconds)
+
+
+@dataclass(frozen=True)
+class ReceiptReport:
+    """What of a receipt was proved, what not, and on whose word.
+
+    Attributes:
+        accepted: True only when nothing failed and everything that the trust file requires was proved.
+        code: "OK"; "NOT_PROVED" where something required was not supplied; else why it is refused.
+        anchor: the trust anchor that the executor's key rests on.
+        detail: what decided, when it is not accepted.
+        checks: every claim with its outcome. "not done" without an earlier failure: what it needs was not supplied.
+        evidence: the report about the evidence, or None when there was none.
+        not_checked: what nobody looked at; read it.
+    """
+
+    accepted: bool
+    code: str
+    anchor: str
+    detail: str
+    checks: tuple[Check, ...]
+    evidence: Report | None
+    not_checked: tuple[str, ...]
+
+    def check(self, name: str) -> Check:
+        """The check of that name. KeyError when there is none."""
+        return {check.name: check for check in self.checks}[name]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as JSON-able values."""
+        import dataclasses
+
+        return dataclasses.asdict(self)
+
+    def lines(self) -> list[str]:
+        """The report for people: one line per claim."""
+        width = max((len(check.name) for check in self.checks), default=0)
+        lines = [
+            f"{_MARKS[check.outcome]} {check.name:<{width}}  {_WORDS[check.outcome]:<11}  {check.detail}".rstrip()
+            for check in self.checks
+        ]
+        if self.evidence is not None and not self.evidence.accepted:
+            lines += ["Evidence:", *(f"  {line}" for line in self.evidence.lines())]
+        lines.append(f"Anchor: {self.anchor or 'none'}")
+        unchecked = self.not_checked + (self.evidence.not_checked if self.evidence is not None else ())
+        if unchecked:
+            lines += textwrap.wrap(f"NOT CHECKED: {'; '.join(dict.fromkeys(unchecked))}.", SCREEN, subsequent_indent="  ")
+        return lines
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
+
+
+def _openings(receipt: Receipt, inputs: Mapping[str, Opened], outputs: Mapping[str, Opened]) -> Iterator[tuple[Any, ...]]:
+    for is_output, given, items in ((False, inputs, receipt.inputs), (True, outputs, receipt.outputs)):
+        known = {item.name: item for item in items}
+        for name, value in given.items():
+            if name not in known:
+                kind = "output" if is_output else "input"
+                raise _native.error("BAD_FIELD", f"the receipt has no {kind} {name}; it has {', '.join(known) or 'none'}", name)
+            salt, content = value if isinstance(value, tuple) else (b"", value)
+            item = known[name]
+            if len(salt) != (SALT_SIZE if item.kind == 1 else 0):
+                raise _native.error(
+                    "BAD_FIELD", f"{name} is a salted digest: it takes its salt of 32 bytes" if item.kind == 1
+                    else f"{name} is a digest without salt", name)
+            digest, size = _digest(salt, content)
+            yield is_output, name, item.kind, digest, size
+
+
+def verify_receipt(
+    receipt: Content | Parts,
+    policy: Trust | dict[str, Any] | str | os.PathLike[str],
+    *,
+    at: int | datetime.datetime | None = None,
+    nonce: bytes | None = None,
+    inputs: Mapping[str, Opened] | None = None,
+    outputs: Mapping[str, Opened] | None = None,
+    endorsements: Iterable[bytes | str | os.PathLike[str] | tuple[int, bytes]] = (),
+) -> ReceiptReport:
+    """Judge a receipt.
+
+    Args:
+        receipt: a receipt or proof bundle, bytes or path; or its parts, with others put beside.
+        policy: a trust file: loaded, its path, or a dict of its shape. Its section ``receipt`` says what counts.
+        at: the time at which evidence is judged, Unix seconds or a datetime with time zone; None is now. Certificates of
+            old evidence may have ended since: then name the time of the run, if you have reason to believe it.
+        nonce: the one that you gave to the task.
+        inputs: files that you have, by name: contents or paths of the *sealed* files (or of public data); a pair of salt
+            and data for a salted digest. Of a deletion: the file under the name of the data.
+        outputs: likewise.
+        endorsements: what the evidence needs besides what the bundle has, as for :func:`cella.verify`.
+
+    Returns:
+        A report; ``accepted`` says whether the trust file is met. A bad receipt is a report, never an exception.
+
+    Raises:
+        PolicyError: BAD_POLICY, the trust file is not acceptable.
+        FormatError: BAD_FORMAT, it is neither a receipt nor a proof bundle.
+        RequestError: BAD_FIELD, a file was named that the receipt does not have.
+
+    >>> verify_receipt(b"?", {"version": 1})
+    Traceback (most recent call last):
+    ...
+    cella.FormatError: BAD_FORMAT: input is not well formed: it is no proof bundle
+    """
+    parts = receipt if isinstance(receipt, Parts) else Parts.read(receipt)
+    trust = Trust.load(policy)
+    collected = endorsing.collect(endorsements)
+    if collected:
+        import dataclasses
+
+        parts = dataclasses.replace(parts, endorsements=parts.endorsements + collected)
+    openings = tuple(_openings(Receipt(parts), inputs or {}, outputs or {})) if inputs or outputs else ()
+    found = _native.receipt_appraise(parts.write(), trust.json, seconds_of(at), nonce=nonce or b"", openings=openings)
+    return ReceiptReport(
+        accepted=found["status"] == "OK",
+        code=found["status"],
+        anchor=found["anchor"],
+        detail=found["detail"],
+        checks=tuple(Check(*check) for check in found["checks"]),
+        evidence=None if found["evidence"] is None else report_of(found["evidence"]),
+        not_checked=tuple(found["not_checked"]),
+    )
+
+
+@dataclass(frozen=True)
+class TreeHead:
+    """A log's signed head, in the text form of C2SP (tlog-checkpoint).
+
+    Attributes:
+        origin: the log's name.
+        size: entries.
+        root: 32 bytes.
+        text: all of it, with signatures.
+    """
+
+    origin: str
+    size: int
+    root: bytes
+    text: str
+
+    @classmethod
+    def read(cls, text: str) -> TreeHead:
+        """Take one apart; no signature is looked at.
+
+        Raises:
+            FormatError: BAD_FORMAT.
+        """
+        return cls(*_native.tree_head_read(text.encode()), text)
+
+    def verify(self, key: bytes) -> None:
+        """The log's own signature under its Ed25519 key.
+
+        Raises:
+            NotFound: this key has not signed.
+            IntegrityError: BAD_SIGNATURE.
+        """
+        _native.tree_head_verify(self.text.encode(), self.origin, key, False)
+
+    def witnessed(self, name: str, key: bytes) -> int:
+        """When a witness saw this head, by its cosignature: Unix seconds. Raises as verify does."""
+        return _native.tree_head_verify(self.text.encode(), name, key, True)
+
+
+def tlog_proof(receipt: Receipt) -> str | None:
+    """The inclusion proof in the text form of C2SP (tlog-proof@v1), for other tools.
+
+    Returns:
+        None when the parts have no tree head of the size that one of the receipt's proofs is about.
+    """
+    if not receipt.parts.tree_head:
+        return None
+    head = TreeHead.read(receipt.parts.tree_head)
+    for entry in receipt.content["receipts"]:
+        if entry["size"] == head.size:
+            nodes = "\n".join(base64.b64encode(node).decode() for node in entry["path"])
+            return f"c2sp.org/tlog-proof@v1\nindex {entry['index']}\n{nodes}\n\n{head.text}"
+    return None
+
+
+def export(receipt: Receipt, folder: str | os.PathLike[str]) -> list[Path]:
+    """Write the parts of a proof as files that other tools read. Nothing is overwritten.
+
+    Args:
+        receipt: with its parts.
+        folder: made if it is not there.
+
+    Returns:
+        What was written: receipt.cbor, and as far as there are any: evidence.cbor, endorsements.bin, contract.json,
+        approval-N.jws with approval-N.key, function.json, payload.cbor, tree-head.txt, receipt.tlog-proof.
+
+    Raises:
+        StateError: EXISTS, a file is there already; nothing was written then.
+    """
+    from . import atomic
+
+    parts, target = receipt.parts, Path(folder)
+    proof = tlog_proof(receipt)
+    files = {
+        "receipt.cbor": parts.receipt,
+        "evidence.cbor": parts.evidence_file,
+        "endorsements.bin": parts.endorsements,
+        "contract.json": parts.contract,
+        "function.json": parts.function,
+        "payload.cbor": parts.payload,
+        "tree-head.txt": parts.tree_head.encode(),
+        "receipt.tlog-proof": proof.encode() if proof is not None else b"",
+    }
+    for number, (key, request) in enumerate(parts.approvals, 1):
+        files[f"approval-{number}.jws"] = request.encode()
+        files[f"approval-{number}.key"] = f"ed25519:{to_base64url(key)}\n".encode()
+    written = [(target / name, content) for name, content in files.items() if content]
+    for path, _ in written:
+        if path.exists():
+            raise _native.error("EXISTS", f"{path} exists already and is never overwritten")
+    target.mkdir(parents=True, exist_ok=True)
+    for path, content in written:
+        atomic.create(path, content, 0o644)
+    return [path for path, _ in written]
