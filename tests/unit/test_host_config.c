@@ -134,7 +134,7 @@ static void test_command_line(void **state)
 #define D64 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define B43 "0123456789abcdefABCDEF-_3456789abcdef012345"
 #define READY(executor, measurement, root, charter, layers, version)                                                 \
-    "{\"executor\":\"" executor "\",\"measurement\":\"" measurement "\",\"root\":\"" root "\",\"charter\":\"" charter \
+    "{\"executor\":\"" executor "\",\"platform\":\"soft\",\"measurement\":\"" measurement "\",\"root\":\"" root "\",\"charter\":\"" charter \
     "\",\"layers\":[" layers "],\"version\":\"" version "\"}"
 
 static void test_ready(void **state)
