@@ -135,6 +135,17 @@ static void miss(struct cella_diagnosis_kind *kind, bool missing, const char *se
     }
 }
 
+/* Of the other maker: this alone is the reason, whatever else is missing. */
+static bool is_foreign(const struct cella_machine *machine, struct cella_diagnosis_kind *kind)
+{
+    bool amd = strcmp(kind->name, "snp") == 0;
+    if ((machine->flags & (amd ? CELLA_MACHINE_AMD : CELLA_MACHINE_INTEL)) != 0) {
+        return false;
+    }
+    snprintf(kind->found, sizeof(kind->found), "the processor is not %s", amd ? "AMD's" : "Intel's");
+    return true;
+}
+
 static bool is_off(const char *root, const struct cella_machine *machine, const char *option)
 {
     return cella_machine_option(root, machine, option) == CELLA_MACHINE_OFF;
@@ -143,13 +154,8 @@ static bool is_off(const char *root, const struct cella_machine *machine, const 
 static void explain_guest(const char *root, const struct cella_machine *machine, struct cella_diagnosis_kind *kind)
 {
     bool amd = strcmp(kind->name, "snp") == 0;
-    unsigned int vendor = amd ? CELLA_MACHINE_AMD : CELLA_MACHINE_INTEL;
     unsigned int flag = amd ? CELLA_MACHINE_SNP : CELLA_MACHINE_TDX_GUEST;
     bool configfs = cella_machine_has(root, "/sys/kernel/config/tsm/report");
-    if ((machine->flags & vendor) == 0) {
-        miss(kind, true, amd ? "the processor is not AMD's" : "the processor is not Intel's");
-        return;
-    }
     miss(kind, (machine->flags & CELLA_MACHINE_GUEST) == 0,
          "this is not a virtual machine: what is protected is a guest, so start cella-host in one");
     miss(kind, (machine->flags & flag) == 0,
@@ -165,11 +171,15 @@ static void explain_guest(const char *root, const struct cella_machine *machine,
 
 static void explain_missing(const char *root, const struct cella_machine *machine, struct cella_diagnosis_kind *kind)
 {
-    if (strcmp(kind->name, "snp") == 0 || strcmp(kind->name, "tdx") == 0) {
+    bool guest = strcmp(kind->name, "snp") == 0 || strcmp(kind->name, "tdx") == 0;
+    bool enclave = strcmp(kind->name, "sgx") == 0;
+    if ((guest || enclave) && is_foreign(machine, kind)) {
+        return;
+    }
+    if (guest) {
         explain_guest(root, machine, kind);
-    } else if (strcmp(kind->name, "sgx") == 0) {
-        miss(kind, (machine->flags & CELLA_MACHINE_INTEL) == 0, "the processor is not Intel's");
-        miss(kind, (machine->flags & CELLA_MACHINE_INTEL) != 0 && (machine->flags & CELLA_MACHINE_SGX) == 0,
+    } else if (enclave) {
+        miss(kind, (machine->flags & CELLA_MACHINE_SGX) == 0,
              "the processor's flag sgx is not there: switch it on in the firmware's settings");
         miss(kind, true, "cella-host does not start executors in enclaves");
     } else if (strcmp(kind->name, "tpm") == 0) {

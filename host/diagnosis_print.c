@@ -68,15 +68,15 @@ static cella_status print_box(const struct cella_diagnosis *diagnosis, struct ce
     }
     CELLA_TRY(add(out, "sandbox    "));
     CELLA_TRY(add_names(out, &diagnosis->layers));
-    CELLA_TRY(add(out, diagnosis->layers.count == 0 ? "no layer: no zygote could be started" : ""));
+    CELLA_TRY(add(out, "%s", diagnosis->layers.count == 0 ? "no layer: no zygote could be started" : ""));
     if (diagnosis->lacking.count > 0) {
         CELLA_TRY(add(out, "\n           MISSING: "));
         CELLA_TRY(add_names(out, &diagnosis->lacking));
         CELLA_TRY(add(out, "; no task runs without (docs/operations.md)"));
     }
     return add(out, "\nlimits     %s\n",
-               diagnosis->groups ? "control groups can be made"
-                                 : "rlimits alone: no control groups can be made here (docs/operations.md)");
+               diagnosis->groups ? "control groups"
+                                 : "rlimits alone: no control groups may be made here (docs/operations.md)");
 }
 
 static cella_status print_kind(const struct cella_diagnosis_kind *kind, struct cella_bytes *out)
@@ -109,12 +109,16 @@ static cella_status print_conclusion(const struct cella_diagnosis *diagnosis, co
                                      struct cella_bytes *out)
 {
     const struct cella_diagnosis_kind *choice = cella_diagnosis_choice(diagnosis, platform);
-    const struct cella_diagnosis_kind *next = next_kind(diagnosis, choice == NULL ? 0 : choice->level);
+    const struct cella_diagnosis_kind *best = cella_diagnosis_choice(diagnosis, "auto");
+    const struct cella_diagnosis_kind *next = next_kind(diagnosis, best == NULL ? 0 : best->level);
     if (diagnosis->trouble[0] != '\0') {
         return add(out, "\nNo executor can run here before this is put right.\n");
     }
     if (choice == NULL) {
         CELLA_TRY(add(out, "\nNo executor can serve here with \"platform\": \"%s\".\n", platform));
+        if (best != NULL) {
+            CELLA_TRY(add(out, "With \"%s\" one could, at level %d.\n", best->name, best->level));
+        }
     } else if (diagnosis->lacking.count > 0) {
         CELLA_TRY(add(out, "\nEvidence could be given, but no task can run: layers of the sandbox are missing.\n"));
     } else {
@@ -204,7 +208,7 @@ cella_status cella_diagnosis_print_json(const struct cella_diagnosis *diagnosis,
     CELLA_TRY(add_list(out, ",\"missing_layers\":", &diagnosis->lacking));
     CELLA_TRY(add(out, ",\"control_groups\":%s,\"platforms\":[", diagnosis->groups ? "true" : "false"));
     for (size_t i = 0; i < CELLA_DIAGNOSIS_KINDS; i++) {
-        CELLA_TRY(add(out, i == 0 ? "" : ","));
+        CELLA_TRY(add(out, "%s", i == 0 ? "" : ","));
         CELLA_TRY(print_kind_json(&diagnosis->kinds[i], out));
     }
     return add(out, "]}\n");

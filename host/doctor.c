@@ -82,22 +82,41 @@ static cella_status detect(const struct cella_host_config *config, struct cella_
     return status;
 }
 
-/* Could this host make control groups? Where it may, it is done as for an executor; nothing is left of it. */
+static bool is_writable(struct cella_view mounts, struct cella_view own, const char *controller, const char *file)
+{
+    char path[CELLA_CONTROL_GROUP_PATH_MAX];
+    char whole[CELLA_CONTROL_GROUP_PATH_MAX + 32];
+    if (cella_control_group_find(mounts, own, controller, path) != CELLA_OK) {
+        return false;
+    }
+    snprintf(whole, sizeof(whole), "%s/%s", path, file);
+    return access(whole, W_OK) == 0 && access(path, W_OK) == 0;
+}
+
+static bool offers_controllers(struct cella_view mounts, struct cella_view own)
+{
+    char path[CELLA_CONTROL_GROUP_PATH_MAX];
+    char file[CELLA_CONTROL_GROUP_PATH_MAX + 32];
+    if (cella_control_group_find(mounts, own, CELLA_CONTROL_GROUP_UNIFIED, path) != CELLA_OK) {
+        return false;
+    }
+    snprintf(file, sizeof(file), "%s/cgroup.controllers", path);
+    return cella_control_group_lists(AT_FDCWD, file, "memory") && cella_control_group_lists(AT_FDCWD, file, "pids");
+}
+
+/* Looks as if this host could make control groups. Trying would move it about. */
 static bool can_make_groups(void)
 {
-    const struct cella_state_folder none = { .folder = -1, .lock = -1 };
-    struct cella_groups groups;
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes mounts = { 0 };
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes own = { 0 };
     if (cella_control_group_read_own(&mounts, &own) != CELLA_OK) {
         return false;
     }
-    cella_groups_open(&none, cella_bytes_view(&mounts), cella_bytes_view(&own), &groups);
-    bool writable = groups.version != 0;
-    for (size_t i = 0; i < groups.count; i++) {
-        writable = writable && access(groups.bases[i], W_OK) == 0;
-    }
-    return writable;
+    struct cella_view mount_view = cella_bytes_view(&mounts);
+    struct cella_view own_view = cella_bytes_view(&own);
+    return (offers_controllers(mount_view, own_view) &&
+            is_writable(mount_view, own_view, CELLA_CONTROL_GROUP_UNIFIED, "cgroup.subtree_control")) ||
+           (is_writable(mount_view, own_view, "memory", ".") && is_writable(mount_view, own_view, "pids", "."));
 }
 
 int cella_host_doctor(const struct cella_host_config *config, struct cella_log *log)
