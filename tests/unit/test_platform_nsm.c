@@ -268,7 +268,7 @@ static void test_accepted_end_to_end(void **state)
     assert_int_equal(appraise(world, true, &report), CELLA_BINDING);
     world->nonce[0] ^= 1;
     world->evidence.data[world->evidence.size - 1] ^= 1;
-    assert_int_equal(appraise(world, true, &report), CELLA_BAD_SIGNATURE);
+    assert_int_equal(appraise(world, true, &report), CELLA_BAD_EVIDENCE);
 }
 
 static void test_document_for_something_else(void **state)

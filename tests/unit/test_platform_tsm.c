@@ -6,8 +6,8 @@
  * is made when outblob is read.
  */
 
+#include "dcap_forge.h"
 #include "evidence_files.h"
-#include "snp_forge.h"
 #include "temporary_tree.h"
 
 #include <errno.h>
@@ -490,6 +490,22 @@ static void test_tdx(void **state)
     assert_int_equal(ask(world), CELLA_BAD_EVIDENCE);
 }
 
+/* A quote below a root of this test's own, and what a client says to it. */
+static void test_tdx_accepted_end_to_end(void **state)
+{
+    struct world *world = *state;
+    struct dcap_forge forge;
+    dcap_begin(&forge);
+    fake.quote = dcap_quote(&forge, DCAP_TDX, world->report_data);
+    (void) snprintf(fake.provider, sizeof(fake.provider), "tdx_guest\n");
+    assert_int_equal(ask(world), CELLA_OK);
+    assert_int_equal(dcap_appraise(&forge, DCAP_TDX, &world->evidence, world->report_data, true), CELLA_OK);
+    assert_int_equal(dcap_appraise(&forge, DCAP_TDX, &world->evidence, world->report_data, false), CELLA_ROOT);
+    world->report_data[0] ^= 1;
+    assert_int_equal(dcap_appraise(&forge, DCAP_TDX, &world->evidence, world->report_data, true), CELLA_BINDING);
+    dcap_end(&forge);
+}
+
 /* A kind is wanted: the interface that gives it is taken, and one that gives another kind is not. */
 static void test_named_by_kind(void **state)
 {
@@ -532,6 +548,7 @@ int main(void)
         CASE(test_what_is_missing),
         CASE(test_snp_without_the_device_can_not_seal),
         CASE(test_tdx),
+        CASE(test_tdx_accepted_end_to_end),
         CASE(test_named_by_kind),
         CASE(test_provider_changes),
     };
