@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -36,6 +37,16 @@ static void take_text(const char *from, char *out, size_t size)
     out[count] = '\0';
 }
 
+static void read_version(const char *text, struct cella_machine *out)
+{
+    char *end;
+    unsigned long major = strtoul(text, &end, 10);
+    unsigned long minor = *end == '.' ? strtoul(end + 1, NULL, 10) : 0;
+    bool known = text[0] >= '0' && text[0] <= '9' && *end == '.' && major < 1000 && minor < 1000;
+    out->major = known ? (unsigned int) major : 0;
+    out->minor = known ? (unsigned int) minor : 0;
+}
+
 static void look_at_kernel(const char *root, struct cella_machine *out)
 {
     char line[128];
@@ -44,9 +55,7 @@ static void look_at_kernel(const char *root, struct cella_machine *out)
         return;
     }
     take_text(line, out->kernel, sizeof(out->kernel));
-    if (sscanf(line, "%3u.%3u", &out->major, &out->minor) != 2) {
-        out->major = 0;
-    }
+    read_version(line, out);
 }
 
 static bool has_word(const char *words, const char *word)

@@ -194,7 +194,7 @@ def test_configuration_file(tmp_path):
     address = lines[-1]["text"].split()[-1]
     host.address = (address.split(":")[0], int(address.split(":")[1]))
     view = json.loads(host.say(b"VIEW"))
-    assert view["configuration"] == {"pool": 7, "concurrency": 3, "allow_missing_layers": True, "profiles": ["python"],
+    assert view["configuration"] == {"platform": "auto", "pool": 7, "concurrency": 3, "allow_missing_layers": True, "profiles": ["python"],
                                      "programs": "/cella", "pool_memory_bytes": 1 << 30, "recycle": 10000}
     host.process.terminate()
     assert host.process.wait(10) == 0
@@ -219,7 +219,7 @@ def test_what_the_executor_sees(host):
     assert view["charter"] == '{"version":1,"enrol":"open"}'
     text = "".join(view["capabilities"])
     assert "CapEff:\t0000000000000000" in text and "CapPrm:\t0000000000000000" in text and "NoNewPrivs:\t1" in text
-    assert view["configuration"] == {"pool": 4, "allow_missing_layers": False, "profiles": ["python", "numpy", "science"],
+    assert view["configuration"] == {"platform": "soft", "pool": 4, "allow_missing_layers": False, "profiles": ["python", "numpy", "science"],
                                      "programs": "/cella", "pool_memory_bytes": 1 << 30, "recycle": 10000}
 
 
