@@ -49,6 +49,6 @@ void cella_attester_forget(struct cella_attester *attester, uint64_t ticket);
 
 /*
  * End the thread, and free. Waits a second for a device at work; false: it is at work still, nothing was freed, and the
- * process has to end without touching the platform. Accepts NULL.
+ * process has to end without touching the platform; or ask again later. Accepts NULL.
  */
 CELLA_MUST_USE bool cella_attester_free(struct cella_attester *attester);

@@ -156,6 +156,26 @@ def test_measure(tmp_path):
 
 # ---- state folder ----
 
+def test_other_evidence_than_soft(tmp_path):
+    """Then a trust file from this machine is worth nothing: none is written, an old one goes."""
+    host = Host(tmp_path)
+    assert os.path.exists(os.path.join(host.state, "trust.toml"))
+    host.process.terminate()
+    assert host.process.wait(20) == 0
+    other = tmp_path / "other"
+    shutil.copytree(tmp_path / "programs", other)
+    monitor = other / "cella-monitor"
+    monitor.write_text(monitor.read_text().replace('"platform": "soft"', '"platform": "snp"'))
+    host = Host(tmp_path, "--programs", str(other), "--platform", "snp")
+    assert host.address, host.log()
+    assert "evidence snp: which level it reaches, each client decides" in host.log()
+    assert 'cella trust init --for snp' in host.log() and "level 2" not in host.log()
+    assert not os.path.exists(os.path.join(host.state, "trust.toml"))
+    host.process.terminate()
+    assert host.process.wait(20) == 0
+    host.remove_groups()
+
+
 def test_state_folder(host):
     facts = {name: os.stat(os.path.join(host.state, name)) for name in os.listdir(host.state)}
     assert stat.S_IMODE(os.stat(host.state).st_mode) == 0o700

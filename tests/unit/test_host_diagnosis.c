@@ -188,9 +188,18 @@ static void test_malformed(void **state)
 {
     struct world *world = *state;
     static const char *const wrong[] = {
-        "", "\n", SOFT, LAYERS SOFT, "{}\n", SOFT "{\"layers\":[\"none such\"]}\n", SOFT "{\"layers\":7}\n",
-        LINE("soft", "soft", "6", "true", "x") LAYERS, LINE("soft", "soft", "2", "true", "\\u001b[1m") LAYERS,
-        SOFT "{\"layers\":[]}", SOFT LAYERS LAYERS, "not JSON\n" LAYERS,
+        "",
+        "\n",
+        (SOFT),
+        (LAYERS SOFT),
+        "{}\n",
+        (SOFT "{\"layers\":[\"none such\"]}\n"),
+        (SOFT "{\"layers\":7}\n"),
+        (LINE("soft", "soft", "6", "true", "x") LAYERS),
+        (LINE("soft", "soft", "2", "true", "\\u001b[1m") LAYERS),
+        (SOFT "{\"layers\":[]}"),
+        (SOFT LAYERS LAYERS),
+        ("not JSON\n" LAYERS),
     };
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         if (make(world, wrong[i]) != CELLA_BAD_FORMAT) {
