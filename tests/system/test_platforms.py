@@ -21,7 +21,7 @@ LOG = {"/sys/kernel", "/sys/kernel/security", "/sys/kernel/security/tpm0",
        "/sys/kernel/security/tpm0/binary_bios_measurements"}
 TPM = {"/dev/tpmrm0"} | LOG
 SGX = {"/dev/attestation", "/dev/attestation/attestation_type"}
-SEEN = {
+SEEN: dict[str, set[str]] = {
     "soft": set(),
     "snp": REPORT | {"/dev/sev-guest"},
     "tdx": REPORT,
@@ -79,7 +79,7 @@ def stand_in(tmp_path: Path) -> Iterator[Path]:
 
 def on_machine(*words: str | Path, more: str = "", seconds: int = 50) -> subprocess.CompletedProcess[str]:
     """Run cella-host on that machine. more: to do there before; seconds: after which it gets a SIGTERM."""
-    command = ["timeout", str(seconds), PROGRAMS / "cella-host", *words]
+    command: list[str | Path] = ["timeout", str(seconds), PROGRAMS / "cella-host", *words]
     return subprocess.run(
         ["unshare", "--mount", "--propagation", "private", "sh", "-c", MACHINE, "sh", *command],
         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=seconds + 30, env={**os.environ, "MORE": more},
