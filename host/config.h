@@ -15,6 +15,7 @@
 enum cella_host_command {
     CELLA_HOST_RUN,
     CELLA_HOST_MEASURE,
+    CELLA_HOST_DOCTOR,
     CELLA_HOST_HELP,
     CELLA_HOST_VERSION,
 };
@@ -31,6 +32,8 @@ struct cella_host_config {
     int64_t recycle;           /* tasks after which a zygote is replaced */
     int64_t concurrency; /* tasks at a time; 0: as many as there are processors */
     bool allow_missing_layers;
+    char platform[16]; /* which evidence: a name of the table in config.c, or "auto" */
+    bool json;         /* doctor: for machines */
     int64_t store_max_bytes;
     int64_t drain_s; /* longest wait for running tasks after SIGTERM */
     bool log_json;

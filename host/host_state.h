@@ -7,6 +7,7 @@
 
 #include <time.h>
 
+#include "host/devices.h"
 #include "host/host.h"
 #include "host/launch.h"
 #include "host/links.h"
@@ -30,6 +31,7 @@ struct cella_host {
     struct cella_relay *relay;
     struct cella_links *links;
     struct cella_groups groups;
+    struct cella_devices devices;
     struct cella_executor executor;
     struct cella_log_lines lines;
     struct event *signals[SIGNAL_COUNT];

@@ -38,6 +38,9 @@ CELLA_MUST_USE cella_status cella_state_folder_open(const char *path, struct cel
                                                     char blame[CELLA_HOST_BLAME_MAX]);
 void cella_state_folder_close(struct cella_state_folder *folder);
 
+/* A number that no other folder of this machine has. */
+uint64_t cella_state_folder_number(const struct cella_state_folder *folder);
+
 /* Replace a file in the folder so that readers see the old or the new content. CELLA_SYSTEM_FAILED */
 CELLA_MUST_USE cella_status cella_state_folder_write(const struct cella_state_folder *folder, const char *name,
                                                      struct cella_view content);

@@ -51,24 +51,56 @@ size_t cella_platform_look(const struct cella_platform_setup *setup,
     return BACK_ENDS;
 }
 
-/* The back-end that is meant; finding says what is with it. NULL: none has the name. */
+/* An interface whose kind is not fixed gives SNP or TDX. */
+static bool may_be(const struct cella_platform_back_end *back_end, const char *kind)
+{
+    if (back_end->type != CELLA_EVIDENCE_NONE) {
+        return strcmp(cella_evidence_type_name(back_end->type), kind) == 0;
+    }
+    return strcmp(kind, cella_evidence_type_name(CELLA_EVIDENCE_SNP)) == 0 ||
+           strcmp(kind, cella_evidence_type_name(CELLA_EVIDENCE_TDX)) == 0;
+}
+
+/* Found, but it gives evidence of another kind than the one that is wanted. */
+static void want_kind(const char *kind, struct cella_platform_finding *finding)
+{
+    if (finding->usable && strcmp(cella_evidence_type_name(finding->type), kind) != 0) {
+        finding->usable = false;
+        cella_text_set(&finding->why, "this machine gives %s, not %s", cella_evidence_type_name(finding->type), kind);
+    }
+}
+
+/*
+ * The first usable back-end of those that are meant: all, those of a kind, or one by its own name. finding says what is with
+ * it, or with the first of them when none is usable. NULL: none has the name.
+ */
 static const struct cella_platform_back_end *choose(const char *name, const struct cella_platform_setup *setup,
                                                     struct cella_platform_finding *finding)
 {
+    const struct cella_platform_back_end *first = NULL;
     bool any = strcmp(name, "auto") == 0;
     for (size_t i = 0; i < BACK_ENDS; i++) {
-        if (any || strcmp(name, back_ends[i]->name) == 0) {
-            look(back_ends[i], setup, finding);
-            if (!any || finding->usable) {
-                return back_ends[i];
-            }
+        struct cella_platform_finding found;
+        bool by_kind = may_be(back_ends[i], name);
+        if (!any && !by_kind && strcmp(name, back_ends[i]->name) != 0) {
+            continue;
+        }
+        look(back_ends[i], setup, &found);
+        if (by_kind) {
+            want_kind(name, &found);
+        }
+        if (found.usable || first == NULL) {
+            *finding = found;
+            first = back_ends[i];
+        }
+        if (found.usable) {
+            return first;
         }
     }
     if (any) {
-        cella_text_set(&finding->why, "no platform is usable on this machine");
-        return back_ends[BACK_ENDS - 1];
+        cella_text_set(&finding->why, "no platform is usable on this machine; cella-host doctor says why");
     }
-    return NULL;
+    return first;
 }
 
 cella_status cella_platform_open(const char *name, const struct cella_platform_setup *setup,

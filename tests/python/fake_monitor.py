@@ -19,6 +19,7 @@ READY = {
     "measurement": "sha256:" + "ab" * 32,
     "root": "ed25519:" + "R" * 43,
     "charter": "cd" * 32,
+    "platform": "soft",
     "layers": ["namespaces", "seccomp"],
     "version": "0.1.0",
 }
