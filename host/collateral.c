@@ -134,13 +134,14 @@ static void consider_end(struct cella_collateral *collateral)
         cella_log_write(collateral->log, CELLA_LOG_WARNING, "no collateral was fetched: %s",
                         status == CELLA_NOT_FOUND ? "the lines before this one say why" : cella_status_text(status));
     }
+    struct cella_peer *peer = collateral->owner.peer; /* the answer's end may be the stream's, and then this is forgotten */
     if (collateral->owner.stream == NULL) {
         cella_bytes_clear(&collateral->answer);
     } else if (status == CELLA_OK) {
         collateral->sent = 0;
         send_answer(collateral);
     } else {
-        break_peer(collateral->owner.peer, send_status(collateral->owner.peer, collateral->owner.stream, status));
+        break_peer(peer, send_status(peer, collateral->owner.stream, status));
     }
 }
 

@@ -48,8 +48,6 @@ KEPT_MAX = 64
 """Files in the cache; the oldest go."""
 ATTEMPTS = 3
 ATTEMPT_S = 10.0
-PAUSE_S = 0.5
-"""Before the second attempt; doubled before each further one."""
 ASKED_TO_WAIT_S = 60.0
 """When a service refuses for our rate and does not say for how long; never longer than an hour."""
 
@@ -98,7 +96,7 @@ class Thing:
     keeps: bool = False
 
 
-def intel_things(words: list[str], base: str, root_crl: str) -> list[Thing]:
+def intel_things(words: list[str], base: str, root_crl: str | None) -> list[Thing]:
     """TCB info, QE identity and both revocation lists. Intel PCS API, version 4."""
     tee, fmspc, ca = words
     api = f"{base}/{tee}/certification/v4"
@@ -269,7 +267,7 @@ def at_most(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def opener_of(proxy: str) -> urllib.request.OpenerDirector:
+def opener_of(proxy: str | None) -> urllib.request.OpenerDirector:
     """Speaks http and https and nothing else, through a proxy or the environment's."""
     opener = urllib.request.OpenerDirector()
     given = {"http": proxy, "https": proxy} if proxy else None
@@ -425,11 +423,22 @@ def from_folder(thing: Thing) -> Entry:
     return entry
 
 
-def fetch(opener: urllib.request.OpenerDirector, cache: Cache, thing: Thing, deadline: float) -> Entry:
-    """From the network, with patience. Failure."""
-    pause, left_alone = PAUSE_S, cache.asked_to_wait(thing.url)
+@dataclass(frozen=True)
+class Patience:
+    """deadline: of the monotonic clock, for everything; pause_s: before the second attempt, doubled before each further one."""
+
+    deadline: float
+    pause_s: float
+
+
+def fetch(opener: urllib.request.OpenerDirector, cache: Cache, thing: Thing, patience: Patience) -> Entry:
+    """From the network. Failure."""
+    pause, deadline, left_alone = patience.pause_s, patience.deadline, cache.asked_to_wait(thing.url)
     if left_alone:
-        raise Failure(f"{thing.name}: {thing.url} asked not to be asked before {shown(left_alone)}")
+        wait = left_alone - time.time()
+        if time.monotonic() + wait >= deadline:
+            raise Failure(f"{thing.name}: {thing.url} asked not to be asked before {shown(left_alone)}")
+        time.sleep(max(0.0, wait))
     for attempt in range(1, ATTEMPTS + 1):
         left = deadline - time.monotonic()
         try:
@@ -451,7 +460,7 @@ def fetch(opener: urllib.request.OpenerDirector, cache: Cache, thing: Thing, dea
     raise AssertionError("unreachable")
 
 
-def obtain(opener: urllib.request.OpenerDirector, cache: Cache, thing: Thing, deadline: float) -> Entry:
+def obtain(opener: urllib.request.OpenerDirector, cache: Cache, thing: Thing, patience: Patience) -> Entry:
     """A thing: from the cache while it is fresh, else anew, else from the cache while it is good. Failure."""
     if thing.base.startswith("file:"):
         return from_folder(thing)
@@ -460,7 +469,7 @@ def obtain(opener: urllib.request.OpenerDirector, cache: Cache, thing: Thing, de
     if kept is not None and now < kept[1] and (thing.keeps or kept[2] < cache.fresh_s):
         return kept[0]
     try:
-        entry = fetch(opener, cache, thing, deadline)
+        entry = fetch(opener, cache, thing, patience)
     except Failure as problem:
         if kept is None or kept[1] <= now:
             raise
@@ -501,11 +510,12 @@ def arguments() -> argparse.Namespace:
     service = address("http https file")
     parser.add_argument("--cache", required=True, metavar="DIR", help="folder that keeps what was fetched")
     parser.add_argument("--intel", type=service, default=INTEL, metavar="URL", help=f"Intel's service, a PCCS, or a folder as file:///DIR (default {INTEL})")
-    parser.add_argument("--intel-root-crl", type=address("http https"), default="", metavar="URL", help="the root's revocation list (default: Intel's; of another service, its rootcacrl)")
+    parser.add_argument("--intel-root-crl", type=address("http https"), metavar="URL", help="the root's revocation list (default: Intel's; of another service, its rootcacrl)")
     parser.add_argument("--amd", type=service, default=AMD, metavar="URL", help=f"AMD's service, a mirror, or a folder (default {AMD})")
-    parser.add_argument("--proxy", type=address("http"), default="", metavar="URL", help="HTTP proxy (default: https_proxy and no_proxy of the environment)")
+    parser.add_argument("--proxy", type=address("http"), metavar="URL", help="HTTP proxy (default: https_proxy and no_proxy of the environment)")
     parser.add_argument("--seconds", type=float, default=25.0, help="for everything together (default 25)")
     parser.add_argument("--fresh", type=float, default=43200.0, metavar="S", help="age in seconds up to which the cache is not asked about again (default 43200)")
+    parser.add_argument("--pause", type=float, default=0.5, metavar="S", help="before a second attempt; the third waits twice that (default 0.5)")
     parser.add_argument("words", nargs="+", metavar="WORD", help="the request")
     return parser.parse_args()
 
@@ -513,7 +523,7 @@ def arguments() -> argparse.Namespace:
 def main() -> int:
     """Run."""
     options = arguments()
-    deadline = time.monotonic() + options.seconds
+    patience = Patience(time.monotonic() + options.seconds, options.pause)
     try:
         things = things_of(options.words, options)
     except Failure as problem:
@@ -527,7 +537,7 @@ def main() -> int:
     opener, answer, missing = opener_of(options.proxy), b"", 0
     for thing in things:  # all of them, so that what can be had is kept for the next time
         try:
-            answer += written(obtain(opener, cache, thing, deadline))
+            answer += written(obtain(opener, cache, thing, patience))
         except Failure as problem:
             say(str(problem))
             missing += 1
