@@ -161,7 +161,7 @@ static json_t *answer_of(const struct world *world, size_t index)
     const struct said *said = &world->answers[index];
     json_t *json;
     assert_int_equal(said->status, CELLA_OK);
-    assert_int_equal(cella_json_read(cella_bytes_view(&said->body), &json), CELLA_OK);
+    assert_int_equal(cella_json_parse(cella_bytes_view(&said->body), 1 << 20, &json), CELLA_OK);
     return json;
 }
 
