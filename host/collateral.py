@@ -10,7 +10,8 @@ The request is executor/trust/collateral.h's, the answer executor/trust/endorsem
 executor asks; an operator may run it to fill a folder for a machine without a network (docs/operations.md).
 
 Nothing here is trusted: all of it is signed by the vendor, and clients judge it. What is checked is only what keeps a
-captive portal's page or half a file out of the cache. Bytes are handed on as they were served.
+captive portal's page or half a file out of the cache. Bytes are handed on as they were served. Of the environment count
+https_proxy, no_proxy, and SSL_CERT_FILE for a mirror with a certificate of one's own.
 
 Exit status: 0 it is on standard output; 1 something of it could not be had, standard error says what; 2 wrong use.
 """

@@ -8,8 +8,8 @@ from cella.trust import Trust
 from measure import Options, Row, Sample, interleave, timed
 from programs import Host, TlsEcho, tls_exchange
 
-MOST_TIMES = 1.3
-"""How long an attested connection may take, in plain ones."""
+GOAL = 0.769
+"""An attested connection may take 1.3 times as long as a plain one."""
 
 
 def measure(options: Options) -> list[Row]:
@@ -48,8 +48,8 @@ def measure(options: Options) -> list[Row]:
         )
     handshake, exchange = "TLS 1.3 connect (Python ssl)", "TLS 1.3 connect and one echo (Python ssl)"
     return [
-        Row("connect", "new Executor object, evidence of the start", "ms", cached, handshake, bare, 1 / MOST_TIMES,
-            note=f"at most {MOST_TIMES} times as long"),
+        Row("connect", "new Executor object, evidence of the start", "ms", cached, handshake, bare, GOAL,
+            note="at most 1.3 times as long"),
         Row("connect", "new Executor object, evidence of the start", "ms", cached, exchange, one),
         Row("connect", "new Executor object, fresh evidence", "ms", fresh, exchange, one),
     ]
