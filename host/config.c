@@ -37,6 +37,12 @@ static const char help_text[] =
     "                        \"nitro\", \"tpm\", \"soft\": this one, or no start\n"
     "  store_max_bytes       ciphertext stored at most (default 1099511627776)\n"
     "  drain_s               longest wait for running tasks after SIGTERM (default 3600)\n"
+    "  collateral_program    fetches what vendors say about the platform (default: cella-collateral beside\n"
+    "                        cella-host; \"none\": nothing is fetched)\n"
+    "  collateral_intel      URL of Intel's service, of a PCCS, or file:///DIR (default: Intel's)\n"
+    "  collateral_intel_root_crl  URL of the root's revocation list (default: of that service)\n"
+    "  collateral_amd        URL of AMD's service, of a mirror, or file:///DIR (default: AMD's)\n"
+    "  collateral_proxy      URL of an HTTP proxy (default: https_proxy of the environment)\n"
     "  log                   \"text\" or \"json\" (default \"text\")\n"
     "\n"
     "SIGTERM or SIGINT: take no new tasks or connections, wait for running tasks, exit. A second one ends at "
@@ -91,6 +97,31 @@ static cella_status set_platform(struct cella_host_config *config, const char *v
     return CELLA_BAD_ARGUMENT;
 }
 
+static cella_status check_url(const char *name, const char *url, bool may_be_folder,
+                              char blame[CELLA_HOST_BLAME_MAX])
+{
+    bool folder = may_be_folder && strncmp(url, "file:///", 8) == 0;
+    if (url[0] == '\0' || folder || strncmp(url, "https://", 8) == 0 || strncmp(url, "http://", 7) == 0) {
+        return CELLA_OK;
+    }
+    snprintf(blame, CELLA_HOST_BLAME_MAX, "%s: \"%.100s\" does not begin with https:// or http://%s", name, url,
+             may_be_folder ? " or file:///" : "");
+    return CELLA_BAD_FIELD;
+}
+
+static cella_status check_collateral(const struct cella_host_config *config, char blame[CELLA_HOST_BLAME_MAX])
+{
+    const char *program = config->collateral_program;
+    if (program[0] != '\0' && program[0] != '/' && strcmp(program, "none") != 0) {
+        snprintf(blame, CELLA_HOST_BLAME_MAX, "collateral_program: must be an absolute path, or \"none\"");
+        return CELLA_BAD_FIELD;
+    }
+    CELLA_TRY(check_url("collateral_intel", config->collateral_intel, true, blame));
+    CELLA_TRY(check_url("collateral_intel_root_crl", config->collateral_intel_root_crl, false, blame));
+    CELLA_TRY(check_url("collateral_amd", config->collateral_amd, true, blame));
+    return check_url("collateral_proxy", config->collateral_proxy, false, blame);
+}
+
 static cella_status check(const struct cella_host_config *config, char blame[CELLA_HOST_BLAME_MAX])
 {
     char host[64];
@@ -106,7 +137,7 @@ static cella_status check(const struct cella_host_config *config, char blame[CEL
             return CELLA_BAD_FIELD;
         }
     }
-    return CELLA_OK;
+    return check_collateral(config, blame);
 }
 
 cella_status cella_host_config_parse(struct cella_view json, struct cella_host_config *config,
@@ -128,6 +159,13 @@ cella_status cella_host_config_parse(struct cella_view json, struct cella_host_c
         { "platform", CELLA_FLAT_JSON_TEXT, platform, sizeof(platform), 0, 0, false, false },
         { "store_max_bytes", CELLA_FLAT_JSON_INTEGER, &config->store_max_bytes, 0, 0, INT64_MAX, false, false },
         { "drain_s", CELLA_FLAT_JSON_INTEGER, &config->drain_s, 0, 0, 86400, false, false },
+        { "collateral_program", CELLA_FLAT_JSON_TEXT, config->collateral_program, sizeof(config->collateral_program), 0,
+          0, false, false },
+        { "collateral_intel", CELLA_FLAT_JSON_TEXT, config->collateral_intel, CELLA_HOST_URL_MAX, 0, 0, false, false },
+        { "collateral_intel_root_crl", CELLA_FLAT_JSON_TEXT, config->collateral_intel_root_crl, CELLA_HOST_URL_MAX, 0, 0,
+          false, false },
+        { "collateral_amd", CELLA_FLAT_JSON_TEXT, config->collateral_amd, CELLA_HOST_URL_MAX, 0, 0, false, false },
+        { "collateral_proxy", CELLA_FLAT_JSON_TEXT, config->collateral_proxy, CELLA_HOST_URL_MAX, 0, 0, false, false },
         { "log", CELLA_FLAT_JSON_TEXT, log, sizeof(log), 0, 0, false, false },
     };
     cella_status status = cella_flat_json_read(json, members, sizeof(members) / sizeof(members[0]), member);
@@ -183,19 +221,42 @@ static cella_status read_file(const char *path, struct cella_host_config *config
     return status;
 }
 
-/* The folder that this program was started from: the executor's programs are built beside it. */
-static cella_status default_programs(struct cella_host_config *config)
+/* The folder that this program was started from: the others are built beside it. */
+static cella_status own_folder(char out[CELLA_HOST_PATH_MAX])
 {
-    ssize_t size = readlink("/proc/self/exe", config->programs, sizeof(config->programs) - 1);
+    ssize_t size = readlink("/proc/self/exe", out, CELLA_HOST_PATH_MAX - 1);
     if (size <= 0) {
         return CELLA_SYSTEM_FAILED;
     }
-    config->programs[size] = '\0';
-    char *slash = strrchr(config->programs, '/');
-    if (slash == NULL || slash == config->programs) {
+    out[size] = '\0';
+    char *slash = strrchr(out, '/');
+    if (slash == NULL || slash == out) {
         return CELLA_SYSTEM_FAILED;
     }
     *slash = '\0';
+    return CELLA_OK;
+}
+
+static cella_status set_defaults(struct cella_host_config *config, char blame[CELLA_HOST_BLAME_MAX])
+{
+    char folder[CELLA_HOST_PATH_MAX];
+    bool found = own_folder(folder) == CELLA_OK;
+    if (config->programs[0] == '\0') {
+        snprintf(config->programs, sizeof(config->programs), "%s", found ? folder : "");
+    }
+    if (config->programs[0] == '\0') {
+        snprintf(blame, CELLA_HOST_BLAME_MAX, "--programs: give the folder of the executor's programs");
+        return CELLA_BAD_ARGUMENT;
+    }
+    if (config->collateral_program[0] == '\0') {
+        int size = snprintf(config->collateral_program, sizeof(config->collateral_program), "%s/cella-collateral", folder);
+        if (!found || size < 0 || (size_t) size >= sizeof(config->collateral_program)) {
+            (void) set_text(config->collateral_program, sizeof(config->collateral_program), "none");
+        }
+    }
+    if (config->platform[0] == '\0') {
+        CELLA_TRY(set_platform(config, config->development ? "soft" : "auto")); /* for --dev a trust file is written */
+    }
     return CELLA_OK;
 }
 
@@ -324,12 +385,6 @@ cella_status cella_host_config_read(int argc, char **argv, struct cella_host_con
         snprintf(blame, CELLA_HOST_BLAME_MAX, "run: give --dev DIR or --config FILE");
         return CELLA_BAD_ARGUMENT;
     }
-    if (out->programs[0] == '\0' && default_programs(out) != CELLA_OK) {
-        snprintf(blame, CELLA_HOST_BLAME_MAX, "--programs: give the folder of the executor's programs");
-        return CELLA_BAD_ARGUMENT;
-    }
-    if (out->platform[0] == '\0') {
-        CELLA_TRY(set_platform(out, out->development ? "soft" : "auto")); /* for --dev a trust file is written */
-    }
+    CELLA_TRY(set_defaults(out, blame));
     return check(out, blame);
 }

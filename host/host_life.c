@@ -64,7 +64,9 @@ static void on_opened(void *context, struct cella_peer *peer, struct cella_strea
                       enum cella_stream_kind kind, struct cella_view arguments)
 {
     struct cella_host *host = context;
-    (void) cella_store_serve(host->store, peer, stream, kind, arguments);
+    if (!cella_store_serve(host->store, peer, stream, kind, arguments)) {
+        (void) cella_collateral_serve(host->collateral, peer, stream, kind, arguments);
+    }
 }
 
 static void on_note(void *context, struct cella_peer *peer, enum cella_note_kind kind, struct cella_view payload)
@@ -226,6 +228,7 @@ void cella_host_on_child(evutil_socket_t signal_number, short what, void *contex
     int status = 0;
     (void) signal_number;
     (void) what;
+    cella_collateral_child(host->collateral);
     if (host->executor.process == 0 ||
         waitpid(host->executor.process, &status, WNOHANG) != host->executor.process) {
         return;

@@ -7,6 +7,7 @@
 
 #include <time.h>
 
+#include "host/collateral.h"
 #include "host/devices.h"
 #include "host/host.h"
 #include "host/launch.h"
@@ -28,6 +29,7 @@ struct cella_host {
     struct event_base *base;
     struct cella_state_folder folder;
     struct cella_store *store;
+    struct cella_collateral *collateral;
     struct cella_relay *relay;
     struct cella_links *links;
     struct cella_groups groups;

@@ -9,6 +9,7 @@
  *   charter.json   the executor's charter; made once, then kept byte for byte
  *   store/         sealed objects (host/store.h)
  *   groups         control groups of the running executor (host/groups.h)
+ *   collateral/    what was fetched for the executor's clients (host/collateral.py)
  *   address        ADDR:PORT of the running host
  *   trust.toml     what a client needs to accept this executor
  */

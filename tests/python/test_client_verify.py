@@ -360,3 +360,24 @@ def test_trust_commands(files: Path) -> None:
     sgx = command("trust", "sign-measurement", "--identity", "auditor.json", "--name", "x", "--type", "sgx", "--register",
                   "mrsigner=" + "11" * 32, "--register", "isv_prod_id=1", "--register", "min_isv_svn=2", "--json", folder=files)
     assert json.loads(sgx.stdout)["measurement"]["registers"] == {"mrsigner": "11" * 32, "isv_prod_id": 1, "min_isv_svn": 2}
+
+
+@shared
+@pytest.mark.parametrize("name", ["ratls/gramine-cert.pem", "ratls/forged/good.der", "ratls/forged/good_sha384.der", "ratls/forged/stolen_evidence.der"])
+def test_verify_evidence_in_certificates_of_others(tmp_path: Path, name: str) -> None:
+    """A real server's certificate and forged ones, as files on the command line, with their collateral."""
+    case = next(case for case in reversed(vectors.cases("ratls")) if case.evidence == name and "legacy" not in case.policy)
+    at = max(vectors.seconds(case.at), 1781481600 if "forged" in name and case.expect == "ACCEPT" else 0)
+    try:
+        kind, quote, _, _ = _native.evidence_in_certificate(vectors.pem_or_der(case), at)
+    except cella.AttestationError:
+        kind, quote = "tdx", bytes(1000)
+    (tmp_path / "trust.toml").write_text(toml(vectors.policy_of_quote(case, kind, quote)))
+    (tmp_path / "certificate").write_bytes(vectors.data(name))
+    words: list[str | Path] = ["verify-evidence", "certificate", "--trust", "trust.toml", "--at", str(at)]
+    for number, (_, content) in enumerate(vectors.endorsements_of(case)):
+        (tmp_path / str(number)).write_bytes(content)
+        words += ["--endorsement", str(number)]
+    accepted = case.expect == "ACCEPT"
+    done = command(*words, code=0 if accepted else 3, folder=tmp_path)
+    assert ("ACCEPTED by trust.toml" in done.stdout) is accepted

@@ -41,6 +41,14 @@ static void test_good_file(void **state)
         assert_int_equal(parse(text, &config, blame), CELLA_OK);
         assert_string_equal(config.platform, platforms[i]);
     }
+    assert_int_equal(parse("{\"state\":\"/s\",\"collateral_program\":\"none\",\"collateral_intel\":\"https://pccs.example:8081\","
+                           "\"collateral_intel_root_crl\":\"http://m/root\",\"collateral_amd\":\"file:///srv/collateral\","
+                           "\"collateral_proxy\":\"http://proxy:3128\"}",
+                           &config, blame),
+                     CELLA_OK);
+    assert_string_equal(config.collateral_program, "none");
+    assert_string_equal(config.collateral_intel, "https://pccs.example:8081");
+    assert_string_equal(config.collateral_amd, "file:///srv/collateral");
 }
 
 static void test_bad_files(void **state)
@@ -89,6 +97,13 @@ static void test_bad_files(void **state)
         { "{\"state\":\"/s\",\"platform\":\"soft soft soft soft\"}", CELLA_BAD_FIELD, "platform" },
         { "{\"state\":\"/s\",\"platform\":2}", CELLA_BAD_FIELD, "platform" },
         { "{\"state\":\"/s\",\"log\":\"xml\"}", CELLA_BAD_FIELD, "log" },
+        { "{\"state\":\"/s\",\"collateral_program\":\"x\"}", CELLA_BAD_FIELD, "collateral_program" },
+        { "{\"state\":\"/s\",\"collateral_program\":false}", CELLA_BAD_FIELD, "collateral_program" },
+        { "{\"state\":\"/s\",\"collateral_intel\":\"pccs.example\"}", CELLA_BAD_FIELD, "collateral_intel" },
+        { "{\"state\":\"/s\",\"collateral_intel\":\"--cache=/\"}", CELLA_BAD_FIELD, "collateral_intel" },
+        { "{\"state\":\"/s\",\"collateral_amd\":\"file://srv\"}", CELLA_BAD_FIELD, "collateral_amd" },
+        { "{\"state\":\"/s\",\"collateral_proxy\":\"file:///srv\"}", CELLA_BAD_FIELD, "collateral_proxy" },
+        { "{\"state\":\"/s\",\"collateral_intel_root_crl\":\"file:///srv\"}", CELLA_BAD_FIELD, "collateral_intel_root_crl" },
         { "{\"state\":\"/s\",\"listen\":\"here\"}", CELLA_BAD_FIELD, "listen" },
         { "{\"state\":\"/s\",\"listen\":\"127.0.0.1:65536\"}", CELLA_BAD_FIELD, "listen" },
         { "{\"state\":\"/s\",\"listen\":{\"a\":1}}", CELLA_BAD_FIELD, "listen" },
@@ -134,6 +149,8 @@ static void test_command_line(void **state)
     assert_string_equal(config.state, "/d");
     assert_string_equal(config.programs, "/p");
     assert_string_equal(config.platform, "soft"); /* of --dev, whose trust file it writes */
+    assert_non_null(strstr(config.collateral_program, "/cella-collateral")); /* not in the executor's folder */
+    assert_true(strncmp(config.collateral_program, "/p", 2) != 0);
     assert_int_equal(read_line(&config, 7, good), CELLA_BAD_ARGUMENT); /* value missing */
     assert_int_equal(read_line(&config, 2, good), CELLA_BAD_ARGUMENT); /* no folder */
     assert_int_equal(read_line(&config, 1, good), CELLA_BAD_ARGUMENT);
