@@ -2,7 +2,6 @@
 #include "platform/tpm_evidence.h"
 
 #include <fcntl.h>
-#include <tss2/tss2_mu.h>
 #include <unistd.h>
 
 #include "base/wire.h"

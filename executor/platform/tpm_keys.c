@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "platform/tpm_keys.h"
 
-#include <tss2/tss2_mu.h>
-
 #define NV_CHUNK 512U
 
 #define ATTESTATION_ATTRIBUTES                                                                                     \
