@@ -6,6 +6,8 @@
  *   cella-monitor            run
  *   cella-monitor --measure  print the measurement list and its digest, and leave
  *   cella-monitor --doctor   print what an executor finds on this machine, and leave
+ *   cella-monitor --tpm-identify, --tpm-activate  enrol this machine's TPM (platform/tpm_enrol.h): what it is, on standard
+ *                            output; the answer to the challenge on standard input
  *
  * Exit status: 0 drained; 1 it could not start or go on, with a line on standard error; 2 usage.
  */
@@ -31,6 +33,7 @@
 #include "monitor/runner.h"
 #include "monitor/setup.h"
 #include "platform/files.h"
+#include "platform/tpm_enrol.h"
 
 #define PROGRAMS_MEASURED "/proc/self/exe"
 #define LINGER_MS 1000U
@@ -388,6 +391,24 @@ static cella_status measure(void)
     return CELLA_OK;
 }
 
+/* activate: answer the challenge on standard input; else say which keys there are. */
+static int enrol_tpm(bool activate)
+{
+    static const struct cella_platform_setup setup = { .root = "" };
+    uint8_t challenge[CELLA_TPM_CHALLENGE_MAX + 1];
+    struct cella_text trouble = { "" };
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes out = { 0 };
+    size_t size = activate ? fread(challenge, 1, sizeof(challenge), stdin) : 0;
+    cella_status status = activate ? cella_tpm_activate(&setup, cella_view_of(challenge, size), &out, &trouble)
+                                   : cella_tpm_identify(&setup, &out, &trouble);
+    if (status != CELLA_OK) {
+        (void) fprintf(stderr, "cella-monitor: %s (%s)\n", trouble.characters, cella_status_name(status));
+        return 1;
+    }
+    (void) printf("%.*s\n", (int) out.size, (const char *) out.data);
+    return fflush(stdout) == 0 ? 0 : 1;
+}
+
 int main(int argc, char **argv)
 {
     struct cella_monitor monitor = { 0 };
@@ -400,8 +421,11 @@ int main(int argc, char **argv)
     if (argc == 2 && strcmp(argv[1], "--doctor") == 0) {
         return doctor() == CELLA_OK ? 0 : 1;
     }
+    if (argc == 2 && (strcmp(argv[1], "--tpm-identify") == 0 || strcmp(argv[1], "--tpm-activate") == 0)) {
+        return enrol_tpm(strcmp(argv[1], "--tpm-activate") == 0);
+    }
     if (argc != 1) {
-        (void) fprintf(stderr, "usage: cella-monitor [--measure | --doctor]\n"
+        (void) fprintf(stderr, "usage: cella-monitor [--measure | --doctor | --tpm-identify | --tpm-activate]\n"
                                "Started by cella-host; see cella-host --help.\n");
         return 2;
     }

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "platform/tpm_evidence.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include "base/wire.h"
-#include "platform/back_end.h"
+#include "platform/device.h"
 #include "trust/event_log.h"
 #include "trust/tpm_quote.h"
 
@@ -136,27 +133,10 @@ static cella_status check(struct cella_tpm *tpm, const struct quoted *quoted, co
 
 /* ---- event log ---- */
 
-static void close_file(int *descriptor)
-{
-    if (*descriptor >= 0) {
-        (void) close(*descriptor);
-    }
-}
-
 static void read_log(const struct cella_platform_setup *setup, struct cella_bytes *out)
 {
-    char path[CELLA_PLATFORM_PATH_MAX];
-    if (cella_platform_path(setup, CELLA_TPM_EVENT_LOG, path) != CELLA_OK) {
-        return;
-    }
-    CELLA_CLEANUP(close_file) int file = open(path, O_RDONLY | O_CLOEXEC);
-    uint8_t buffer[16384];
-    ssize_t size;
-    while (file >= 0 && out->size <= CELLA_ENDORSEMENT_MAX && (size = read(file, buffer, sizeof(buffer))) > 0) {
-        if (cella_bytes_append(out, cella_view_of(buffer, (size_t) size)) != CELLA_OK) {
-            out->size = 0;
-            return;
-        }
+    if (cella_device_read(setup, CELLA_TPM_EVENT_LOG, CELLA_ENDORSEMENT_MAX, out) != CELLA_OK) {
+        cella_bytes_clear(out);
     }
 }
 

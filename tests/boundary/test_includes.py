@@ -43,6 +43,7 @@ FOREIGN: dict[str, set[str]] = {
         "executor/trust/certificate_openssl.h",
         "executor/trust/chain.c",
         "executor/trust/anchor.c",
+        "executor/trust/tpm_credential.c",
         "executor/front/tls.c",
         "python/cella/_native/tls.c",
     },

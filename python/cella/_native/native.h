@@ -76,3 +76,4 @@ extern PyMethodDef native_sealed_methods[];
 extern PyMethodDef native_files_methods[];
 extern PyMethodDef native_evidence_methods[];
 extern PyMethodDef native_event_log_methods[];
+extern PyMethodDef native_tpm_methods[];

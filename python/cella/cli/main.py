@@ -16,7 +16,7 @@ COMMANDS = {
     "run": ("run", "run", "Run a script on your data: encrypt, upload, run, fetch, decrypt."),
     "attest": ("attest", "attest", "Verify an executor and say what was and was not checked."),
     "verify-evidence": ("attest", "verify_evidence", "Judge evidence in a file, without any executor."),
-    "trust": ("trust", "trust", "Write trust files, and sign for measurements."),
+    "trust": ("trust", "trust", "Write trust files, sign for measurements, enrol TPMs."),
     "explain-trust": ("attest", "explain_trust", "Say in sentences what a trust file accepts."),
     "info": ("attest", "info", "Show what an executor offers."),
     "keygen": ("keys", "keygen", "Make an identity."),
