@@ -16,12 +16,13 @@
 #define ENDORSEMENTS 2U
 #define CREDENTIAL_SIZE_MAX 1024U
 
-static const struct {
+static const struct endorsement {
+    const char *kind;
     enum cella_tpm_key key;
     TPM2_HANDLE index;
 } endorsements[ENDORSEMENTS] = {
-    { CELLA_TPM_ENDORSEMENT_RSA, INDEX_RSA },
-    { CELLA_TPM_ENDORSEMENT_ECC, INDEX_ECC },
+    { "rsa", CELLA_TPM_ENDORSEMENT_RSA, INDEX_RSA },
+    { "ecc", CELLA_TPM_ENDORSEMENT_ECC, INDEX_ECC },
 };
 
 /* Add a new reference to an object or array, consuming it. */
@@ -103,22 +104,27 @@ static cella_status public_key_of(const TPM2B_PUBLIC *public, struct cella_publi
     return cella_public_key_of_point(CELLA_CURVE_P256, cella_view_of(point, sizeof(point)), out);
 }
 
-static cella_status add_endorsement(struct cella_tpm *tpm, size_t number, json_t *list)
+static cella_status add_endorsement(struct cella_tpm *tpm, const struct endorsement *endorsement, json_t *list)
 {
     CELLA_CLEANUP(cella_tpm_free) TPM2B_PUBLIC *public = NULL;
     CELLA_CLEANUP(cella_public_key_cleanup) struct cella_public_key *key = NULL;
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes spki = { 0 };
     CELLA_CLEANUP(cella_json_cleanup) json_t *entry = json_object();
     ESYS_TR handle = ESYS_TR_NONE;
-    CELLA_TRY(cella_tpm_key(tpm, endorsements[number].key, &handle, &public));
+    cella_status status = cella_tpm_key(tpm, endorsement->key, &handle, &public);
+    if (status == CELLA_NOT_FOUND) {
+        return CELLA_OK;
+    }
+    CELLA_TRY(status);
     cella_tpm_flush(tpm, handle);
     if (public_key_of(public, &key) != CELLA_OK) {
         cella_text_set(tpm->trouble, "the TPM's endorsement key is none that can be");
         return CELLA_SYSTEM_FAILED;
     }
     CELLA_TRY(cella_public_key_spki(key, &spki));
+    CELLA_TRY(set(entry, "kind", json_string(endorsement->kind)));
     CELLA_TRY(set(entry, "key", cella_json_base64url(cella_bytes_view(&spki))));
-    CELLA_TRY(add_certificate(tpm, endorsements[number].index, entry));
+    CELLA_TRY(add_certificate(tpm, endorsement->index, entry));
     return push(list, json_incref(entry));
 }
 
@@ -143,7 +149,11 @@ cella_status cella_tpm_identify(const struct cella_platform_setup *setup, struct
     CELLA_TRY(set(object, "version", json_integer(1)));
     CELLA_TRY(add_attestation_key(&tpm, object));
     for (size_t i = 0; i < ENDORSEMENTS; i++) {
-        CELLA_TRY(add_endorsement(&tpm, i, list));
+        CELLA_TRY(add_endorsement(&tpm, &endorsements[i], list));
+    }
+    if (json_array_size(list) == 0) {
+        cella_text_set(trouble, "the TPM has no endorsement key: neither RSA of 2048 bits nor P-256");
+        return CELLA_SYSTEM_FAILED;
     }
     CELLA_TRY(set(object, "endorsements", json_incref(list)));
     CELLA_TRY(add_issuers(&tpm, object));
@@ -153,7 +163,7 @@ cella_status cella_tpm_identify(const struct cella_platform_setup *setup, struct
 /* ---- activate ---- */
 
 struct challenge {
-    int64_t endorsement;
+    const struct endorsement *endorsement;
     TPM2B_ID_OBJECT credential;
     TPM2B_ENCRYPTED_SECRET secret;
 };
@@ -164,16 +174,21 @@ static cella_status read_challenge(struct cella_view text, struct challenge *out
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes bytes = { 0 };
     struct cella_json_error error = { 0 };
     struct cella_json_object object;
+    const char *kind;
     int64_t version;
     size_t used = 0;
     *out = (struct challenge){ 0 };
     CELLA_TRY(cella_json_parse(text, CELLA_TPM_CHALLENGE_MAX, &json));
     CELLA_TRY(cella_json_begin(json, "", &error, &object));
     CELLA_TRY(cella_json_integer(&object, "version", 1, 1, &version));
-    CELLA_TRY(cella_json_integer(&object, "endorsement", 0, ENDORSEMENTS - 1, &out->endorsement));
+    CELLA_TRY(cella_json_string(&object, "endorsement", sizeof("rsa") - 1, &kind));
     CELLA_TRY(cella_json_bytes(&object, "credential", CREDENTIAL_SIZE_MAX, &bytes));
     CELLA_TRY(cella_json_end(&object));
+    for (size_t i = 0; i < ENDORSEMENTS; i++) {
+        out->endorsement = strcmp(kind, endorsements[i].kind) == 0 ? &endorsements[i] : out->endorsement;
+    }
     bool good =
+        out->endorsement != NULL &&
         Tss2_MU_TPM2B_ID_OBJECT_Unmarshal(bytes.data, bytes.size, &used, &out->credential) == TSS2_RC_SUCCESS &&
         Tss2_MU_TPM2B_ENCRYPTED_SECRET_Unmarshal(bytes.data, bytes.size, &used, &out->secret) == TSS2_RC_SUCCESS &&
         used == bytes.size;
@@ -211,13 +226,14 @@ static cella_status activate(struct objects *objects, const struct challenge *ch
     CELLA_CLEANUP(cella_tpm_free) TPM2B_DIGEST *found = NULL;
     struct cella_tpm *tpm = objects->tpm;
     CELLA_TRY(cella_tpm_key(tpm, CELLA_TPM_ATTESTATION, &objects->attestation, NULL));
-    CELLA_TRY(cella_tpm_key(tpm, endorsements[challenge->endorsement].key, &objects->endorsement, NULL));
+    CELLA_TRY(cella_tpm_key(tpm, challenge->endorsement->key, &objects->endorsement, NULL));
     CELLA_TRY(allow_endorsement(objects));
     TSS2_RC response = Esys_ActivateCredential(tpm->esys, objects->attestation, objects->endorsement, ESYS_TR_PASSWORD,
                                                objects->policy, ESYS_TR_NONE, &challenge->credential, &challenge->secret,
                                                &found);
     cella_status status = cella_tpm_result(tpm, response, "activating a credential");
-    if (status != CELLA_OK && cella_tpm_refused(response)) {
+    /* libtpms calls it a failure when RSA can not decrypt; a TPM in failure mode would not have made the keys above. */
+    if (status != CELLA_OK && (cella_tpm_refused(response) || response == TPM2_RC_FAILURE)) {
         cella_text_set(tpm->trouble, "the challenge is for another TPM, or for another attestation key");
         return CELLA_BAD_TAG;
     }

@@ -8,12 +8,12 @@
  *
  * Both answers are JSON objects with bytes as base64url:
  *
- *   {"version":1, "attestation_key": TPMT_PUBLIC, "endorsements": [{"key": SubjectPublicKeyInfo, "certificate"?: DER}],
- *    "certificates": [DER, ...]}
+ *   {"version":1, "attestation_key": TPMT_PUBLIC, "endorsements": [{"kind": "rsa" or "ecc", "key": SubjectPublicKeyInfo,
+ *    "certificate"?: DER}], "certificates": [DER, ...]}
  *   {"version":1, "secret": bytes}
  *
- * endorsements: RSA first, then P-256, as far as this TPM has them. certificates: issuers that the maker left in the TPM.
- * The question of activate is {"version":1, "endorsement": its number in endorsements, "credential": TPM2B_ID_OBJECT and
+ * endorsements: RSA of 2048 bits and P-256, as far as this TPM has them. certificates: issuers that the maker left in the
+ * TPM. The question of activate is {"version":1, "endorsement": kind, "credential": TPM2B_ID_OBJECT and
  * TPM2B_ENCRYPTED_SECRET}.
  */
 

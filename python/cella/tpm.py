@@ -13,7 +13,7 @@ import hmac
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Union
 
 from . import _native
 from .encoding import from_base64url, parse_object, to_base64url, write_json
@@ -58,36 +58,39 @@ def _read(data: bytes, what: str, members: dict[str, type]) -> dict[str, Any]:
     return found
 
 
-def _endorsements(machine: dict[str, Any]) -> list[tuple[bytes, bytes | None]]:
-    """Keys with their certificates."""
-    found: list[tuple[bytes, bytes | None]] = []
+Endorsement = tuple[str, bytes, Union[bytes, None]]
+"""Kind, key, certificate."""
+
+
+def _endorsements(machine: dict[str, Any]) -> list[Endorsement]:
+    found: list[Endorsement] = []
     for entry in machine["endorsements"]:
-        if not isinstance(entry, dict) or not {"key"} <= entry.keys() <= {"key", "certificate"}:
-            raise _refuse("what the machine says: endorsements have a key, and a certificate or none", "endorsements")
+        if not isinstance(entry, dict) or not {"kind", "key"} <= entry.keys() <= {"kind", "key", "certificate"}:
+            raise _refuse("what the machine says: endorsements have a kind, a key, and a certificate or none", "endorsements")
         certificate = entry.get("certificate")
-        found.append((from_base64url(entry["key"], "endorsements"),
+        found.append((str(entry["kind"]), from_base64url(entry["key"], "endorsements"),
                       None if certificate is None else from_base64url(certificate, "endorsements")))
     return found
 
 
-def _by_makers(endorsements: list[tuple[bytes, bytes | None]], issuers: Sequence[bytes], makers: Sequence[bytes],
-               now_unix_s: int) -> tuple[int, bytes, str]:
+def _by_makers(endorsements: list[Endorsement], issuers: Sequence[bytes], makers: Sequence[bytes],
+               now_unix_s: int) -> tuple[str, bytes, str]:
     """The first endorsement key that a maker vouches for."""
     problem = _native.error("ENDORSEMENT", "the TPM has no certificate of its maker: take its endorsement key by its digest, "
                             "if you know it from elsewhere")
-    for number, (_, certificate) in enumerate(endorsements):
+    for kind, _, certificate in endorsements:
         if certificate is not None:
             try:
-                return (number, *_native.tpm_endorsement_key([certificate, *issuers], makers, now_unix_s))
+                return (kind, *_native.tpm_endorsement_key([certificate, *issuers], makers, now_unix_s))
             except _native.AttestationError as refused:
                 problem = refused
     raise problem
 
 
-def _by_digest(endorsements: list[tuple[bytes, bytes | None]], digest: bytes) -> tuple[int, bytes, str]:
-    for number, (key, _) in enumerate(endorsements):
+def _by_digest(endorsements: list[Endorsement], digest: bytes) -> tuple[str, bytes, str]:
+    for kind, key, _ in endorsements:
         if hashlib.sha256(key).digest() == digest:
-            return number, key, "you vouch for this TPM's endorsement key"
+            return kind, key, "you vouch for this TPM's endorsement key"
     raise _native.error("ENDORSEMENT", "the machine has no endorsement key of this digest")
 
 
@@ -117,13 +120,13 @@ def challenge(machine: bytes, makers: Iterable[bytes] = (), *, certificates: Ite
     found = _read(machine, "what the machine says", {"attestation_key": str, "endorsements": list, "certificates": list})
     endorsements = _endorsements(found)
     issuers = [*certificates, *(from_base64url(one, "certificates") for one in found["certificates"])]
-    number, key, vouched = (
+    kind, key, vouched = (
         _by_makers(endorsements, issuers, roots, int(time.time()) if at is None else at)
         if endorsement_key is None else _by_digest(endorsements, endorsement_key)
     )
     name, credential, secret = _native.tpm_credential(key, from_base64url(found["attestation_key"], "attestation_key"))
     return Challenge(
-        write_json({"version": 1, "endorsement": number, "credential": to_base64url(credential)}) + b"\n",
+        write_json({"version": 1, "endorsement": kind, "credential": to_base64url(credential)}) + b"\n",
         write_json({"version": 1, "name": name.hex(), "answer_sha256": hashlib.sha256(secret).hexdigest()}) + b"\n",
         name.hex(),
         vouched,
