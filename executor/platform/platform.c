@@ -7,6 +7,7 @@
 
 #include "base/wire.h"
 #include "platform/back_end.h"
+#include "platform/firmware_log.h"
 #include "platform/sealing.h"
 #include "trust/back_end.h"
 
@@ -163,16 +164,15 @@ static bool same_bytes(struct cella_view a, struct cella_view b)
 
 /* Read it as a relying party will: a device that answers another question, or nonsense, is noticed here. */
 static cella_status check_bound(enum cella_evidence_type type, struct cella_view evidence, struct cella_view came_along,
-                                struct cella_view report_data, struct cella_view nonce)
+                                struct cella_view report_data, struct cella_view nonce, struct cella_claims *claims)
 {
     CELLA_CLEANUP(cella_parsed_clear) struct cella_parsed parsed = { 0 };
     struct cella_endorsements endorsements;
-    struct cella_claims claims = { 0 };
     struct cella_text detail = { 0 };
     const struct cella_back_end *reader = cella_back_end_of(type);
     if (reader == NULL || evidence.size == 0 || evidence.size > CELLA_EVIDENCE_MAX ||
         cella_endorsements_read(came_along, &endorsements) != CELLA_OK ||
-        reader->parse(evidence, &endorsements, &claims, &parsed, &detail) != CELLA_OK ||
+        reader->parse(evidence, &endorsements, claims, &parsed, &detail) != CELLA_OK ||
         !same_bytes(parsed.bound, report_data)) {
         return CELLA_BAD_EVIDENCE;
     }
@@ -185,9 +185,11 @@ cella_status cella_platform_evidence(struct cella_platform *platform,
 {
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes made = { 0 };
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes came_along = { 0 };
+    struct cella_claims claims = { .count = 0 };
     CELLA_TRY(platform->back_end->evidence(platform->state, platform->setup, report_data, nonce, &made, &came_along));
     CELLA_TRY(check_bound(platform->type, cella_bytes_view(&made), cella_bytes_view(&came_along),
-                          cella_view_of(report_data, CELLA_REPORT_DATA_SIZE), nonce));
+                          cella_view_of(report_data, CELLA_REPORT_DATA_SIZE), nonce, &claims));
+    CELLA_TRY(cella_firmware_log(platform->setup, platform->type, &claims, &came_along));
     CELLA_TRY(cella_bytes_append(evidence, cella_bytes_view(&made)));
     return cella_bytes_append(endorsements, cella_bytes_view(&came_along));
 }

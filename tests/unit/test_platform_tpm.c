@@ -3,6 +3,7 @@
 
 #include "base/wire.h"
 #include "platform/back_end.h"
+#include "platform/firmware_log.h"
 #include "platform/tpm_evidence.h"
 #include "trust/event_log.h"
 #include "trust/tpm_quote.h"
@@ -200,7 +201,6 @@ static void test_unrestricted_key(void **state)
     if (begin(world)) {
         CELLA_CLEANUP(cella_tpm_close) struct cella_tpm tpm = { 0 };
         CELLA_CLEANUP(cella_tpm_free) TPM2B_PUBLIC *public = NULL;
-        CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes log = { 0 };
         struct cella_text trouble = { "" };
         ESYS_TR key = ESYS_TR_NONE;
         const TPM2B_SENSITIVE_CREATE sensitive = { 0 };
@@ -218,7 +218,7 @@ static void test_unrestricted_key(void **state)
                                             &sensitive, &template, &data, &registers, &key, &public, NULL, NULL, NULL),
                          0);
         assert_int_equal(
-            cella_tpm_quote(&tpm, &world->setup, key, public, true, report_data, &world->evidence, &log), CELLA_OK);
+            cella_tpm_quote(&tpm, key, public, true, report_data, &world->evidence), CELLA_OK);
         cella_tpm_flush(&tpm, key);
         pin(world, "");
         assert_refused(world, "restricted");

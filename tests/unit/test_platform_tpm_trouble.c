@@ -92,7 +92,6 @@ static void test_rsa_attestation_key(void **state)
     if (begin(world, NULL)) {
         CELLA_CLEANUP(cella_tpm_close) struct cella_tpm tpm = { 0 };
         CELLA_CLEANUP(cella_tpm_free) TPM2B_PUBLIC *public = NULL;
-        CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes log = { 0 };
         CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes evidence = { 0 };
         static struct cella_claims claims;
         enum cella_signature_form form;
@@ -108,7 +107,7 @@ static void test_rsa_attestation_key(void **state)
         assert_int_equal(Esys_CreatePrimary(tpm.esys, ESYS_TR_RH_ENDORSEMENT, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE,
                                             &no_password, &template, &no_data, &no_registers, &key, &public, NULL, NULL, NULL),
                          0);
-        assert_int_equal(cella_tpm_quote(&tpm, &world->setup, key, public, true, report_data, &evidence, &log), CELLA_OK);
+        assert_int_equal(cella_tpm_quote(&tpm, key, public, true, report_data, &evidence), CELLA_OK);
         cella_tpm_flush(&tpm, key);
         read_quote(cella_bytes_view(&evidence), &claims, &form);
         assert_int_equal(form, CELLA_SIGNATURE_RSA);
