@@ -18,7 +18,7 @@ import time
 import tty
 from pathlib import Path
 
-# /dev as it is, with one device more.
+# /dev as it is, with one device more; and the log that firmware would have written, where the test has one.
 VIEW = """
 set -e
 mount -t tmpfs -o mode=755 none "$1/dev"
@@ -33,6 +33,12 @@ if [ -n "$2" ]; then
     mount --bind "$2" "$1/dev/tpmrm0"
 fi
 mount --rbind "$1/dev" /dev
+if [ -f "$1/log" ]; then
+    mount -t tmpfs none /sys/kernel/security
+    mkdir /sys/kernel/security/tpm0
+    cp "$1/log" /sys/kernel/security/tpm0/binary_bios_measurements
+    chmod 440 /sys/kernel/security/tpm0/binary_bios_measurements
+fi
 shift 2
 exec "$@"
 """

@@ -128,6 +128,7 @@ class LiveExecutor:
         profiles: that it offers, unless config says which: science takes long to load.
         ready: wait until clients can connect.
         user: number of the user, and of its group, that the host runs as; None for the caller's.
+        before: a program that executes the host, with its arguments.
 
     Attributes:
         state: the state folder.
@@ -144,12 +145,13 @@ class LiveExecutor:
         profiles: str = "python,numpy",
         ready: bool = True,
         user: int | None = None,
+        before: Sequence[str] = (),
     ) -> None:
         self.state = folder / name
         self.log_path = folder / f"{name}.log"
         self.address = ""
         self._open: list[cella.Executor] = []
-        words: list[str | Path] = [PROGRAMS / "cella-host", "run"]
+        words: list[str | Path] = [*before, PROGRAMS / "cella-host", "run"]
         if config is None:
             words += ["--dev", self.state]
         else:

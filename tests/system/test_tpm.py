@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import subprocess
 import sys
@@ -13,13 +14,15 @@ from typing import Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path[:0] = [str(Path(__file__).resolve().parents[1]), str(Path(__file__).resolve().parents[1] / "python")]
 
 import cella
 from cella import tpm
 from cella.cli.main import run
 from cella.encoding import from_base64url, to_base64url
-from live import PROGRAMS
+from cella.event_log import predict
+from log_maker import log
+from live import PROGRAMS, LiveExecutor, echo
 from software_tpm import Maker, SoftwareTpm, missing, view
 
 MONITOR = PROGRAMS / "cella-monitor"
@@ -106,8 +109,6 @@ def test_enrolment(machine: SoftwareTpm, maker: Maker, files: Path, capsys: pyte
 
 
 def digest_of_key(said: bytes, number: int) -> bytes:
-    import hashlib
-
     return hashlib.sha256(from_base64url(json.loads(said)["endorsements"][number]["key"])).digest()
 
 
@@ -246,3 +247,80 @@ def test_no_challenge(machine: SoftwareTpm) -> None:
     for bad in (b"", b"no JSON", b"{}", bytes(100000)):
         status, answer, words = monitor(machine, "--tpm-activate", bad)
         assert (status, answer) == (1, b"") and "this is no challenge" in words
+
+
+# ---- an executor whose evidence is this TPM's ----
+
+QUOTED = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 14]
+BOOT_LOADER = b"a boot loader"
+
+
+def trust_of(name: str, **terms: Any) -> cella.Trust:
+    """A trust file that pins an attestation key and what was booted."""
+    register = predict([(4, hashlib.sha256(BOOT_LOADER).digest())])[4]
+    return cella.Trust({"version": 1, "min_level": 3, "accept": ["tpm"],
+                        "measurement": [{"name": "as booted", "type": "tpm", "registers": {"pcr4": register.hex()}}],
+                        "tpm": {"pcrs": QUOTED, "attestation_keys": [name], **terms}})
+
+
+def enrolled(machine: SoftwareTpm) -> str:
+    said = identify(machine)
+    asked = tpm.challenge(said, endorsement_key=digest_of_key(said, 0))
+    return tpm.accept(asked.pending, monitor(machine, "--tpm-activate", asked.question)[1])
+
+
+@pytest.fixture(scope="module")
+def booted(maker: Maker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[LiveExecutor, SoftwareTpm]]:
+    """An executor on a machine with a TPM, into which firmware has measured its boot loader."""
+    folder = tmp_path_factory.mktemp("booted")
+    machine = SoftwareTpm(folder / "tpm", maker)
+    machine.extend(4, BOOT_LOADER)
+    (machine.folder / "log").write_bytes(log([(4, BOOT_LOADER)]))  # what firmware writes
+    live = LiveExecutor(folder, {"platform": "tpm"}, profiles="python", before=machine.inside())
+    yield live, machine
+    assert live.close() == 0, live.log()
+    machine.close()
+
+
+def test_client_of_a_machine_with_a_tpm(booted: tuple[LiveExecutor, SoftwareTpm]) -> None:
+    live, machine = booted
+    with cella.connect(live.address, trust_of(enrolled(machine)), cella.Identity.generate()) as executor:
+        assert (executor.report.type, executor.report.level) == ("tpm", 3)
+        assert executor.report.measurement_name == "as booted"
+        assert "pinned in the trust file" in executor.report.anchor
+        executor.enrol()
+        assert echo(executor, "on a machine with a TPM") == "on a machine with a TPM"
+
+
+def test_client_that_enrolled_another_machine(booted: tuple[LiveExecutor, SoftwareTpm], other: SoftwareTpm) -> None:
+    live, _ = booted
+    with pytest.raises(cella.AttestationError) as caught:
+        cella.connect(live.address, trust_of(enrolled(other)), cella.Identity.generate())
+    assert caught.value.code == "ROOT"
+
+
+def test_client_that_wants_the_log(booted: tuple[LiveExecutor, SoftwareTpm]) -> None:
+    live, machine = booted
+    name = enrolled(machine)
+    event = {"register": "pcr4", "digest": "sha256:" + hashlib.sha256(BOOT_LOADER).hexdigest()}
+    trust = trust_of(name, event_log="required", event=[event])
+    with cella.connect(live.address, trust, cella.Identity.generate()) as executor:
+        assert executor.report.claim("log_events") == 1
+    trust = trust_of(name, event=[{**event, "digest": "sha256:" + hashlib.sha256(b"another").hexdigest()}])
+    with pytest.raises(cella.AttestationError) as caught:
+        cella.connect(live.address, trust, cella.Identity.generate())
+    assert caught.value.code == "TERM"
+
+
+def test_machine_that_boots_something_else(booted: tuple[LiveExecutor, SoftwareTpm]) -> None:
+    """Fresh evidence tells, and the log that does not lead there any more is left out. Last of this executor's tests,
+    because a register does not go back."""
+    live, machine = booted
+    name = enrolled(machine)
+    machine.extend(4, b"a root kit")
+    with pytest.raises(cella.AttestationError) as caught:
+        cella.connect(live.address, trust_of(name), cella.Identity.generate(), fresh=True)
+    assert caught.value.code == "MEASUREMENT"
+    with pytest.raises(cella.AttestationError) as caught:
+        cella.connect(live.address, trust_of(name, event_log="required"), cella.Identity.generate(), fresh=True)
+    assert caught.value.code == "TERM"
