@@ -7,6 +7,7 @@ import datetime
 import json
 import os
 import subprocess
+import re
 import sys
 import tomllib
 from pathlib import Path
@@ -255,6 +256,15 @@ def test_template_waits_and_then_loads(kind: str, tmp_path: Path) -> None:
     for name, default in terms.items():
         if not isinstance(default, dict):
             assert tomllib.loads(next(line[2:] for line in shown if line.startswith(f"# {name} = "))) == {name: default}
+
+
+def test_template_for_a_tpm_is_for_what_executors_quote() -> None:
+    header = (Path(__file__).resolve().parents[2] / "executor/platform/tpm_evidence.h").read_text()
+    selection = re.search(r"#define CELLA_TPM_SELECTION (0x[0-9a-f]+)U", header)
+    assert selection is not None
+    registers = [number for number in range(24) if int(selection[1], 16) >> number & 1]
+    assert f"\npcrs = {registers}\n" in template("tpm")
+    assert {int(name) for name in re.findall(r"registers\.pcr(\d+)", template("tpm"))} <= set(registers)
 
 
 def test_times_of_measurements(tmp_path: Path) -> None:
