@@ -60,7 +60,6 @@ static void make(struct world *world)
 
 static void hex_claim(const struct world *world, const char *name, char out[2 * CELLA_CLAIM_SIZE_MAX + 1])
 {
-    CELLA_CLEANUP(cella_public_key_cleanup) struct cella_public_key *key = NULL;
     CELLA_CLEANUP(cella_parsed_clear) struct cella_parsed parsed = { 0 };
     struct cella_tpm_quote quote;
     struct cella_claims claims = { .count = 0 };
