@@ -168,6 +168,7 @@ static inline bool tpm_start(struct software_tpm *tpm)
         skip();
         return false;
     }
+    (void) setenv("TSS2_LOG", "all+none", 1); /* as the monitor does */
     memcpy(tpm->root, "/tmp/cella-tpm-XXXXXX", sizeof("/tmp/cella-tpm-XXXXXX"));
     assert_non_null(mkdtemp(tpm->root));
     join(tpm->socket, sizeof(tpm->socket), tpm->root, "/socket");

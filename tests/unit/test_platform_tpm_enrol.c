@@ -125,6 +125,93 @@ static void test_name_is_that_of_the_evidence(void **state)
     end(world);
 }
 
+/* ---- certificates in the TPM's memory ---- */
+
+/* Something of the form of a certificate: only its size is looked at. */
+static void put_der(struct cella_bytes *out, uint16_t size, uint8_t filling)
+{
+    const uint8_t head[4] = { 0x30, 0x82, (uint8_t) (size >> 8), (uint8_t) size };
+    assert_int_equal(cella_bytes_append(out, cella_view_of(head, sizeof(head))), CELLA_OK);
+    size_t start = out->size;
+    assert_int_equal(cella_bytes_resize(out, start + size), CELLA_OK);
+    memset(out->data + start, filling, size);
+}
+
+/* Define an index of that size, and fill its beginning. */
+static void put_index(struct cella_tpm *tpm, TPM2_HANDLE number, uint16_t size, struct cella_view content)
+{
+    const TPM2B_AUTH no_password = { 0 };
+    const TPM2B_NV_PUBLIC public = {
+        .nvPublic = { .nvIndex = number, .nameAlg = TPM2_ALG_SHA256, .dataSize = size,
+                      .attributes = TPMA_NV_OWNERWRITE | TPMA_NV_OWNERREAD | TPMA_NV_AUTHREAD },
+    };
+    ESYS_TR index = ESYS_TR_NONE;
+    assert_int_equal(Esys_NV_DefineSpace(tpm->esys, ESYS_TR_RH_OWNER, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &no_password,
+                                         &public, &index),
+                     0);
+    for (size_t offset = 0; offset < content.size;) {
+        size_t left = content.size - offset;
+        TPM2B_MAX_NV_BUFFER piece = { .size = (uint16_t) (left < 512 ? left : 512) };
+        memcpy(piece.buffer, content.data + offset, piece.size);
+        assert_int_equal(Esys_NV_Write(tpm->esys, ESYS_TR_RH_OWNER, index, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, &piece,
+                                       (uint16_t) offset),
+                         0);
+        offset += piece.size;
+    }
+    assert_int_equal(Esys_TR_Close(tpm->esys, &index), 0);
+}
+
+static void identify_again(struct world *world)
+{
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes text = { 0 };
+    json_decref(world->machine);
+    world->machine = NULL;
+    if (cella_tpm_identify(&world->setup, &text, &world->trouble) != CELLA_OK) {
+        fail_msg("not identified: %s", world->trouble.characters);
+    }
+    assert_int_equal(cella_json_parse(cella_bytes_view(&text), text.size, &world->machine), CELLA_OK);
+}
+
+static void assert_decodes_to(const json_t *text, const uint8_t *data, size_t size)
+{
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes found = { 0 };
+    decode(text, &found);
+    assert_int_equal(found.size, size);
+    assert_memory_equal(found.data, data, size);
+}
+
+/* Padded indices, an index without a certificate, and issuers that go on from one index to the next. */
+static void test_certificates_of_the_maker(void **state)
+{
+    struct world *world = *state;
+    if (begin(world)) {
+        CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes own = { 0 };
+        CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes issuers = { 0 };
+        {
+            CELLA_CLEANUP(cella_tpm_close) struct cella_tpm tpm = { 0 };
+            put_der(&own, 700, 0xaa);
+            put_der(&issuers, 600, 0xbb);
+            put_der(&issuers, 500, 0xcc);
+            assert_int_equal(cella_tpm_open(&world->setup, &world->trouble, &tpm), CELLA_OK);
+            put_index(&tpm, 0x01c0000a, 1000, cella_bytes_view(&own)); /* the rest of it is 0xFF */
+            put_index(&tpm, 0x01c00002, 8, cella_view_of_string("nothing."));
+            put_index(&tpm, 0x01c00100, 1000, cella_view_of(issuers.data, 1000));
+            put_index(&tpm, 0x01c00101, 300, cella_view_of(issuers.data + 1000, issuers.size - 1000));
+        }
+        identify_again(world);
+        const json_t *endorsements = json_object_get(world->machine, "endorsements");
+        const json_t *certificates = json_object_get(world->machine, "certificates");
+        assert_null(json_object_get(json_array_get(endorsements, 0), "certificate"));
+        assert_decodes_to(json_object_get(json_array_get(endorsements, 1), "certificate"), own.data, own.size);
+        assert_int_equal(json_array_size(certificates), 2);
+        assert_decodes_to(json_array_get(certificates, 0), issuers.data, 604);
+        assert_decodes_to(json_array_get(certificates, 1), issuers.data + 604, 504);
+    }
+    end(world);
+}
+
+/* ---- refused ---- */
+
 /* Each is answered with the same sentence, and with no secret. */
 static void assert_not_for_us(struct world *world, const struct cella_bytes *challenge)
 {
@@ -292,6 +379,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_both_endorsement_keys),    TEST(test_name_is_that_of_the_evidence),
         TEST(test_another_attestation_key),  TEST(test_another_tpm),
+        TEST(test_certificates_of_the_maker),
         TEST(test_every_byte_of_a_credential), TEST(test_no_challenge),
         TEST(test_no_tpm),                   TEST(test_keys_that_sign_anything),
     };
