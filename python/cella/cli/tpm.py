@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""cella trust replay, tpm-challenge, tpm-accept: what an event log leads to, and the enrolment of a TPM."""
+"""cella trust replay, predict, tpm-challenge, tpm-accept: what registers will be, and the enrolment of a TPM."""
 
 from __future__ import annotations
 
@@ -57,6 +57,27 @@ def replay(log: str, as_json: bool) -> None:
         return
     for line in _lines(found, "sha256" if "sha256" in found.registers else "sha384"):
         print(line)
+
+
+@click.command()
+@click.argument("events", type=click.Path(dir_okay=False, exists=True))
+@json_option
+def predict(events: str, as_json: bool) -> None:
+    """Compute the register values that measurements lead to, before any machine has booted.
+
+    EVENTS is a text file. Each line has the number of a register and a digest, in the order in which they will be extended:
+    4 sha256:9f86d081... All are of one bank, sha256 or sha384. What follows # is a comment.
+    """
+    from ..event_log import parse_events
+    from ..event_log import predict as predict_values
+
+    bank, found = parse_events(Path(events).read_text(encoding="utf-8", errors="replace"))
+    values = predict_values(found, bank)
+    if as_json:
+        show.event("registers", **{bank: {str(number): value.hex() for number, value in sorted(values.items())}})
+        return
+    for number, value in sorted(values.items()):
+        print(f"{bank} register {number}: {value.hex()}")
 
 
 def _contents(paths: tuple[str, ...]) -> list[bytes]:

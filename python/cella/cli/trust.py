@@ -19,6 +19,7 @@ def trust() -> None:
 
 
 trust.add_command(tpm.replay)
+trust.add_command(tpm.predict)
 trust.add_command(tpm.tpm_challenge)
 trust.add_command(tpm.tpm_accept)
 
