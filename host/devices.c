@@ -24,6 +24,7 @@ static const struct {
     { { "/dev/nsm", CELLA_DEVICE_NODE }, " nitro auto " },
     { { "/dev/tpmrm0", CELLA_DEVICE_NODE }, " tpm auto " },
     { { "/sys/kernel/security/tpm0/binary_bios_measurements", CELLA_DEVICE_COPY }, " tpm auto " },
+    { { "/sys/firmware/acpi/tables/data/CCEL", CELLA_DEVICE_COPY }, " tdx auto " },
 };
 #define COUNT (sizeof(table) / sizeof(table[0]))
 
