@@ -124,8 +124,8 @@ def test_every_byte_of_the_report_that_counts(kind: str) -> None:
     judge = Judge(AZURE[kind])
     hcl = judge.parts["hcl"]
     size = struct.unpack_from("<I", hcl, HEADER + 16)[0]
-    places = [*range(4), *range(HEADER, CLAIMS), *range(CLAIMS, CLAIMS + size, 7)]
-    places += range(0x20, 0x20 + 0x2A0, 11) if kind == "az-snp" else []
+    places = [*range(4), *range(HEADER, CLAIMS), *range(CLAIMS, CLAIMS + size)]
+    places += range(0x20, 0x20 + 0x2A0) if kind == "az-snp" else []
     for place in places:
         changed = bytearray(hcl)
         changed[place] ^= 1
