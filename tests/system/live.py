@@ -122,7 +122,8 @@ class LiveExecutor:
 
     Args:
         folder: where state folder and log are made.
-        config: members of a configuration file; None for a development executor.
+        config: members of a configuration file, which gives soft evidence unless it says otherwise; None for a
+            development executor.
         programs: folder of the executor's programs.
         name: of the state folder.
         profiles: that it offers, unless config says which: science takes long to load.
@@ -156,7 +157,7 @@ class LiveExecutor:
             words += ["--dev", self.state]
         else:
             file = folder / f"{name}.json"
-            file.write_text(json.dumps({"state": str(self.state), **config}))
+            file.write_text(json.dumps({"state": str(self.state), "platform": "soft", **config}))
             words += ["--config", file]
         if "profiles" not in (config or {}):
             words += ["--profiles", profiles]

@@ -7,6 +7,8 @@
 
 #include "temporary_tree.h"
 
+#include <sys/inotify.h>
+
 #include "monitor/attest.h"
 #include "monitor/front.h"
 #include "monitor/session.h"
@@ -139,13 +141,21 @@ static int tear_down(void **state)
     return failed;
 }
 
-/* Let the device answer once: nonsense, which the platform refuses. */
+/*
+ * Let the device answer once: nonsense, which the platform refuses. Comes back when that has been read to its end, so that
+ * the next answer is not added to this one.
+ */
 static void answer_pipe(const struct world *world)
 {
+    struct inotify_event event;
+    int notes = inotify_init1(IN_CLOEXEC);
+    assert_true(inotify_add_watch(notes, world->pipe, IN_CLOSE_NOWRITE) >= 0);
     int file = open(world->pipe, O_WRONLY | O_CLOEXEC);
     assert_true(file >= 0);
     assert_int_equal(write(file, "no quote", 8), 8);
     assert_int_equal(close(file), 0);
+    assert_int_equal(read(notes, &event, sizeof(event)), sizeof(event));
+    assert_int_equal(close(notes), 0);
 }
 
 static cella_status ask(struct world *world, uint32_t request, uint8_t nonce, bool fresh)
