@@ -12,12 +12,14 @@ static const char help_text[] =
     "  cella-host run --dev DIR       an executor for development; everything it needs is made in DIR\n"
     "  cella-host run --config FILE   an executor as described in FILE (strict JSON)\n"
     "  cella-host measure             print what a client would measure of the programs, and exit\n"
+    "  cella-host doctor [--json]     say which assurance level this machine can reach, and what is missing\n"
     "  cella-host --help | --version\n"
     "\n"
-    "Options of run and measure:\n"
+    "Options of run, measure and doctor:\n"
     "  --listen ADDR:PORT   where clients connect (default 127.0.0.1:0, port 0 takes a free one)\n"
     "  --profiles A,B       Python profiles (default python,numpy,science; what is not installed is not offered)\n"
     "  --programs DIR       folder of the executor's programs (default: the folder of cella-host)\n"
+    "  --platform NAME      which evidence: auto, snp, tdx, sgx, nitro, tpm, soft (see FILE; --dev: soft)\n"
     "  --log text|json      form of the log lines on standard error (default text)\n"
     "  --ready-fd N         write ADDR:PORT and a newline to descriptor N when clients can connect\n"
     "\n"
@@ -31,13 +33,24 @@ static const char help_text[] =
     "  recycle               tasks after which a zygote is replaced (default 10000)\n"
     "  concurrency           tasks that run at a time, 1 to 64 (default: the number of processors)\n"
     "  allow_missing_layers  run tasks even where sandbox layers are missing (default false)\n"
+    "  platform              \"auto\" (the default): the best that the machine has; or \"snp\", \"tdx\", \"sgx\",\n"
+    "                        \"nitro\", \"tpm\", \"soft\": this one, or no start\n"
     "  store_max_bytes       ciphertext stored at most (default 1099511627776)\n"
     "  drain_s               longest wait for running tasks after SIGTERM (default 3600)\n"
+    "  collateral_program    fetches what vendors say about the platform (default: cella-collateral beside\n"
+    "                        cella-host; \"none\": nothing is fetched)\n"
+    "  collateral_intel      URL of Intel's service, of a PCCS, or file:///DIR (default: Intel's)\n"
+    "  collateral_intel_root_crl  URL of the root's revocation list (default: of that service)\n"
+    "  collateral_amd        URL of AMD's service, of a mirror, or file:///DIR (default: AMD's)\n"
+    "  collateral_proxy      URL of an HTTP proxy (default: https_proxy of the environment)\n"
     "  log                   \"text\" or \"json\" (default \"text\")\n"
     "\n"
     "SIGTERM or SIGINT: take no new tasks or connections, wait for running tasks, exit. A second one ends at "
     "once.\n"
-    "Exit status: 0 ended as asked, 1 failed, 2 wrong use or configuration.\n";
+    "Exit status: 0 ended as asked, 1 failed, 2 wrong use or configuration. doctor: 0 an executor can serve here, with the\n"
+    "platform asked for; 1 it can not, and the report says why.\n";
+
+static const char *const platforms[] = { "auto", "snp", "tdx", "sgx", "nitro", "tpm", "soft" };
 
 const char *cella_host_help(void)
 {
@@ -69,6 +82,46 @@ cella_status cella_host_address_split(const char *text, char host[64], uint16_t 
     return CELLA_OK;
 }
 
+static cella_status set_text(char *out, size_t size, const char *value)
+{
+    return (size_t) snprintf(out, size, "%s", value) < size ? CELLA_OK : CELLA_BAD_ARGUMENT;
+}
+
+static cella_status set_platform(struct cella_host_config *config, const char *value)
+{
+    for (size_t i = 0; i < sizeof(platforms) / sizeof(platforms[0]); i++) {
+        if (strcmp(value, platforms[i]) == 0) {
+            return set_text(config->platform, sizeof(config->platform), value);
+        }
+    }
+    return CELLA_BAD_ARGUMENT;
+}
+
+static cella_status check_url(const char *name, const char *url, bool may_be_folder,
+                              char blame[CELLA_HOST_BLAME_MAX])
+{
+    bool folder = may_be_folder && strncmp(url, "file:///", 8) == 0;
+    if (url[0] == '\0' || folder || strncmp(url, "https://", 8) == 0 || strncmp(url, "http://", 7) == 0) {
+        return CELLA_OK;
+    }
+    snprintf(blame, CELLA_HOST_BLAME_MAX, "%s: \"%.100s\" does not begin with https:// or http://%s", name, url,
+             may_be_folder ? " or file:///" : "");
+    return CELLA_BAD_FIELD;
+}
+
+static cella_status check_collateral(const struct cella_host_config *config, char blame[CELLA_HOST_BLAME_MAX])
+{
+    const char *program = config->collateral_program;
+    if (program[0] != '\0' && program[0] != '/' && strcmp(program, "none") != 0) {
+        snprintf(blame, CELLA_HOST_BLAME_MAX, "collateral_program: must be an absolute path, or \"none\"");
+        return CELLA_BAD_FIELD;
+    }
+    CELLA_TRY(check_url("collateral_intel", config->collateral_intel, true, blame));
+    CELLA_TRY(check_url("collateral_intel_root_crl", config->collateral_intel_root_crl, false, blame));
+    CELLA_TRY(check_url("collateral_amd", config->collateral_amd, true, blame));
+    return check_url("collateral_proxy", config->collateral_proxy, false, blame);
+}
+
 static cella_status check(const struct cella_host_config *config, char blame[CELLA_HOST_BLAME_MAX])
 {
     char host[64];
@@ -84,13 +137,14 @@ static cella_status check(const struct cella_host_config *config, char blame[CEL
             return CELLA_BAD_FIELD;
         }
     }
-    return CELLA_OK;
+    return check_collateral(config, blame);
 }
 
 cella_status cella_host_config_parse(struct cella_view json, struct cella_host_config *config,
                                      char blame[CELLA_HOST_BLAME_MAX])
 {
     char log[8] = "text";
+    char platform[16] = "auto";
     char member[CELLA_FLAT_JSON_ITEM_MAX];
     struct cella_flat_json_member members[] = {
         { "state", CELLA_FLAT_JSON_TEXT, config->state, sizeof(config->state), 0, 0, true, false },
@@ -102,8 +156,16 @@ cella_status cella_host_config_parse(struct cella_view json, struct cella_host_c
         { "recycle", CELLA_FLAT_JSON_INTEGER, &config->recycle, 0, 1, INT64_MAX, false, false },
         { "concurrency", CELLA_FLAT_JSON_INTEGER, &config->concurrency, 0, 1, 64, false, false },
         { "allow_missing_layers", CELLA_FLAT_JSON_BOOLEAN, &config->allow_missing_layers, 0, 0, 0, false, false },
+        { "platform", CELLA_FLAT_JSON_TEXT, platform, sizeof(platform), 0, 0, false, false },
         { "store_max_bytes", CELLA_FLAT_JSON_INTEGER, &config->store_max_bytes, 0, 0, INT64_MAX, false, false },
         { "drain_s", CELLA_FLAT_JSON_INTEGER, &config->drain_s, 0, 0, 86400, false, false },
+        { "collateral_program", CELLA_FLAT_JSON_TEXT, config->collateral_program, sizeof(config->collateral_program), 0,
+          0, false, false },
+        { "collateral_intel", CELLA_FLAT_JSON_TEXT, config->collateral_intel, CELLA_HOST_URL_MAX, 0, 0, false, false },
+        { "collateral_intel_root_crl", CELLA_FLAT_JSON_TEXT, config->collateral_intel_root_crl, CELLA_HOST_URL_MAX, 0, 0,
+          false, false },
+        { "collateral_amd", CELLA_FLAT_JSON_TEXT, config->collateral_amd, CELLA_HOST_URL_MAX, 0, 0, false, false },
+        { "collateral_proxy", CELLA_FLAT_JSON_TEXT, config->collateral_proxy, CELLA_HOST_URL_MAX, 0, 0, false, false },
         { "log", CELLA_FLAT_JSON_TEXT, log, sizeof(log), 0, 0, false, false },
     };
     cella_status status = cella_flat_json_read(json, members, sizeof(members) / sizeof(members[0]), member);
@@ -117,6 +179,11 @@ cella_status cella_host_config_parse(struct cella_view json, struct cella_host_c
         return CELLA_BAD_FIELD;
     }
     config->log_json = strcmp(log, "json") == 0;
+    if (set_platform(config, platform) != CELLA_OK) {
+        snprintf(blame, CELLA_HOST_BLAME_MAX, "platform: \"%s\" is not one of auto, snp, tdx, sgx, nitro, tpm, soft",
+                 platform);
+        return CELLA_BAD_FIELD;
+    }
     if (config->state[0] != '/') {
         snprintf(blame, CELLA_HOST_BLAME_MAX, "state: must be an absolute path");
         return CELLA_BAD_FIELD;
@@ -154,25 +221,43 @@ static cella_status read_file(const char *path, struct cella_host_config *config
     return status;
 }
 
-/* The folder that this program was started from: the executor's programs are built beside it. */
-static cella_status default_programs(struct cella_host_config *config)
+/* The folder that this program was started from: the others are built beside it. */
+static cella_status own_folder(char out[CELLA_HOST_PATH_MAX])
 {
-    ssize_t size = readlink("/proc/self/exe", config->programs, sizeof(config->programs) - 1);
+    ssize_t size = readlink("/proc/self/exe", out, CELLA_HOST_PATH_MAX - 1);
     if (size <= 0) {
         return CELLA_SYSTEM_FAILED;
     }
-    config->programs[size] = '\0';
-    char *slash = strrchr(config->programs, '/');
-    if (slash == NULL || slash == config->programs) {
+    out[size] = '\0';
+    char *slash = strrchr(out, '/');
+    if (slash == NULL || slash == out) {
         return CELLA_SYSTEM_FAILED;
     }
     *slash = '\0';
     return CELLA_OK;
 }
 
-static cella_status set_text(char *out, size_t size, const char *value)
+static cella_status set_defaults(struct cella_host_config *config, char blame[CELLA_HOST_BLAME_MAX])
 {
-    return (size_t) snprintf(out, size, "%s", value) < size ? CELLA_OK : CELLA_BAD_ARGUMENT;
+    char folder[CELLA_HOST_PATH_MAX];
+    bool found = own_folder(folder) == CELLA_OK;
+    if (config->programs[0] == '\0') {
+        snprintf(config->programs, sizeof(config->programs), "%s", found ? folder : "");
+    }
+    if (config->programs[0] == '\0') {
+        snprintf(blame, CELLA_HOST_BLAME_MAX, "--programs: give the folder of the executor's programs");
+        return CELLA_BAD_ARGUMENT;
+    }
+    if (config->collateral_program[0] == '\0') {
+        int size = snprintf(config->collateral_program, sizeof(config->collateral_program), "%s/cella-collateral", folder);
+        if (!found || size < 0 || (size_t) size >= sizeof(config->collateral_program)) {
+            (void) set_text(config->collateral_program, sizeof(config->collateral_program), "none");
+        }
+    }
+    if (config->platform[0] == '\0') {
+        CELLA_TRY(set_platform(config, config->development ? "soft" : "auto")); /* for --dev a trust file is written */
+    }
+    return CELLA_OK;
 }
 
 /* Names between commas. */
@@ -212,6 +297,9 @@ static cella_status set_option(const char *name, const char *value, struct cella
     if (strcmp(name, "--profiles") == 0) {
         return split_names(value, &config->profiles);
     }
+    if (strcmp(name, "--platform") == 0) {
+        return set_platform(config, value);
+    }
     if (strcmp(name, "--log") == 0) {
         config->log_json = strcmp(value, "json") == 0;
         return config->log_json || strcmp(value, "text") == 0 ? CELLA_OK : CELLA_BAD_ARGUMENT;
@@ -230,6 +318,11 @@ static cella_status read_options(int argc, char **argv, struct cella_host_config
                                  char blame[CELLA_HOST_BLAME_MAX])
 {
     for (int i = 2; i < argc; i += 2) {
+        if (config->command == CELLA_HOST_DOCTOR && strcmp(argv[i], "--json") == 0) {
+            config->json = true;
+            i--; /* it has no value */
+            continue;
+        }
         if (i + 1 == argc || set_option(argv[i], argv[i + 1], config, file) != CELLA_OK) {
             snprintf(blame, CELLA_HOST_BLAME_MAX, "%.100s: not an option, or its value is missing or wrong",
                      argv[i]);
@@ -246,8 +339,9 @@ static cella_status read_command(int argc, char **argv, struct cella_host_config
         const char *name;
         enum cella_host_command command;
     } commands[] = {
-        { "run", CELLA_HOST_RUN },   { "measure", CELLA_HOST_MEASURE }, { "--help", CELLA_HOST_HELP },
-        { "help", CELLA_HOST_HELP }, { "-h", CELLA_HOST_HELP },         { "--version", CELLA_HOST_VERSION },
+        { "run", CELLA_HOST_RUN },     { "measure", CELLA_HOST_MEASURE }, { "doctor", CELLA_HOST_DOCTOR },
+        { "--help", CELLA_HOST_HELP }, { "help", CELLA_HOST_HELP },       { "-h", CELLA_HOST_HELP },
+        { "--version", CELLA_HOST_VERSION },
     };
     for (size_t i = 0; argc > 1 && i < sizeof(commands) / sizeof(commands[0]); i++) {
         if (strcmp(argv[1], commands[i].name) == 0) {
@@ -291,9 +385,6 @@ cella_status cella_host_config_read(int argc, char **argv, struct cella_host_con
         snprintf(blame, CELLA_HOST_BLAME_MAX, "run: give --dev DIR or --config FILE");
         return CELLA_BAD_ARGUMENT;
     }
-    if (out->programs[0] == '\0' && default_programs(out) != CELLA_OK) {
-        snprintf(blame, CELLA_HOST_BLAME_MAX, "--programs: give the folder of the executor's programs");
-        return CELLA_BAD_ARGUMENT;
-    }
+    CELLA_TRY(set_defaults(out, blame));
     return check(out, blame);
 }

@@ -9,12 +9,14 @@
 #include "host/flat_json.h"
 
 #define CELLA_HOST_PATH_MAX 1024U
+#define CELLA_HOST_URL_MAX 512U
 #define CELLA_HOST_CONFIG_FILE_MAX 65536U /* bytes */
 #define CELLA_HOST_BLAME_MAX 256U
 
 enum cella_host_command {
     CELLA_HOST_RUN,
     CELLA_HOST_MEASURE,
+    CELLA_HOST_DOCTOR,
     CELLA_HOST_HELP,
     CELLA_HOST_VERSION,
 };
@@ -31,8 +33,15 @@ struct cella_host_config {
     int64_t recycle;           /* tasks after which a zygote is replaced */
     int64_t concurrency; /* tasks at a time; 0: as many as there are processors */
     bool allow_missing_layers;
+    char platform[16]; /* which evidence: a name of the table in config.c, or "auto" */
+    bool json;         /* doctor: for machines */
     int64_t store_max_bytes;
     int64_t drain_s; /* longest wait for running tasks after SIGTERM */
+    char collateral_program[CELLA_HOST_PATH_MAX]; /* cella-collateral; "none": nothing is fetched */
+    char collateral_intel[CELLA_HOST_URL_MAX];    /* these are that program's options; empty: its defaults */
+    char collateral_intel_root_crl[CELLA_HOST_URL_MAX];
+    char collateral_amd[CELLA_HOST_URL_MAX];
+    char collateral_proxy[CELLA_HOST_URL_MAX];
     bool log_json;
     int ready_fd; /* -1: none */
 };

@@ -99,6 +99,7 @@ static cella_status set_up(struct cella_host *host)
         return status;
     }
     CELLA_TRY(open_store(host));
+    CELLA_TRY(cella_collateral_new(host->base, host->log, host->config, host->folder.path, &host->collateral));
     find_groups(host);
     CELLA_TRY(watch_signals(host));
     CELLA_TRY(listen_for_clients(host));
@@ -112,6 +113,7 @@ static void tear_down(struct cella_host *host)
     }
     cella_links_free(host->links);
     cella_relay_free(host->relay);
+    cella_collateral_free(host->collateral);
     if (host->stored != NULL) {
         event_free(host->stored);
     }

@@ -15,3 +15,9 @@ int cella_host_run(const struct cella_host_config *config, struct cella_log *log
 
 /* Start the monitor only to print what it measures, on standard output. Gives the exit status. */
 int cella_host_measure(const struct cella_host_config *config, struct cella_log *log);
+
+/*
+ * Say on standard output which assurance level this machine can reach, and what is missing for more (host/diagnosis.h).
+ * Gives the exit status: 0 when an executor can serve with the configured platform.
+ */
+int cella_host_doctor(const struct cella_host_config *config, struct cella_log *log);

@@ -64,7 +64,9 @@ static void on_opened(void *context, struct cella_peer *peer, struct cella_strea
                       enum cella_stream_kind kind, struct cella_view arguments)
 {
     struct cella_host *host = context;
-    (void) cella_store_serve(host->store, peer, stream, kind, arguments);
+    if (!cella_store_serve(host->store, peer, stream, kind, arguments)) {
+        (void) cella_collateral_serve(host->collateral, peer, stream, kind, arguments);
+    }
 }
 
 static void on_note(void *context, struct cella_peer *peer, enum cella_note_kind kind, struct cella_view payload)
@@ -129,9 +131,11 @@ static cella_status write_configuration(const struct cella_host_config *config, 
     if (config->concurrency > 0) {
         snprintf(concurrency, sizeof(concurrency), "\"concurrency\":%lld,", (long long) config->concurrency);
     }
-    snprintf(text, sizeof(text), "{\"pool\":%lld,\"pool_memory_bytes\":%lld,\"recycle\":%lld,%s\"allow_missing_layers\":%s,\"profiles\":[",
+    snprintf(text, sizeof(text),
+             "{\"pool\":%lld,\"pool_memory_bytes\":%lld,\"recycle\":%lld,%s\"allow_missing_layers\":%s,"
+             "\"platform\":\"%s\",\"profiles\":[",
              (long long) config->pool, (long long) config->pool_memory_bytes, (long long) config->recycle, concurrency,
-             config->allow_missing_layers ? "true" : "false");
+             config->allow_missing_layers ? "true" : "false", config->platform);
     CELLA_TRY(cella_bytes_append(out, cella_view_of_string(text)));
     for (size_t i = 0; i < config->profiles.count; i++) {
         CELLA_TRY(cella_bytes_append(out, cella_view_of_string(i == 0 ? "" : ",")));
@@ -147,6 +151,7 @@ cella_status cella_host_start_executor(struct cella_host *host)
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes configuration = { 0 };
     CELLA_TRY(write_configuration(host->config, &configuration));
     cella_groups_make(&host->groups);
+    cella_devices_open(host->config->platform, cella_state_folder_number(&host->folder), &host->devices);
     const struct cella_launch launch = {
         .programs = host->config->programs,
         .argv = argv,
@@ -155,6 +160,7 @@ cella_status cella_host_start_executor(struct cella_host *host)
         .charter = cella_bytes_view(&host->folder.charter),
         .configuration = cella_bytes_view(&configuration),
         .groups = &host->groups,
+        .devices = &host->devices,
     };
     cella_status status = cella_launch(&launch, &host->executor, blame);
     if (status != CELLA_OK) {
@@ -184,6 +190,7 @@ void cella_host_clear_executor(struct cella_host *host)
     cella_executor_clear(&host->executor);
     /* It has been reaped, and as first process of its namespace it was the last one there. */
     (void) cella_groups_remove(&host->groups, GROUPS_MS);
+    cella_devices_close(&host->devices);
     event_del(host->timer);
 }
 
@@ -221,6 +228,7 @@ void cella_host_on_child(evutil_socket_t signal_number, short what, void *contex
     int status = 0;
     (void) signal_number;
     (void) what;
+    cella_collateral_child(host->collateral);
     if (host->executor.process == 0 ||
         waitpid(host->executor.process, &status, WNOHANG) != host->executor.process) {
         return;

@@ -7,6 +7,8 @@
 
 #include <time.h>
 
+#include "host/collateral.h"
+#include "host/devices.h"
 #include "host/host.h"
 #include "host/launch.h"
 #include "host/links.h"
@@ -27,9 +29,11 @@ struct cella_host {
     struct event_base *base;
     struct cella_state_folder folder;
     struct cella_store *store;
+    struct cella_collateral *collateral;
     struct cella_relay *relay;
     struct cella_links *links;
     struct cella_groups groups;
+    struct cella_devices devices;
     struct cella_executor executor;
     struct cella_log_lines lines;
     struct event *signals[SIGNAL_COUNT];

@@ -192,7 +192,7 @@ static cella_status confine_child(const struct cella_launch *launch, struct ends
     if (unshare(CLONE_NEWCGROUP) != 0) {
         return CELLA_SYSTEM_FAILED;
     }
-    CELLA_TRY(cella_view_enter(launch->programs, launch->groups, become_nobody, step));
+    CELLA_TRY(cella_view_enter(launch->programs, launch->groups, launch->devices, become_nobody, step));
     *step = "binding to the host's life";
     CELLA_TRY(bind_to_parent(ends));
     *step = "arranging descriptors";

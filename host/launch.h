@@ -16,6 +16,7 @@
 
 #include "base/bytes.h"
 #include "host/config.h"
+#include "host/devices.h"
 #include "host/groups.h"
 
 /* Where the monitor finds what it was given; docs/protocol.md section 9. */
@@ -35,6 +36,7 @@ struct cella_launch {
     struct cella_view charter;
     struct cella_view configuration;
     const struct cella_groups *groups; /* NULL: the executor gets no control groups */
+    const struct cella_devices *devices; /* NULL: it sees none to make evidence with */
 };
 
 /* A running executor, or a zeroed object with every descriptor -1. */

@@ -16,7 +16,8 @@ enum kind {
     KIND_FOLDER, /* bound read-only; a link on the machine stays a link */
     KIND_FILE,
     KIND_DEVICE,
-    KIND_GROUP, /* a folder that stays writable */
+    KIND_WRITABLE, /* a folder that stays writable */
+    KIND_COPY,     /* of a file that only the starter may read */
 };
 
 struct place {
@@ -37,6 +38,7 @@ static const struct place places[] = {
     { "/dev/zero", KIND_DEVICE, false },
     { "/dev/urandom", KIND_DEVICE, true },
 };
+#define DEVICES_MAX 8U
 #define PLACE_COUNT (sizeof(places) / sizeof(places[0]))
 
 /* What was opened as the starter: descriptors with O_PATH, or the text of a link. */
@@ -53,8 +55,26 @@ static cella_status open_source(const struct place *place, struct source *out)
     if (size > 0) {
         return CELLA_OK;
     }
-    out->descriptor = open(place->path, O_PATH | O_CLOEXEC);
+    out->descriptor = open(place->path, (place->kind == KIND_COPY ? O_RDONLY : O_PATH) | O_CLOEXEC);
     return out->descriptor < 0 && place->required ? CELLA_SYSTEM_FAILED : CELLA_OK;
+}
+
+/* What is missing at the end of a log can not be told from a log that was cut: too long a one is not there at all. */
+static cella_status copy_file(int from, const char *target)
+{
+    char piece[4096];
+    size_t size = 0;
+    ssize_t count = 1;
+    int to = open(target, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444);
+    while (to >= 0 && count > 0 && size <= CELLA_DEVICES_LOG_MAX) {
+        count = read(from, piece, sizeof(piece));
+        size += count > 0 ? (size_t) count : 0;
+        count = count > 0 && write(to, piece, (size_t) count) != count ? -1 : count;
+    }
+    if (to < 0 || close(to) != 0) {
+        return CELLA_SYSTEM_FAILED;
+    }
+    return count != 0 && unlink(target) != 0 ? CELLA_SYSTEM_FAILED : CELLA_OK;
 }
 
 static cella_status make_parents(const char *path)
@@ -78,7 +98,7 @@ static cella_status bind_place(int descriptor, const char *target, enum kind kin
     }
     struct mount_attr attributes = { 0 };
     attributes.attr_set = MOUNT_ATTR_NOSUID;
-    attributes.attr_set |= kind == KIND_GROUP ? MOUNT_ATTR_NOEXEC : MOUNT_ATTR_RDONLY;
+    attributes.attr_set |= kind == KIND_WRITABLE ? MOUNT_ATTR_NOEXEC : MOUNT_ATTR_RDONLY;
     attributes.attr_set |= kind == KIND_DEVICE ? 0 : MOUNT_ATTR_NODEV;
     return syscall(SYS_mount_setattr, AT_FDCWD, target, AT_RECURSIVE, &attributes, sizeof(attributes)) == 0
                ? CELLA_OK
@@ -96,7 +116,10 @@ static cella_status place_source(const struct place *place, const struct source 
     if (source->descriptor < 0) {
         return symlink(source->link, target) == 0 ? CELLA_OK : CELLA_SYSTEM_FAILED;
     }
-    if (place->kind == KIND_FOLDER || place->kind == KIND_GROUP) {
+    if (place->kind == KIND_COPY) {
+        return copy_file(source->descriptor, target);
+    }
+    if (place->kind == KIND_FOLDER || place->kind == KIND_WRITABLE) {
         if (mkdir(target, 0755) != 0) {
             return CELLA_SYSTEM_FAILED;
         }
@@ -114,7 +137,7 @@ static cella_status mount_root(void)
 {
     static const char *const points[] = { "/tmp", "/run", "/mnt" };
     for (size_t i = 0; i < sizeof(points) / sizeof(points[0]); i++) {
-        if (mount("cella", points[i], "tmpfs", MS_NOSUID | MS_NODEV, "size=256k,mode=0755") == 0) {
+        if (mount("cella", points[i], "tmpfs", MS_NOSUID | MS_NODEV, "size=1m,mode=0755") == 0) {
             return chdir(points[i]) == 0 ? CELLA_OK : CELLA_SYSTEM_FAILED;
         }
     }
@@ -145,9 +168,9 @@ static cella_status change_root(void)
 /* Version 2 has one hierarchy; version 1 has one for each controller, in the order of host/groups.h. */
 static const struct place *group_place(const struct cella_groups *groups, size_t index)
 {
-    static const struct place unified = { "/sys/fs/cgroup", KIND_GROUP, true };
-    static const struct place controllers[CELLA_GROUPS_MAX] = { { "/sys/fs/cgroup/memory", KIND_GROUP, true },
-                                                                { "/sys/fs/cgroup/pids", KIND_GROUP, true } };
+    static const struct place unified = { "/sys/fs/cgroup", KIND_WRITABLE, true };
+    static const struct place controllers[CELLA_GROUPS_MAX] = { { "/sys/fs/cgroup/memory", KIND_WRITABLE, true },
+                                                                { "/sys/fs/cgroup/pids", KIND_WRITABLE, true } };
     return groups->version == 2 ? &unified : &controllers[index];
 }
 
@@ -159,6 +182,37 @@ static void open_groups(const struct cella_groups *groups, struct source out[CEL
         out[i].link[0] = '\0';
         out[i].descriptor = there ? open(path, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
     }
+}
+
+/* What is opened of the devices, and where it goes. */
+struct device_view {
+    struct place places[DEVICES_MAX];
+    struct source sources[DEVICES_MAX];
+    size_t count;
+};
+
+static void open_devices(const struct cella_devices *devices, struct device_view *out)
+{
+    static const enum kind kinds[] = { [CELLA_DEVICE_NODE] = KIND_DEVICE,
+                                       [CELLA_DEVICE_FOLDER] = KIND_WRITABLE,
+                                       [CELLA_DEVICE_COPY] = KIND_COPY };
+    const struct cella_device *device;
+    const char *source;
+    out->count = 0;
+    while (devices != NULL && out->count < DEVICES_MAX &&
+           (device = cella_devices_next(devices, out->count, &source)) != NULL) {
+        const struct place on_machine = { source, kinds[device->kind], false };
+        out->places[out->count] = (struct place){ device->path, kinds[device->kind], false };
+        (void) !open_source(&on_machine, &out->sources[out->count++]); /* what is absent is left out */
+    }
+}
+
+static cella_status place_devices(const struct device_view *devices)
+{
+    for (size_t i = 0; i < devices->count; i++) {
+        CELLA_TRY(place_source(&devices->places[i], &devices->sources[i]));
+    }
+    return CELLA_OK;
 }
 
 static cella_status place_sources(const struct source *sources, const struct source *programs,
@@ -177,8 +231,10 @@ static cella_status place_sources(const struct source *sources, const struct sou
 }
 
 cella_status cella_view_enter(const char *programs, const struct cella_groups *groups,
-                              cella_status (*become_nobody)(void), const char **step)
+                              const struct cella_devices *devices, cella_status (*become_nobody)(void),
+                              const char **step)
 {
+    struct device_view device_view;
     struct source sources[PLACE_COUNT];
     struct source programs_source = { .link = "" };
     struct source group_sources[CELLA_GROUPS_MAX];
@@ -187,6 +243,7 @@ cella_status cella_view_enter(const char *programs, const struct cella_groups *g
         CELLA_TRY(open_source(&places[i], &sources[i]));
     }
     open_groups(groups, group_sources);
+    open_devices(devices, &device_view);
     *step = "opening the folder of programs";
     programs_source.descriptor = open(programs, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (programs_source.descriptor < 0) {
@@ -201,6 +258,8 @@ cella_status cella_view_enter(const char *programs, const struct cella_groups *g
     CELLA_TRY(mount_root());
     *step = "mounting the programs and libraries";
     CELLA_TRY(place_sources(sources, &programs_source, groups, group_sources));
+    *step = "mounting the devices that evidence comes from";
+    CELLA_TRY(place_devices(&device_view));
     *step = "mounting /proc";
     CELLA_TRY(mount_proc());
     *step = "changing the root";

@@ -16,7 +16,8 @@ int main(int argc, char **argv)
         return 2;
     }
     log.json = config.log_json;
-    bool launches = config.command == CELLA_HOST_RUN || config.command == CELLA_HOST_MEASURE;
+    bool launches = config.command == CELLA_HOST_RUN || config.command == CELLA_HOST_MEASURE ||
+                    config.command == CELLA_HOST_DOCTOR;
     if (launches && cella_root_renew() != CELLA_OK) {
         cella_log_write(&log, CELLA_LOG_ERROR, "this is a chroot in which no user namespace can be made");
         return 1;
@@ -28,6 +29,8 @@ int main(int argc, char **argv)
         return puts("cella-host " CELLA_VERSION) < 0 ? 1 : 0;
     case CELLA_HOST_MEASURE:
         return cella_host_measure(&config, &log);
+    case CELLA_HOST_DOCTOR:
+        return cella_host_doctor(&config, &log);
     case CELLA_HOST_RUN:
         return cella_host_run(&config, &log);
     }

@@ -5,6 +5,7 @@
 
 static const char base64url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 static const char hexadecimal[] = "0123456789abcdef";
+static const char kind_characters[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
 static const char version_characters[] = "0123456789abcdefghijklmnopqrstuvwxyz.+~-";
 
 /* prefix, then exactly count characters of the alphabet. */
@@ -21,6 +22,7 @@ cella_status cella_ready_parse(struct cella_view note, struct cella_ready *out)
     *out = (struct cella_ready){ .version = "" };
     struct cella_flat_json_member members[] = {
         { "executor", CELLA_FLAT_JSON_TEXT, out->executor, sizeof(out->executor), 0, 0, true, false },
+        { "platform", CELLA_FLAT_JSON_TEXT, out->platform, sizeof(out->platform), 0, 0, true, false },
         { "measurement", CELLA_FLAT_JSON_TEXT, out->measurement, sizeof(out->measurement), 0, 0, true, false },
         { "root", CELLA_FLAT_JSON_TEXT, out->root, sizeof(out->root), 0, 0, true, false },
         { "charter", CELLA_FLAT_JSON_TEXT, out->charter, sizeof(out->charter), 0, 0, true, false },
@@ -28,7 +30,7 @@ cella_status cella_ready_parse(struct cella_view note, struct cella_ready *out)
         { "layers", CELLA_FLAT_JSON_LIST, &out->layers, 0, 0, 0, true, false },
     };
     if (cella_flat_json_read(note, members, sizeof(members) / sizeof(members[0]), blame) != CELLA_OK ||
-        !has_form(out->executor, "", base64url, 43) || !has_form(out->measurement, "sha256:", hexadecimal, 64) ||
+        !has_form(out->executor, "", base64url, 43) || !has_form(out->platform, "", kind_characters, strlen(out->platform)) || !has_form(out->measurement, "sha256:", hexadecimal, 64) ||
         !has_form(out->root, "ed25519:", base64url, 43) || !has_form(out->charter, "", hexadecimal, 64) ||
         !has_form(out->version, "", version_characters, strlen(out->version))) {
         return CELLA_BAD_FORMAT;

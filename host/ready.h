@@ -12,6 +12,7 @@
 
 struct cella_ready {
     char executor[44];    /* thumbprint */
+    char platform[16];    /* kind of evidence: "soft", "snp", ... */
     char measurement[72]; /* "sha256:" and 64 digits */
     char root[52];        /* "ed25519:" and 43 characters */
     char charter[65];     /* 64 digits */
@@ -23,7 +24,7 @@ struct cella_ready {
 CELLA_MUST_USE cella_status cella_ready_parse(struct cella_view note, struct cella_ready *out);
 
 /*
- * Append the text of a trust file (TOML) that pins this executor. It demands every layer that tasks need, also one that
+ * Append the text of a trust file (TOML) that pins this executor, whose evidence is soft. It demands every layer that tasks need, also one that
  * this machine lacks, unless the operator allowed missing ones. CELLA_NO_MEMORY
  */
 CELLA_MUST_USE cella_status cella_ready_trust_file(const struct cella_ready *ready, bool allow_missing_layers,

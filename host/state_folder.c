@@ -169,3 +169,10 @@ void cella_state_folder_close(struct cella_state_folder *folder)
     close_descriptor(&folder->lock);
     close_descriptor(&folder->folder);
 }
+
+uint64_t cella_state_folder_number(const struct cella_state_folder *folder)
+{
+    struct stat facts = { 0 };
+    (void) fstat(folder->folder, &facts); /* fails for no open folder */
+    return (uint64_t) facts.st_dev << 40 ^ (uint64_t) facts.st_ino;
+}

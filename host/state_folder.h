@@ -9,6 +9,7 @@
  *   charter.json   the executor's charter; made once, then kept byte for byte
  *   store/         sealed objects (host/store.h)
  *   groups         control groups of the running executor (host/groups.h)
+ *   collateral/    what was fetched for the executor's clients (host/collateral.py)
  *   address        ADDR:PORT of the running host
  *   trust.toml     what a client needs to accept this executor
  */
@@ -37,6 +38,9 @@ struct cella_state_folder {
 CELLA_MUST_USE cella_status cella_state_folder_open(const char *path, struct cella_state_folder *out,
                                                     char blame[CELLA_HOST_BLAME_MAX]);
 void cella_state_folder_close(struct cella_state_folder *folder);
+
+/* A number that no other folder of this machine has. */
+uint64_t cella_state_folder_number(const struct cella_state_folder *folder);
 
 /* Replace a file in the folder so that readers see the old or the new content. CELLA_SYSTEM_FAILED */
 CELLA_MUST_USE cella_status cella_state_folder_write(const struct cella_state_folder *folder, const char *name,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "monitor/attest.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -102,6 +103,16 @@ static void answers_came(void *context, uint32_t events)
         question->events.made(question->events.context, question->ticket, question->status, &question->evidence);
     }
     free_questions(&answered);
+}
+
+bool cella_attester_wait(struct cella_attester *attester, int ms)
+{
+    struct pollfd done = { .fd = attester->done, .events = POLLIN };
+    if (poll(&done, 1, ms) != 1) {
+        return false;
+    }
+    answers_came(attester, EPOLLIN);
+    return true;
 }
 
 cella_status cella_attester_ask(struct cella_attester *attester, const uint8_t report_data[CELLA_REPORT_DATA_SIZE],

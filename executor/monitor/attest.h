@@ -39,11 +39,16 @@ CELLA_MUST_USE cella_status cella_attester_ask(struct cella_attester *attester,
                                                struct cella_view nonce, struct cella_attester_events events,
                                                uint64_t *ticket);
 
+/*
+ * Before the loop runs: wait for answers at most ms milliseconds, and give them to those who asked. False: none came.
+ */
+bool cella_attester_wait(struct cella_attester *attester, int ms);
+
 /* Nobody wants this answer any more: the question leaves the queue. One that is being answered is answered still. */
 void cella_attester_forget(struct cella_attester *attester, uint64_t ticket);
 
 /*
  * End the thread, and free. Waits a second for a device at work; false: it is at work still, nothing was freed, and the
- * process has to end without touching the platform. Accepts NULL.
+ * process has to end without touching the platform; or ask again later. Accepts NULL.
  */
 CELLA_MUST_USE bool cella_attester_free(struct cella_attester *attester);

@@ -5,6 +5,9 @@
  *
  *   cella-monitor            run
  *   cella-monitor --measure  print the measurement list and its digest, and leave
+ *   cella-monitor --doctor   print what an executor finds on this machine, and leave
+ *   cella-monitor --tpm-identify, --tpm-activate  enrol this machine's TPM (platform/tpm_enrol.h): what it is, on standard
+ *                            output; the answer to the challenge on standard input
  *
  * Exit status: 0 drained; 1 it could not start or go on, with a line on standard error; 2 usage.
  */
@@ -23,12 +26,14 @@
 #include "monitor/attest.h"
 #include "monitor/cgroups.h"
 #include "monitor/courier.h"
+#include "monitor/doctor.h"
 #include "monitor/front.h"
 #include "monitor/pool.h"
 #include "monitor/refresh.h"
 #include "monitor/runner.h"
 #include "monitor/setup.h"
 #include "platform/files.h"
+#include "platform/tpm_enrol.h"
 
 #define PROGRAMS_MEASURED "/proc/self/exe"
 #define LINGER_MS 1000U
@@ -183,8 +188,9 @@ static cella_status send_ready(struct cella_monitor *monitor)
     CELLA_TRY(cella_bytes_set(&root, cella_view_of_string("ed25519:")));
     CELLA_TRY(cella_base64url_encode(cella_view_of(monitor->root, sizeof(monitor->root)), &root));
     CELLA_CLEANUP(cella_json_cleanup)
-    json_t *json = json_pack("{s:s, s:s, s:s%, s:o, s:o, s:s}", "executor",
-                             cella_keyring_executor(monitor->keyring), "measurement", measurement, "root",
+    json_t *json = json_pack("{s:s, s:s, s:s, s:s%, s:o, s:o, s:s}", "executor",
+                             cella_keyring_executor(monitor->keyring), "platform",
+                             cella_evidence_type_name(cella_platform_type(monitor->platform)), "measurement", measurement, "root",
                              (const char *) root.data, root.size, "charter",
                              cella_json_hex(cella_view_of(charter, sizeof(charter))), "layers",
                              cella_info_layers(cella_pool_layers(monitor->pool)), "version", CELLA_VERSION);
@@ -221,19 +227,37 @@ static cella_status read_root(struct cella_monitor *monitor)
     return cella_ed25519_public(&monitor->root_seed, monitor->root);
 }
 
+/* What was looked for before the one that is taken, so that the operator reads why it is not something better. */
+static void log_passed_over(struct cella_monitor *monitor)
+{
+    struct cella_platform_finding findings[CELLA_PLATFORMS_MAX];
+    size_t count = cella_platform_look(&monitor->platform_setup, findings);
+    for (size_t i = 0; i < count && !findings[i].usable; i++) {
+        cella_monitor_log(monitor, "platform %s: not here: %s", findings[i].name, findings[i].why.characters);
+    }
+}
+
 static cella_status open_platform(struct cella_monitor *monitor)
 {
     struct cella_text why = { 0 };
+    const char *wanted = monitor->config.platform;
     monitor->platform_setup = (struct cella_platform_setup){
         .root = "",
         .soft_root = &monitor->root_seed,
         .measurement = monitor->measurement,
         .layers = cella_pool_promised(monitor->pool),
     };
-    cella_status status = cella_platform_open(monitor->config.platform, &monitor->platform_setup, &monitor->platform, &why);
-    cella_monitor_log(monitor, "platform %s: %s", status == CELLA_OK ? cella_platform_name(monitor->platform)
-                                                                    : monitor->config.platform, why.characters);
-    return status;
+    if (strcmp(wanted, "auto") == 0) {
+        log_passed_over(monitor);
+    }
+    cella_status status = cella_platform_open(wanted, &monitor->platform_setup, &monitor->platform, &why);
+    if (status != CELLA_OK) {
+        (void) fprintf(stderr, "cella-monitor: platform \"%s\": %s\n", wanted, why.characters);
+        return status;
+    }
+    cella_monitor_log(monitor, "platform %s (%s, as configured: %s): %s", cella_platform_name(monitor->platform),
+                      cella_evidence_type_name(cella_platform_type(monitor->platform)), wanted, why.characters);
+    return CELLA_OK;
 }
 
 static cella_status make_identity(struct cella_monitor *monitor)
@@ -335,22 +359,54 @@ static cella_status protect_process(void)
     return CELLA_OK;
 }
 
+/* Folder of this program. */
+static cella_status find_programs(char out[512])
+{
+    ssize_t size = readlink(PROGRAMS_MEASURED, out, 511);
+    if (size <= 0) {
+        return CELLA_SYSTEM_FAILED;
+    }
+    out[size] = '\0';
+    *strrchr(out, '/') = '\0';
+    return CELLA_OK;
+}
+
+static cella_status doctor(void)
+{
+    char programs[512];
+    CELLA_TRY(find_programs(programs));
+    return cella_doctor_report(programs);
+}
+
 static cella_status measure(void)
 {
     char programs[512];
     uint8_t measurement[CELLA_SHA256_SIZE];
     char text[2 * CELLA_SHA256_SIZE + 1];
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes list = { 0 };
-    ssize_t size = readlink(PROGRAMS_MEASURED, programs, sizeof(programs) - 1);
-    if (size <= 0) {
-        return CELLA_SYSTEM_FAILED;
-    }
-    programs[size] = '\0';
-    *strrchr(programs, '/') = '\0';
+    CELLA_TRY(find_programs(programs));
     CELLA_TRY(cella_files_measure(programs, &list, measurement));
     cella_hex_encode(cella_view_of(measurement, sizeof(measurement)), text);
     (void) printf("%.*smeasurement sha256:%s\n", (int) list.size, (const char *) list.data, text);
     return CELLA_OK;
+}
+
+/* activate: answer the challenge on standard input; else say which keys there are. */
+static int enrol_tpm(bool activate)
+{
+    static const struct cella_platform_setup setup = { .root = "" };
+    uint8_t challenge[CELLA_TPM_CHALLENGE_MAX + 1];
+    struct cella_text trouble = { "" };
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes out = { 0 };
+    size_t size = activate ? fread(challenge, 1, sizeof(challenge), stdin) : 0;
+    cella_status status = activate ? cella_tpm_activate(&setup, cella_view_of(challenge, size), &out, &trouble)
+                                   : cella_tpm_identify(&setup, &out, &trouble);
+    if (status != CELLA_OK) {
+        (void) fprintf(stderr, "cella-monitor: %s (%s)\n", trouble.characters, cella_status_name(status));
+        return 1;
+    }
+    (void) printf("%.*s\n", (int) out.size, (const char *) out.data);
+    return fflush(stdout) == 0 ? 0 : 1;
 }
 
 int main(int argc, char **argv)
@@ -359,11 +415,19 @@ int main(int argc, char **argv)
     struct reaper reaper = { .monitor = &monitor };
     struct cella_json_error error = { 0 };
     const char *step = "";
+    /* The TPM's library would write every refusal to standard error, and on demand what is secret; our log says what matters. */
+    (void) setenv("TSS2_LOG", "all+none", 1);
     if (argc == 2 && strcmp(argv[1], "--measure") == 0) {
         return measure() == CELLA_OK ? 0 : 1;
     }
+    if (argc == 2 && strcmp(argv[1], "--doctor") == 0) {
+        return doctor() == CELLA_OK ? 0 : 1;
+    }
+    if (argc == 2 && (strcmp(argv[1], "--tpm-identify") == 0 || strcmp(argv[1], "--tpm-activate") == 0)) {
+        return enrol_tpm(strcmp(argv[1], "--tpm-activate") == 0);
+    }
     if (argc != 1) {
-        (void) fprintf(stderr, "usage: cella-monitor [--measure]\n"
+        (void) fprintf(stderr, "usage: cella-monitor [--measure | --doctor | --tpm-identify | --tpm-activate]\n"
                                "Started by cella-host; see cella-host --help.\n");
         return 2;
     }

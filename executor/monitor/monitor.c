@@ -77,13 +77,52 @@ void cella_monitor_evidence_clear(struct cella_monitor_evidence *evidence)
     cella_bytes_clear(&evidence->endorsements);
 }
 
+/* ---- the first evidence ---- */
+
+struct first_evidence {
+    struct cella_monitor *monitor;
+    cella_status status; /* BUSY: not yet made */
+};
+
+static void first_made(void *context, uint64_t ticket, cella_status status, struct cella_monitor_evidence *evidence)
+{
+    struct first_evidence *first = context;
+    (void) ticket;
+    first->status = status;
+    cella_bytes_take(&first->monitor->evidence.evidence, &evidence->evidence);
+    cella_bytes_take(&first->monitor->evidence.endorsements, &evidence->endorsements);
+}
+
+/* To standard error, because nobody empties the link yet. */
+static void wait_for_first(struct first_evidence *first)
+{
+    const char *name = cella_platform_name(first->monitor->platform);
+    for (unsigned int seconds = 0; first->status == CELLA_BUSY; seconds += CELLA_FIRST_EVIDENCE_REMIND_S) {
+        if (seconds >= CELLA_FIRST_EVIDENCE_MAX_S) {
+            first->status = CELLA_TIMEOUT;
+        } else if (!cella_attester_wait(first->monitor->attester, 1000 * (int) CELLA_FIRST_EVIDENCE_REMIND_S)) {
+            (void) fprintf(stderr, "platform %s: no evidence yet after %u s; the machine's owner may slow its device down\n",
+                           name, seconds + CELLA_FIRST_EVIDENCE_REMIND_S);
+        }
+    }
+    if (first->status != CELLA_OK) {
+        const char *trouble = first->status == CELLA_TIMEOUT ? "" : cella_platform_trouble(first->monitor->platform);
+        (void) fprintf(stderr, "platform %s: gives no evidence (%s)%s%s; look into the kernel's log, or choose another one\n",
+                       name, cella_status_text(first->status), trouble[0] == '\0' ? "" : ": ", trouble);
+    }
+}
+
 cella_status cella_monitor_attest(struct cella_monitor *monitor)
 {
     const struct cella_view no_nonce = { 0 };
+    struct first_evidence first = { monitor, CELLA_BUSY };
     uint8_t report_data[CELLA_REPORT_DATA_SIZE];
+    uint64_t ticket;
     CELLA_TRY(cella_evidence_report_data(CELLA_ROLE_EXECUTOR, cella_keyring_public(monitor->keyring),
                                          cella_bytes_view(&monitor->charter.text), no_nonce, report_data));
-    CELLA_TRY(cella_platform_evidence(monitor->platform, report_data, no_nonce, &monitor->evidence.evidence,
-                                      &monitor->evidence.endorsements));
-    return cella_attester_new(monitor->loop, monitor->platform, &monitor->attester);
+    CELLA_TRY(cella_attester_new(monitor->loop, monitor->platform, &monitor->attester));
+    CELLA_TRY(cella_attester_ask(monitor->attester, report_data, no_nonce,
+                                 (struct cella_attester_events){ first_made, &first }, &ticket));
+    wait_for_first(&first);
+    return first.status;
 }

@@ -99,8 +99,12 @@ void cella_monitor_task_changed(struct cella_monitor *monitor, struct cella_task
 /* A new id: prefix and 32 random hexadecimal digits. */
 CELLA_MUST_USE cella_status cella_monitor_new_id(const char *prefix, char out[CELLA_ID_SIZE]);
 
+#define CELLA_FIRST_EVIDENCE_MAX_S 300U  /* a driver's own patience is a minute, and it is asked up to five times */
+#define CELLA_FIRST_EVIDENCE_REMIND_S 15U /* in between the operator is told what is waited for */
+
 /*
- * Evidence about this executor with the empty nonce, for monitor->evidence, made while the caller waits: at the start. From
- * then on monitor->attester makes it. As cella_platform_evidence; and those of cella_attester_new
+ * Start monitor->attester, and have it make the evidence with the empty nonce, for monitor->evidence, while the caller waits:
+ * at the start. Why it fails goes to standard error, too.
+ * As cella_platform_evidence and cella_attester_new; CELLA_TIMEOUT  not within CELLA_FIRST_EVIDENCE_MAX_S
  */
 CELLA_MUST_USE cella_status cella_monitor_attest(struct cella_monitor *monitor);

@@ -25,6 +25,7 @@ struct cella_sessions {
     struct session *waiting;
     uint64_t certificate_ticket; /* 0: none is being made */
     struct cella_bytes claims;   /* of the certificate that is being made */
+    bool certified;              /* this front has a certificate */
 };
 
 /* ---- the answer ---- */
@@ -161,6 +162,14 @@ cella_status cella_sessions_answer(struct cella_sessions *sessions, uint32_t req
     return cella_front_answer(sessions->front, request, CELLA_OK, cella_bytes_view(&body));
 }
 
+static void forget_certificate(struct cella_sessions *sessions)
+{
+    if (sessions->certificate_ticket != 0) {
+        cella_attester_forget(sessions->monitor->attester, sessions->certificate_ticket);
+        sessions->certificate_ticket = 0;
+    }
+}
+
 static void forget(struct cella_sessions *sessions, struct session **place)
 {
     struct session *session = *place;
@@ -185,10 +194,8 @@ void cella_sessions_drop(struct cella_sessions *sessions)
     while (sessions->waiting != NULL) {
         forget(sessions, &sessions->waiting);
     }
-    if (sessions->certificate_ticket != 0) {
-        cella_attester_forget(sessions->monitor->attester, sessions->certificate_ticket);
-        sessions->certificate_ticket = 0;
-    }
+    forget_certificate(sessions);
+    sessions->certified = false;
 }
 
 /* ---- the certificate ---- */
@@ -204,6 +211,9 @@ static cella_status send_certificate(struct cella_sessions *sessions, cella_stat
                                       cella_bytes_view(&evidence->evidence), cella_bytes_view(&sessions->claims), &cmw,
                                       &tcg);
     }
+    if (status != CELLA_OK && sessions->certified) {
+        return status; /* older evidence says more than none */
+    }
     if (status != CELLA_OK) {
         cmw.size = 0;
         tcg.size = 0;
@@ -211,7 +221,9 @@ static cella_status send_certificate(struct cella_sessions *sessions, cella_stat
     }
     CELLA_TRY(cella_write_field(&payload, cella_bytes_view(&cmw)));
     CELLA_TRY(cella_write_field(&payload, cella_bytes_view(&tcg)));
-    return cella_front_certificate(sessions->front, cella_bytes_view(&payload));
+    CELLA_TRY(cella_front_certificate(sessions->front, cella_bytes_view(&payload)));
+    sessions->certified = true;
+    return CELLA_OK;
 }
 
 static void certificate_made(void *context, uint64_t ticket, cella_status status,
@@ -222,8 +234,9 @@ static void certificate_made(void *context, uint64_t ticket, cella_status status
         return; /* another front's, or one that is old already */
     }
     sessions->certificate_ticket = 0;
-    if (send_certificate(sessions, status, evidence) != CELLA_OK) {
-        cella_monitor_log(sessions->monitor, "the TLS certificate stays as it is: %s", cella_status_text(CELLA_NO_MEMORY));
+    status = send_certificate(sessions, status, evidence);
+    if (status != CELLA_OK) {
+        cella_monitor_log(sessions->monitor, "the TLS certificate stays as it is: %s", cella_status_text(status));
     }
 }
 
@@ -231,6 +244,7 @@ cella_status cella_sessions_certify(struct cella_sessions *sessions, const uint8
 {
     const struct cella_view no_nonce = { 0 };
     uint8_t report_data[CELLA_REPORT_DATA_SIZE];
+    forget_certificate(sessions); /* an answer to it would not fit the claims any more */
     sessions->claims.size = 0;
     CELLA_TRY(cella_attested_claims(spki_sha256, no_nonce, &sessions->claims, report_data));
     return cella_attester_ask(sessions->monitor->attester, report_data, no_nonce,

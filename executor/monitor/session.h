@@ -40,8 +40,8 @@ void cella_sessions_evidence_changed(struct cella_sessions *sessions);
 
 /*
  * Have evidence made for the front's TLS key, and the payload of CERTIFICATE (monitor/request.h) sent. Where the platform does
- * not give any, both fields are empty and the operator is told: the certificate then proves nothing, as Cella's clients
- * assume anyway.
+ * not give any, the operator is told, and a front that has a certificate keeps it; another one gets both fields empty: its
+ * certificate then proves nothing, as Cella's clients assume anyway.
  *
  * As cella_attester_ask; CELLA_CRYPTO_FAILED
  */

@@ -29,6 +29,7 @@ static const char *const libraries[] = {
     "ld-linux-x86-64.so.2", "libc.so.6",       "libm.so.6",   "libcrypto.so.3", "libssl.so.3",
     "libjansson.so.4",      "libseccomp.so.2", "libffi.so.8", "libz.so.1",      "libexpat.so.1",
     "libbz2.so.1.0",        "liblzma.so.5",    "libuuid.so.1",
+    "libtss2-esys.so.0",    "libtss2-mu.so.0", "libtss2-sys.so.1",
 };
 
 struct line {

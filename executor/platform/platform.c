@@ -7,6 +7,7 @@
 
 #include "base/wire.h"
 #include "platform/back_end.h"
+#include "platform/firmware_log.h"
 #include "platform/sealing.h"
 #include "trust/back_end.h"
 
@@ -51,24 +52,56 @@ size_t cella_platform_look(const struct cella_platform_setup *setup,
     return BACK_ENDS;
 }
 
-/* The back-end that is meant; finding says what is with it. NULL: none has the name. */
+/* An interface whose kind is not fixed gives SNP or TDX. */
+static bool may_be(const struct cella_platform_back_end *back_end, const char *kind)
+{
+    if (back_end->type != CELLA_EVIDENCE_NONE) {
+        return strcmp(cella_evidence_type_name(back_end->type), kind) == 0;
+    }
+    return strcmp(kind, cella_evidence_type_name(CELLA_EVIDENCE_SNP)) == 0 ||
+           strcmp(kind, cella_evidence_type_name(CELLA_EVIDENCE_TDX)) == 0;
+}
+
+/* Found, but it gives evidence of another kind than the one that is wanted. */
+static void want_kind(const char *kind, struct cella_platform_finding *finding)
+{
+    if (finding->usable && strcmp(cella_evidence_type_name(finding->type), kind) != 0) {
+        finding->usable = false;
+        cella_text_set(&finding->why, "this machine gives %s, not %s", cella_evidence_type_name(finding->type), kind);
+    }
+}
+
+/*
+ * The first usable back-end of those that are meant: all, those of a kind, or one by its own name. finding says what is with
+ * it, or with the first of them when none is usable. NULL: none has the name.
+ */
 static const struct cella_platform_back_end *choose(const char *name, const struct cella_platform_setup *setup,
                                                     struct cella_platform_finding *finding)
 {
+    const struct cella_platform_back_end *first = NULL;
     bool any = strcmp(name, "auto") == 0;
     for (size_t i = 0; i < BACK_ENDS; i++) {
-        if (any || strcmp(name, back_ends[i]->name) == 0) {
-            look(back_ends[i], setup, finding);
-            if (!any || finding->usable) {
-                return back_ends[i];
-            }
+        struct cella_platform_finding found;
+        bool by_kind = may_be(back_ends[i], name);
+        if (!any && !by_kind && strcmp(name, back_ends[i]->name) != 0) {
+            continue;
+        }
+        look(back_ends[i], setup, &found);
+        if (by_kind) {
+            want_kind(name, &found);
+        }
+        if (found.usable || first == NULL) {
+            *finding = found;
+            first = back_ends[i];
+        }
+        if (found.usable) {
+            return first;
         }
     }
     if (any) {
-        cella_text_set(&finding->why, "no platform is usable on this machine");
-        return back_ends[BACK_ENDS - 1];
+        cella_text_set(&finding->why, "no platform is usable on this machine; cella-host doctor says why");
     }
-    return NULL;
+    return first;
 }
 
 cella_status cella_platform_open(const char *name, const struct cella_platform_setup *setup,
@@ -131,16 +164,15 @@ static bool same_bytes(struct cella_view a, struct cella_view b)
 
 /* Read it as a relying party will: a device that answers another question, or nonsense, is noticed here. */
 static cella_status check_bound(enum cella_evidence_type type, struct cella_view evidence, struct cella_view came_along,
-                                struct cella_view report_data, struct cella_view nonce)
+                                struct cella_view report_data, struct cella_view nonce, struct cella_claims *claims)
 {
     CELLA_CLEANUP(cella_parsed_clear) struct cella_parsed parsed = { 0 };
     struct cella_endorsements endorsements;
-    struct cella_claims claims = { 0 };
     struct cella_text detail = { 0 };
     const struct cella_back_end *reader = cella_back_end_of(type);
     if (reader == NULL || evidence.size == 0 || evidence.size > CELLA_EVIDENCE_MAX ||
         cella_endorsements_read(came_along, &endorsements) != CELLA_OK ||
-        reader->parse(evidence, &endorsements, &claims, &parsed, &detail) != CELLA_OK ||
+        reader->parse(evidence, &endorsements, claims, &parsed, &detail) != CELLA_OK ||
         !same_bytes(parsed.bound, report_data)) {
         return CELLA_BAD_EVIDENCE;
     }
@@ -153,9 +185,11 @@ cella_status cella_platform_evidence(struct cella_platform *platform,
 {
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes made = { 0 };
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes came_along = { 0 };
+    struct cella_claims claims = { .count = 0 };
     CELLA_TRY(platform->back_end->evidence(platform->state, platform->setup, report_data, nonce, &made, &came_along));
     CELLA_TRY(check_bound(platform->type, cella_bytes_view(&made), cella_bytes_view(&came_along),
-                          cella_view_of(report_data, CELLA_REPORT_DATA_SIZE), nonce));
+                          cella_view_of(report_data, CELLA_REPORT_DATA_SIZE), nonce, &claims));
+    CELLA_TRY(cella_firmware_log(platform->setup, platform->type, &claims, &came_along));
     CELLA_TRY(cella_bytes_append(evidence, cella_bytes_view(&made)));
     return cella_bytes_append(endorsements, cella_bytes_view(&came_along));
 }

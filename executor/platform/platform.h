@@ -29,7 +29,7 @@ struct cella_platform_setup {
 
 /* What was found out about one back-end. */
 struct cella_platform_finding {
-    const char *name;            /* "tsm", "tpm", ..., as in the configuration */
+    const char *name;            /* "tsm", "tpm", ...: the interface */
     enum cella_evidence_type type;
     int level;                   /* the highest that its evidence can reach */
     bool usable;
@@ -46,7 +46,7 @@ size_t cella_platform_look(const struct cella_platform_setup *setup,
 /*
  * Take one.
  *
- * name: a back-end, or "auto": the first usable one
+ * name: a kind of evidence ("snp"): the first usable back-end that gives it; a back-end; or "auto": the first usable one
  * why:  for the operator: why it was taken, or what is missing
  * CELLA_BAD_FIELD      no back-end has this name
  * CELLA_SYSTEM_FAILED  it is not usable; CELLA_NO_MEMORY

@@ -45,14 +45,13 @@ static cella_status open_state(const struct cella_platform_setup *setup, void **
     return CELLA_OK;
 }
 
-static cella_status quote(struct cella_tpm *tpm, const struct cella_platform_setup *setup,
-                          const uint8_t report_data[CELLA_REPORT_DATA_SIZE], struct cella_bytes *evidence,
-                          struct cella_bytes *log)
+static cella_status quote(struct cella_tpm *tpm, const uint8_t report_data[CELLA_REPORT_DATA_SIZE],
+                          struct cella_bytes *evidence)
 {
     CELLA_CLEANUP(cella_tpm_free) TPM2B_PUBLIC *public = NULL;
     ESYS_TR key = ESYS_TR_NONE;
     CELLA_TRY(cella_tpm_key(tpm, CELLA_TPM_ATTESTATION, &key, &public));
-    cella_status status = cella_tpm_quote(tpm, setup, key, public, true, report_data, evidence, log);
+    cella_status status = cella_tpm_quote(tpm, key, public, true, report_data, evidence);
     cella_tpm_flush(tpm, key);
     return status;
 }
@@ -63,12 +62,10 @@ static cella_status make_evidence(void *opaque, const struct cella_platform_setu
 {
     struct state *state = opaque;
     CELLA_CLEANUP(cella_tpm_close) struct cella_tpm tpm = { 0 };
-    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes log = { 0 };
     (void) nonce;
+    (void) endorsements;
     CELLA_TRY(cella_tpm_open(setup, &state->trouble, &tpm));
-    CELLA_TRY(quote(&tpm, setup, report_data, evidence, &log));
-    return log.size == 0 ? CELLA_OK
-                         : cella_platform_endorse(endorsements, CELLA_ENDORSE_EVENT_LOG, cella_bytes_view(&log));
+    return quote(&tpm, report_data, evidence);
 }
 
 static cella_status seal(void *opaque, const char *purpose, const struct cella_secret *secret, struct cella_bytes *sealed)

@@ -9,6 +9,7 @@
  */
 
 #include <tss2/tss2_esys.h>
+#include <tss2/tss2_mu.h>
 
 #include "platform/platform.h"
 

@@ -1,13 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "platform/tpm_evidence.h"
 
-#include <fcntl.h>
-#include <tss2/tss2_mu.h>
-#include <unistd.h>
-
 #include "base/wire.h"
-#include "platform/back_end.h"
-#include "trust/event_log.h"
 #include "trust/tpm_quote.h"
 
 #define ATTEMPTS 4 /* a register may be extended between reading and quoting */
@@ -113,20 +107,21 @@ static cella_status write_container(const struct quoted *quoted, bool with_key, 
     return cella_write_field(out, with_key ? cella_bytes_view(&quoted->public) : (struct cella_view){ 0 });
 }
 
-/* The relying party's own reader is asked what it thinks of it. claims: what it found, for the log. */
+/* The relying party's own reader is asked what it thinks of it. */
 static cella_status check(struct cella_tpm *tpm, const struct quoted *quoted, const uint8_t *report_data,
-                          struct cella_tpm_quote *quote, struct cella_bytes *container, struct cella_claims *claims)
+                          struct cella_bytes *container)
 {
+    struct cella_claims claims = { .count = 0 };
+    struct cella_tpm_quote quote;
     CELLA_CLEANUP(cella_parsed_clear) struct cella_parsed parsed = { 0 };
     struct cella_public_key *key = NULL;
-    *claims = (struct cella_claims){ .count = 0 };
     container->size = 0;
     CELLA_TRY(write_container(quoted, true, container));
-    CELLA_TRY(cella_tpm_quote_read(cella_bytes_view(container), quote, claims, tpm->trouble));
-    CELLA_TRY(cella_tpm_quote_key(quote, claims, &key, tpm->trouble));
-    CELLA_TRY(cella_tpm_quote_sign(quote, key, claims, &parsed, tpm->trouble));
+    CELLA_TRY(cella_tpm_quote_read(cella_bytes_view(container), &quote, &claims, tpm->trouble));
+    CELLA_TRY(cella_tpm_quote_key(&quote, &claims, &key, tpm->trouble));
+    CELLA_TRY(cella_tpm_quote_sign(&quote, key, &claims, &parsed, tpm->trouble));
     const struct cella_signed *one = &parsed.signatures[0];
-    bool good = quote->selection == CELLA_TPM_SELECTION && parsed.bound.size == CELLA_REPORT_DATA_SIZE &&
+    bool good = quote.selection == CELLA_TPM_SELECTION && parsed.bound.size == CELLA_REPORT_DATA_SIZE &&
                 memcmp(parsed.bound.data, report_data, CELLA_REPORT_DATA_SIZE) == 0 &&
                 cella_signature_verify(one->key, one->form, one->hash, one->message, one->signature) == CELLA_OK;
     if (!good) {
@@ -135,62 +130,11 @@ static cella_status check(struct cella_tpm *tpm, const struct quoted *quoted, co
     return good ? CELLA_OK : CELLA_BAD_EVIDENCE;
 }
 
-/* ---- event log ---- */
-
-static void close_file(int *descriptor)
-{
-    if (*descriptor >= 0) {
-        (void) close(*descriptor);
-    }
-}
-
-static void read_log(const struct cella_platform_setup *setup, struct cella_bytes *out)
-{
-    char path[CELLA_PLATFORM_PATH_MAX];
-    if (cella_platform_path(setup, CELLA_TPM_EVENT_LOG, path) != CELLA_OK) {
-        return;
-    }
-    CELLA_CLEANUP(close_file) int file = open(path, O_RDONLY | O_CLOEXEC);
-    uint8_t buffer[16384];
-    ssize_t size;
-    while (file >= 0 && out->size <= CELLA_ENDORSEMENT_MAX && (size = read(file, buffer, sizeof(buffer))) > 0) {
-        if (cella_bytes_append(out, cella_view_of(buffer, (size_t) size)) != CELLA_OK) {
-            out->size = 0;
-            return;
-        }
-    }
-}
-
-/*
- * A log that does not lead to what was quoted would have every relying party refuse, also those that do not ask for
- * one; left out, only those refuse that do.
- */
-static bool leads_to(const struct cella_bytes *log, const struct cella_tpm_quote *quote, const struct cella_claims *claims)
-{
-    struct cella_replay replay;
-    if (log->size == 0 || log->size > CELLA_ENDORSEMENT_MAX ||
-        cella_event_log_replay(cella_bytes_view(log), quote->bank, &replay) != CELLA_OK) {
-        return false;
-    }
-    for (uint32_t i = 0; i < CELLA_TPM_REGISTERS; i++) {
-        const struct cella_claim *quoted = cella_claims_find(claims, cella_tpm_register_names[i], CELLA_CLAIM_BYTES);
-        if (quoted != NULL && (replay.extended >> i & 1) != 0 &&
-            memcmp(quoted->bytes, replay.values[i], replay.digest_size) != 0) {
-            return false;
-        }
-    }
-    return (replay.extended & quote->selection) != 0;
-}
-
-cella_status cella_tpm_quote(struct cella_tpm *tpm, const struct cella_platform_setup *setup, ESYS_TR key,
-                             const TPM2B_PUBLIC *public, bool with_key,
-                             const uint8_t report_data[CELLA_REPORT_DATA_SIZE], struct cella_bytes *out,
-                             struct cella_bytes *log)
+cella_status cella_tpm_quote(struct cella_tpm *tpm, ESYS_TR key, const TPM2B_PUBLIC *public, bool with_key,
+                             const uint8_t report_data[CELLA_REPORT_DATA_SIZE], struct cella_bytes *out)
 {
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes container = { 0 };
     CELLA_CLEANUP(clear_quoted) struct quoted quoted = { 0 };
-    struct cella_claims claims;
-    struct cella_tpm_quote quote;
     TPML_PCR_SELECTION selection;
     CELLA_TRY(cella_tpm_selection(tpm, &selection));
     cella_status status = CELLA_BAD_EVIDENCE;
@@ -198,13 +142,8 @@ cella_status cella_tpm_quote(struct cella_tpm *tpm, const struct cella_platform_
         clear_quoted(&quoted);
         CELLA_TRY(cella_tpm_public(tpm, public, &quoted.public));
         CELLA_TRY(ask(tpm, key, &selection, report_data, &quoted));
-        status = check(tpm, &quoted, report_data, &quote, &container, &claims);
+        status = check(tpm, &quoted, report_data, &container);
     }
     CELLA_TRY(status);
-    CELLA_TRY(write_container(&quoted, with_key, out));
-    read_log(setup, log);
-    if (!leads_to(log, &quote, &claims)) {
-        cella_bytes_clear(log);
-    }
-    return CELLA_OK;
+    return write_container(&quoted, with_key, out);
 }

@@ -12,7 +12,6 @@
  * which can be reset.
  */
 #define CELLA_TPM_SELECTION 0x0053ffU
-#define CELLA_TPM_EVENT_LOG "/sys/kernel/security/tpm0/binary_bios_measurements"
 
 /* The selection in the TPM's form, of the bank that this TPM has: SHA-256, else SHA-384. CELLA_SYSTEM_FAILED  neither */
 CELLA_MUST_USE cella_status cella_tpm_selection(struct cella_tpm *tpm, TPML_PCR_SELECTION *out);
@@ -25,10 +24,7 @@ CELLA_MUST_USE cella_status cella_tpm_selection(struct cella_tpm *tpm, TPML_PCR_
  * public:    its public part
  * with_key:  the container names the key; false: something else that comes with it does
  * out:       the container, appended to
- * log:       the firmware's event log where there is one and it leads to the quoted values, else left empty
  * CELLA_BAD_EVIDENCE   the TPM gave something else than was asked; CELLA_SYSTEM_FAILED
  */
-CELLA_MUST_USE cella_status cella_tpm_quote(struct cella_tpm *tpm, const struct cella_platform_setup *setup, ESYS_TR key,
-                                            const TPM2B_PUBLIC *public, bool with_key,
-                                            const uint8_t report_data[CELLA_REPORT_DATA_SIZE], struct cella_bytes *out,
-                                            struct cella_bytes *log);
+CELLA_MUST_USE cella_status cella_tpm_quote(struct cella_tpm *tpm, ESYS_TR key, const TPM2B_PUBLIC *public, bool with_key,
+                                            const uint8_t report_data[CELLA_REPORT_DATA_SIZE], struct cella_bytes *out);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "platform/tpm_keys.h"
 
-#include <tss2/tss2_mu.h>
-
 #define NV_CHUNK 512U
 
 #define ATTESTATION_ATTRIBUTES                                                                                     \
@@ -78,7 +76,8 @@ cella_status cella_tpm_key(struct cella_tpm *tpm, enum cella_tpm_key which, ESYS
     if (other && cella_tpm_refused(response)) { /* a TPM without this curve */
         response = create(tpm, which, false, out, public);
     }
-    return cella_tpm_result(tpm, response, "making a key");
+    cella_status status = cella_tpm_result(tpm, response, "making a key");
+    return !other && cella_tpm_refused(response) ? CELLA_NOT_FOUND : status;
 }
 
 cella_status cella_tpm_public(struct cella_tpm *tpm, const TPM2B_PUBLIC *public, struct cella_bytes *out)

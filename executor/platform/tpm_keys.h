@@ -20,7 +20,7 @@ enum cella_tpm_key {
  *
  * out:    handle; flush it
  * public: may be NULL; else free it
- * CELLA_SYSTEM_FAILED
+ * CELLA_SYSTEM_FAILED; CELLA_NOT_FOUND  this TPM makes no endorsement key of this kind
  */
 CELLA_MUST_USE cella_status cella_tpm_key(struct cella_tpm *tpm, enum cella_tpm_key which, ESYS_TR *out,
                                           TPM2B_PUBLIC **public);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "platform/tpm_seal.h"
 
-#include <tss2/tss2_mu.h>
-
 #include "base/wire.h"
 #include "platform/back_end.h"
 #include "platform/sealing.h"

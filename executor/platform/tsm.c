@@ -146,7 +146,8 @@ static cella_status read_provider(const struct entry *entry, enum cella_evidence
 static void explain_missing(const struct cella_platform_setup *setup, int error, struct cella_platform_finding *finding)
 {
     if (!is_folder(setup, CONFIGFS)) {
-        cella_text_set(&finding->why, "no " CONFIGFS ": mount configfs there; it needs Linux 6.7 or later");
+        cella_text_set(&finding->why, "no " CONFIGFS ": it needs an SNP or TDX guest, Linux 6.7 or later, configfs mounted "
+                                      "there, and a cella-host that root started");
     } else if (error == ENOENT) {
         cella_text_set(&finding->why, "no " REPORTS ": it needs an SNP or TDX guest, Linux 6.7 or later, module sev-guest or "
                                       "tdx-guest");

@@ -4,18 +4,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "trust/event_log.h"
-
 const char *const cella_log_choices[] = { "optional", "required", NULL };
 
 struct check {
     const struct cella_back_end *back_end;
     const struct cella_context *context;
-    const struct cella_claims *claims;
     struct cella_view log;
-    enum cella_hash hash;
-    struct cella_replay replay;
-    uint32_t compared; /* bit per register whose quoted value the replay gave */
+    struct cella_log_comparison comparison;
 };
 
 /* What the section of the contained hardware demands counts too: a demand is never passed over. */
@@ -52,36 +47,37 @@ static enum cella_hash bank_of(const struct cella_claims *claims)
                                                                                             : CELLA_HASH_SHA256;
 }
 
-static cella_status replay(struct check *check)
+static cella_status replay(struct cella_view log, struct cella_log_comparison *comparison, struct cella_text *detail)
 {
-    cella_status status = cella_event_log_replay(check->log, check->hash, &check->replay);
+    cella_status status = cella_event_log_replay(log, comparison->hash, &comparison->replay);
     if (status != CELLA_OK) {
-        cella_text_set(check->context->detail, status == CELLA_NOT_FOUND
-                                                   ? "the event log has no digests of the bank that was quoted"
-                                                   : "the event log can not be read");
+        cella_text_set(detail, status == CELLA_NOT_FOUND ? "the event log has no digests of the bank that was quoted"
+                                                         : "the event log can not be read");
         return CELLA_ENDORSEMENT;
     }
     return CELLA_OK;
 }
 
-static cella_status compare(struct check *check)
+cella_status cella_log_compare(const struct cella_back_end *back_end, const struct cella_claims *claims,
+                               struct cella_view log, struct cella_log_comparison *out, struct cella_text *detail)
 {
-    const char *const *names = check->back_end->log_registers;
-    for (uint32_t i = 0; i < check->back_end->log_register_count; i++) {
-        const struct cella_claim *quoted =
-            names[i] == NULL ? NULL : cella_claims_find(check->claims, names[i], CELLA_CLAIM_BYTES);
-        if (quoted == NULL || (check->replay.extended >> i & 1) == 0) {
+    const char *const *names = back_end->log_registers;
+    *out = (struct cella_log_comparison){ .hash = bank_of(claims) };
+    CELLA_TRY(replay(log, out, detail));
+    for (uint32_t i = 0; i < back_end->log_register_count; i++) {
+        const struct cella_claim *quoted = names[i] == NULL ? NULL : cella_claims_find(claims, names[i], CELLA_CLAIM_BYTES);
+        if (quoted == NULL || (out->replay.extended >> i & 1) == 0) {
             continue;
         }
-        if (quoted->size != check->replay.digest_size ||
-            !cella_equal_constant_time(quoted->bytes, check->replay.values[i], quoted->size)) {
-            cella_text_set(check->context->detail, "the event log does not lead to the quoted value of %s", names[i]);
+        if (quoted->size != out->replay.digest_size ||
+            !cella_equal_constant_time(quoted->bytes, out->replay.values[i], quoted->size)) {
+            cella_text_set(detail, "the event log does not lead to the quoted value of %s", names[i]);
             return CELLA_ENDORSEMENT;
         }
-        check->compared |= (uint32_t) 1 << i;
+        out->compared |= (uint32_t) 1 << i;
     }
-    if (check->compared == 0) {
-        cella_text_set(check->context->detail, "the event log says nothing about any register of the evidence");
+    if (out->compared == 0) {
+        cella_text_set(detail, "the event log says nothing about any register of the evidence");
         return CELLA_TERM;
     }
     return CELLA_OK;
@@ -98,8 +94,8 @@ static bool has_event(const struct check *check, const json_t *event)
     for (uint32_t i = 0; i < check->back_end->log_register_count; i++) {
         const char *known = check->back_end->log_registers[i];
         if (known != NULL && strcmp(known, name) == 0) {
-            return (check->compared >> i & 1) != 0 &&
-                   cella_event_log_has(check->log, check->hash, i, cella_view_of(digest, size));
+            return (check->comparison.compared >> i & 1) != 0 &&
+                   cella_event_log_has(check->log, check->comparison.hash, i, cella_view_of(digest, size));
         }
     }
     return false;
@@ -122,20 +118,18 @@ static cella_status look_for(const struct check *check, const json_t *events)
 cella_status cella_log_check(const struct cella_back_end *back_end, const struct cella_context *context,
                              struct cella_claims *claims)
 {
-    struct check check = {
-        .back_end = back_end, .context = context, .claims = claims, .hash = bank_of(claims),
-    };
+    struct check check = { .back_end = back_end, .context = context };
     if (cella_endorsements_next(context->endorsements, CELLA_ENDORSE_EVENT_LOG, NULL) == NULL) {
         cella_text_set(context->detail, "the trust file wants the firmware's event log, and none came with the evidence");
         return CELLA_TERM;
     }
     CELLA_TRY(cella_endorsements_only(context->endorsements, CELLA_ENDORSE_EVENT_LOG, "event log", &check.log,
                                       context->detail));
-    CELLA_TRY(replay(&check));
-    CELLA_TRY(compare(&check));
-    CELLA_TRY(cella_claims_number(claims, "log_events", check.replay.extend_count));
+    CELLA_TRY(cella_log_compare(back_end, claims, check.log, &check.comparison, context->detail));
+    size_t events = check.comparison.replay.extend_count;
+    CELLA_TRY(cella_claims_number(claims, "log_events", events));
     CELLA_TRY(look_for(&check, term_of(back_end, context->policy, "event")));
     CELLA_TRY(look_for(&check, term_of(back_end->hardware, context->policy, "event")));
-    cella_text_set(context->detail, "the event log leads to what was quoted, %zu events", check.replay.extend_count);
+    cella_text_set(context->detail, "the event log leads to what was quoted, %zu events", events);
     return CELLA_OK;
 }

@@ -7,6 +7,7 @@
  */
 
 #include "trust/back_end.h"
+#include "trust/event_log.h"
 
 /* The words of the term "event_log". */
 extern const char *const cella_log_choices[]; /* "optional", "required" */
@@ -14,6 +15,25 @@ extern const char *const cella_log_choices[]; /* "optional", "required" */
 /* Is there anything to check: a log, or a demand for one? */
 bool cella_log_applies(const struct cella_back_end *back_end, const struct cella_endorsements *endorsements,
                        const struct cella_policy *policy);
+
+/* What a log gives for the registers of some evidence. */
+struct cella_log_comparison {
+    enum cella_hash hash; /* of the bank that was compared */
+    struct cella_replay replay;
+    uint32_t compared; /* bit per register, as the log numbers them, whose value in the evidence the replay gave */
+};
+
+/*
+ * Replay a log and compare every register that both it and the evidence have.
+ *
+ * claims: of the evidence
+ * log:    untrusted
+ * CELLA_ENDORSEMENT  it can not be read, or its replay gives another value than was quoted
+ * CELLA_TERM         it says nothing about any register of the evidence
+ */
+CELLA_MUST_USE cella_status cella_log_compare(const struct cella_back_end *back_end, const struct cella_claims *claims,
+                                              struct cella_view log, struct cella_log_comparison *out,
+                                              struct cella_text *detail);
 
 /*
  * Replay the log and compare every register that both it and the evidence have; then look for the events that the trust

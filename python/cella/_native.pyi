@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The trusted C library (executor/base, executor/trust) in Python. See the headers there for sources and limits."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal, Union, final
 
 Buffer = Union[bytes, bytearray, memoryview]
@@ -123,6 +123,10 @@ def appraise(
 def event_log(
     content: Buffer,
 ) -> tuple[list[tuple[int, int, int, dict[str, bytes], bytes]], dict[str, dict[int, bytes]]]: ...
+def tpm_endorsement_key(
+    certificates: Sequence[Buffer], makers: Sequence[Buffer], now_unix_s: int
+) -> tuple[bytes, str]: ...
+def tpm_credential(endorsement_key: Buffer, attestation_key: Buffer) -> tuple[bytes, bytes, bytes]: ...
 def evidence_kind(type: str) -> dict[str, Any]: ...
 def evidence_in_certificate(
     certificate: Buffer, now_unix_s: int, *, allow_legacy: bool = False

@@ -60,6 +60,7 @@ class TlsSocket:
         self._tls = _native.TlsClient()
         self._timeout = timeout
         self._deadline: float | None = None
+        self._held = False
 
     def set_deadline(self, seconds: float | None) -> None:
         """Everything must be done within seconds from now; None: only the timeout of each step counts."""
@@ -91,14 +92,19 @@ class TlsSocket:
         self._tls.feed(data)
 
     def handshake(self) -> None:
-        """Do the TLS handshake. Proves possession of the certificate's key, not whose it is."""
+        """Do the TLS handshake. Proves possession of the certificate's key, not whose it is.
+
+        Our last message of it goes out with the first request: it waits for nothing, and one packet wakes the executor once.
+        """
         while True:
             try:
                 done = self._tls.handshake()
-            finally:
+            except BaseException:
                 self._flush()  # an alert tells the other side why
+                raise
             if done:
                 return
+            self._flush()
             self._receive()
 
     def exporter(self) -> bytes:
@@ -118,7 +124,17 @@ class TlsSocket:
         view = memoryview(data).cast("B")
         for offset in range(0, len(view), BLOCK):
             self._tls.write(view[offset : offset + BLOCK])
-            self._flush()
+            if not self._held:
+                self._flush()
+
+    def hold(self) -> None:
+        """Keep what is sent until release: http.client hands over head and body one after the other."""
+        self._held = True
+
+    def release(self) -> None:
+        """Send what was kept."""
+        self._held = False
+        self._flush()
 
     def recv(self, size: int) -> bytes:
         """Up to size bytes; b"" after an orderly end. An end without one is an error: it may be a cut."""
@@ -225,10 +241,20 @@ class Connection:
         """Close; a closed connection is not used again."""
         self.tls.close()
 
+    def _request(self, method: str, path: str, body: Any, headers: dict[str, str]) -> None:
+        if body is not None and not (isinstance(body, bytes) and len(body) <= BLOCK):
+            self._http.request(method, path, body=body, headers=headers)
+            return
+        self.tls.hold()
+        try:
+            self._http.request(method, path, body=body, headers=headers)
+        finally:
+            self.tls.release()
+
     def _begin(self, method: str, path: str, body: Any, headers: dict[str, str]) -> http.client.HTTPResponse:
         try:
             try:
-                self._http.request(method, path, body=body, headers=headers)
+                self._request(method, path, body, headers)
             except (BrokenPipeError, ConnectionResetError, _native.TransportError):
                 if body is None or isinstance(body, bytes):
                     raise

@@ -8,6 +8,7 @@ boot, or a list of the files that will be measured, gives the values that a trus
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -16,6 +17,8 @@ from . import _native
 LOG_MAX = 1 << 20
 """Bytes of a log, as the verifier takes it."""
 BANKS = ("sha256", "sha384")
+REGISTERS = 24
+_EVENT = re.compile(rf"([0-9]{{1,2}}) ({'|'.join(BANKS)}):([0-9a-f]+)")
 
 TYPES = {
     0x0: "PREBOOT_CERT", 0x1: "POST_CODE", 0x3: "NO_ACTION", 0x4: "SEPARATOR", 0x5: "ACTION", 0x6: "EVENT_TAG",
@@ -94,6 +97,42 @@ def replay(log: bytes) -> Replay:
             for number, type, extends, digests, data in events
         ),
     )
+
+
+def parse_events(text: str) -> tuple[str, list[tuple[int, bytes]]]:
+    """Read the input of a prediction: a register's number and a digest in each line; what follows # is a comment.
+
+    Args:
+        text: of the file.
+
+    Returns:
+        The bank, and what predict takes.
+
+    Raises:
+        FormatError: BAD_FORMAT, a line is something else, of another bank than the first, or there is none.
+
+    >>> bank, events = parse_events("4 sha256:" + "11" * 32 + "  # boot loader")
+    >>> bank, [(register, digest.hex()[:4]) for register, digest in events]
+    ('sha256', [(4, '1111')])
+    """
+    bank = ""
+    found = []
+    for number, line in enumerate(text.splitlines(), 1):
+        words = line.partition("#")[0].split()
+        if not words:
+            continue
+        match = _EVENT.fullmatch(" ".join(words))
+        digest = bytes.fromhex(match[3]) if match and len(match[3]) % 2 == 0 else b""
+        if match is None or int(match[1]) >= REGISTERS or len(digest) != hashlib.new(match[2]).digest_size:
+            raise _native.error("BAD_FORMAT", f"line {number} is no register below {REGISTERS} with a digest, such as 4 sha256:..., "
+                                f"of {' or '.join(BANKS)}")
+        if match[2] != (bank or match[2]):
+            raise _native.error("BAD_FORMAT", f"line {number} is of bank {match[2]}, those before of {bank}")
+        bank = match[2]
+        found.append((int(match[1]), digest))
+    if not bank:
+        raise _native.error("BAD_FORMAT", "there is no event: each line has a register and a digest, such as 4 sha256:...")
+    return bank, found
 
 
 def predict(events: Iterable[tuple[int, bytes]], bank: str = "sha256") -> dict[int, bytes]:

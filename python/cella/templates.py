@@ -19,13 +19,15 @@ _REQUIRED = {
     "roots": f'["{PLACEHOLDER}: ed25519:... as cella-host shows it"]',
     "pcrs": "[0, 2, 4, 7, 11]",
 }
+QUOTED = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 14]
+"""Registers that an executor with a TPM quotes: CELLA_TPM_SELECTION in executor/platform/tpm_evidence.h."""
 _REGISTERS = {
     "tdx": {
         "rtmr1": "SHA-384 register of kernel and boot loader",
         "rtmr2": "SHA-384 register of command line and initrd",
     },
     "nitro": {"pcr1": "from nitro-cli build-enclave", "pcr2": "from nitro-cli build-enclave"},
-    "tpm": {name: f"{name} of the machine as it should be" for name in ("pcr0", "pcr2", "pcr4", "pcr7", "pcr11")},
+    "tpm": {name: f"{name} of the machine as it should be" for name in ("pcr0", "pcr2", "pcr4", "pcr7", "pcr9")},
     "az-snp": {"pcr11": "of the unified kernel image"},
     "az-tdx": {"pcr11": "of the unified kernel image"},
 }
@@ -66,10 +68,10 @@ def _example(term: Term) -> str:
     return examples.get(term.kind, '["<hexadecimal>"]')
 
 
-def _term(term: Term) -> Iterator[str]:
+def _term(term: Term, kind: str) -> Iterator[str]:
     if term.required:
         yield from _comment(f"{term.meaning[0].upper()}{term.meaning[1:]}. Must be stated.")
-        yield f"{term.name} = {_REQUIRED[term.name]}"
+        yield f"{term.name} = {QUOTED if (kind, term.name) == ('tpm', 'pcrs') else _REQUIRED[term.name]}"
     elif term.name == "attestation_keys":
         yield from _comment(f"{term.meaning[0].upper()}{term.meaning[1:]}. Or name the maker's root: see anchor below.")
         yield f'{term.name} = ["{PLACEHOLDER}: 000b and 64 hexadecimal digits"]'
@@ -86,7 +88,7 @@ def _section(kind: Kind) -> Iterator[str]:
     yield from _comment(f"---- {kind.title} ----")
     yield f"[{kind.type}]"
     for term in kind.terms:
-        yield from _term(term)
+        yield from _term(term, kind.type)
 
 
 _AZURE = {

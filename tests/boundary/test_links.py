@@ -13,7 +13,7 @@ import sources
 LIBRARIES: dict[str, set[str]] = {
     "cella-host": {"libc", "libevent_core"},
     "cella-front": {"libc", "libcrypto", "libssl", "libseccomp"},
-    "cella-monitor": {"libc", "libcrypto", "libjansson"},
+    "cella-monitor": {"libc", "libcrypto", "libjansson", "libtss2-esys", "libtss2-mu"},
     "cella-courier": {"libc", "libcrypto", "libseccomp"},
     "cella-zygote": {"libc", "libm", "libexpat", "libz", "libffi", "libseccomp"},
 }

@@ -441,21 +441,14 @@ def call_tpm(case: Case) -> Call:
 # ---- evidence in TLS certificates ----
 
 
-def appraise_ratls(case: Case) -> dict[str, Any]:
-    """Judge a row of family ratls: what the certificate brings must be there, be bound to its key, and verify."""
+def pem_or_der(case: Case) -> bytes:
+    """A row's certificate, without the text for people that may stand before it."""
     certificate = data(case.evidence)
-    if case.evidence.endswith(".pem"):  # text for people stands before it
-        certificate = certificate[certificate.index(b"-----BEGIN"):]
-    words = case.policy.split("+")
-    # The forged certificates are of 2026, also those that carry an older quote with its older collateral.
-    at = max(seconds(case.at), 1781481600 if "forged" in case.evidence else 0)
-    try:
-        kind, quote, report_data, nonce = _native.evidence_in_certificate(certificate, at,
-                                                                           allow_legacy="legacy" in words)
-    except _native.CellaError as error:
-        return {"status": error.code, "checks": [("certificate", "failed", error.code, str(error))]}
-    if "nonce:ff" in words and nonce != b"\xff" * len(nonce):
-        return {"status": "BINDING", "checks": [("nonce", "failed", "BINDING", "")]}
+    return certificate[certificate.index(b"-----BEGIN"):] if case.evidence.endswith(".pem") else certificate
+
+
+def policy_of_quote(case: Case, kind: str, quote: bytes) -> dict[str, Any]:
+    """What accepts a row's quote."""
     if kind == "tdx":
         entry = {"value": "sha384:" + quote[184:232].hex(),
                  "registers": {"rtmr1": quote[424:472].hex(), "rtmr2": quote[472:520].hex()}}
@@ -467,6 +460,28 @@ def appraise_ratls(case: Case) -> dict[str, Any]:
     if kind == "tdx":
         for name, offset in (("mrconfigid", 232), ("mrowner", 280), ("mrownerconfig", 328)):
             policy["tdx"][name] = [quote[offset:offset + 48].hex()]
+    return policy
+
+
+def endorsements_of(case: Case) -> Endorsements:
+    """What comes with a row's quote."""
+    return _intel_endorsements(case)
+
+
+def appraise_ratls(case: Case) -> dict[str, Any]:
+    """Judge a row of family ratls: what the certificate brings must be there, be bound to its key, and verify."""
+    certificate = pem_or_der(case)
+    words = case.policy.split("+")
+    # The forged certificates are of 2026, also those that carry an older quote with its older collateral.
+    at = max(seconds(case.at), 1781481600 if "forged" in case.evidence else 0)
+    try:
+        kind, quote, report_data, nonce = _native.evidence_in_certificate(certificate, at,
+                                                                           allow_legacy="legacy" in words)
+    except _native.CellaError as error:
+        return {"status": error.code, "checks": [("certificate", "failed", error.code, str(error))]}
+    if "nonce:ff" in words and nonce != b"\xff" * len(nonce):
+        return {"status": "BINDING", "checks": [("nonce", "failed", "BINDING", "")]}
+    policy = policy_of_quote(case, kind, quote)
     return appraise(kind, quote, _intel_endorsements(case), policy, seconds(case.at), report_data)
 
 

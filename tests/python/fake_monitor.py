@@ -3,7 +3,7 @@
 """Stands in for cella-monitor in the host's tests: reports ready, opens a front's link and echoes what clients send.
 
 Clients steer it with one line per connection: PUT/GET/DELETE id, VIEW (what the file system looks like), EXIT, NOISE,
-BADFRAME, DOOR. Everything else is echoed.
+BADFRAME, DOOR, COLLATERAL request (FRONTCOLLATERAL: on the wrong link). Everything else is echoed.
 """
 
 import json
@@ -19,6 +19,7 @@ READY = {
     "measurement": "sha256:" + "ab" * 32,
     "root": "ed25519:" + "R" * 43,
     "charter": "cd" * 32,
+    "platform": "soft",
     "layers": ["namespaces", "seccomp"],
     "version": "0.1.0",
 }
@@ -97,6 +98,11 @@ class Monitor:
             except OSError:
                 client.send(str(count).encode())
                 client.end()
+        elif words[0] in ("COLLATERAL", "FRONTCOLLATERAL"):
+            link = self.link if words[0] == "COLLATERAL" else self.front
+            stream = link.open(ld.COLLATERAL, ld.field_of(line.partition(" ")[2].encode()))
+            stream.end()
+            self.transfers.append((client, stream))
         elif words[0] == "DELETE":
             stream = self.link.open(ld.DELETE, ld.field_of(words[1].encode()))
             stream.end()
@@ -118,7 +124,8 @@ class Monitor:
         if client.kind != ld.CONNECTION:
             client.cancel()
             return
-        if data.split(b" ")[0] in (b"VIEW", b"EXIT", b"NOISE", b"BADFRAME", b"DOOR", b"PUT", b"GET", b"DELETE"):
+        if data.split(b" ")[0] in (b"VIEW", b"EXIT", b"NOISE", b"BADFRAME", b"DOOR", b"PUT", b"GET", b"DELETE", b"COLLATERAL",
+                                    b"FRONTCOLLATERAL"):
             self.command(client, data.decode())
         elif data:
             client.send(data)

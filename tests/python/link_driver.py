@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from waiting import ready
 
 HELLO, NOTE, OPEN, DATA, CREDIT, END, RESET = range(1, 8)
-CONNECTION, PUT, GET, DELETE = range(1, 5)
+CONNECTION, PUT, GET, DELETE, COLLATERAL = range(1, 6)
 NOTE_LOG, NOTE_READY, NOTE_DRAIN, NOTE_DIED = range(1, 5)
 WINDOW = 512 * 1024
 FRAME_MAX = 65536

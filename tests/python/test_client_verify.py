@@ -7,6 +7,7 @@ import datetime
 import json
 import os
 import subprocess
+import re
 import sys
 import tomllib
 from pathlib import Path
@@ -257,6 +258,15 @@ def test_template_waits_and_then_loads(kind: str, tmp_path: Path) -> None:
             assert tomllib.loads(next(line[2:] for line in shown if line.startswith(f"# {name} = "))) == {name: default}
 
 
+def test_template_for_a_tpm_is_for_what_executors_quote() -> None:
+    header = (Path(__file__).resolve().parents[2] / "executor/platform/tpm_evidence.h").read_text()
+    selection = re.search(r"#define CELLA_TPM_SELECTION (0x[0-9a-f]+)U", header)
+    assert selection is not None
+    registers = [number for number in range(24) if int(selection[1], 16) >> number & 1]
+    assert f"\npcrs = {registers}\n" in template("tpm")
+    assert {int(name) for name in re.findall(r"registers\.pcr(\d+)", template("tpm"))} <= set(registers)
+
+
 def test_times_of_measurements(tmp_path: Path) -> None:
     path = tmp_path / "trust.toml"
     text = toml(GOOD).replace("[soft]", "not_before = 2026-05-28T20:26:40Z\nnot_after = 2026-05-28T22:26:50+02:00\n[soft]")
@@ -360,3 +370,24 @@ def test_trust_commands(files: Path) -> None:
     sgx = command("trust", "sign-measurement", "--identity", "auditor.json", "--name", "x", "--type", "sgx", "--register",
                   "mrsigner=" + "11" * 32, "--register", "isv_prod_id=1", "--register", "min_isv_svn=2", "--json", folder=files)
     assert json.loads(sgx.stdout)["measurement"]["registers"] == {"mrsigner": "11" * 32, "isv_prod_id": 1, "min_isv_svn": 2}
+
+
+@shared
+@pytest.mark.parametrize("name", ["ratls/gramine-cert.pem", "ratls/forged/good.der", "ratls/forged/good_sha384.der", "ratls/forged/stolen_evidence.der"])
+def test_verify_evidence_in_certificates_of_others(tmp_path: Path, name: str) -> None:
+    """A real server's certificate and forged ones, as files on the command line, with their collateral."""
+    case = next(case for case in reversed(vectors.cases("ratls")) if case.evidence == name and "legacy" not in case.policy)
+    at = max(vectors.seconds(case.at), 1781481600 if "forged" in name and case.expect == "ACCEPT" else 0)
+    try:
+        kind, quote, _, _ = _native.evidence_in_certificate(vectors.pem_or_der(case), at)
+    except cella.AttestationError:
+        kind, quote = "tdx", bytes(1000)
+    (tmp_path / "trust.toml").write_text(toml(vectors.policy_of_quote(case, kind, quote)))
+    (tmp_path / "certificate").write_bytes(vectors.data(name))
+    words: list[str | Path] = ["verify-evidence", "certificate", "--trust", "trust.toml", "--at", str(at)]
+    for number, (_, content) in enumerate(vectors.endorsements_of(case)):
+        (tmp_path / str(number)).write_bytes(content)
+        words += ["--endorsement", str(number)]
+    accepted = case.expect == "ACCEPT"
+    done = command(*words, code=0 if accepted else 3, folder=tmp_path)
+    assert ("ACCEPTED by trust.toml" in done.stdout) is accepted

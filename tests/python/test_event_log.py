@@ -93,6 +93,26 @@ def test_prediction() -> None:
             predict(*wrong)
 
 
+def test_command_for_predictions(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "events"
+    first, second = (hashlib.sha256(text).digest() for text in (b"boot loader", b"kernel"))
+    path.write_text(f"# as built\n4 sha256:{first.hex()}\n\n 9  sha256:{second.hex()}  # initrd\n4 sha256:{second.hex()}\n")
+    values = predict([(4, first), (9, second), (4, second)])
+    assert run(["trust", "predict", str(path)]) == 0
+    assert capsys.readouterr().out == "".join(f"sha256 register {number}: {values[number].hex()}\n" for number in (4, 9))
+    assert run(["trust", "predict", str(path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "event": "registers", "sha256": {str(number): values[number].hex() for number in (4, 9)}}
+    good, long = "4 sha256:" + "11" * 32, "4 sha384:" + "11" * 48
+    for bad in ("", "# nothing", "4", good + " more", "24 sha256:" + "11" * 32, "4 sha256:" + "11" * 31, good[:-1],
+                "4 sha1:" + "11" * 20, f"{good}\n{long}", "-" + good, "x" + good, good.replace("1", "g"), good.upper()):
+        path.write_text(bad)
+        assert run(["trust", "predict", str(path)]) == 2, bad
+        assert "BAD_FORMAT" in capsys.readouterr().err
+    path.write_text(long)
+    assert run(["trust", "predict", str(path)]) == 0
+
+
 def test_command(tmp_path: Any, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "log"
     path.write_bytes(log([(4, b"Calling EFI Application")]))

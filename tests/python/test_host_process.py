@@ -156,6 +156,26 @@ def test_measure(tmp_path):
 
 # ---- state folder ----
 
+def test_other_evidence_than_soft(tmp_path):
+    """Then a trust file from this machine is worth nothing: none is written, an old one goes."""
+    host = Host(tmp_path)
+    assert os.path.exists(os.path.join(host.state, "trust.toml"))
+    host.process.terminate()
+    assert host.process.wait(20) == 0
+    other = tmp_path / "other"
+    shutil.copytree(tmp_path / "programs", other)
+    monitor = other / "cella-monitor"
+    monitor.write_text(monitor.read_text().replace('"platform": "soft"', '"platform": "snp"'))
+    host = Host(tmp_path, "--programs", str(other), "--platform", "snp")
+    assert host.address, host.log()
+    assert "evidence snp: which level it reaches, each client decides" in host.log()
+    assert 'cella trust init --for snp' in host.log() and "level 2" not in host.log()
+    assert not os.path.exists(os.path.join(host.state, "trust.toml"))
+    host.process.terminate()
+    assert host.process.wait(20) == 0
+    host.remove_groups()
+
+
 def test_state_folder(host):
     facts = {name: os.stat(os.path.join(host.state, name)) for name in os.listdir(host.state)}
     assert stat.S_IMODE(os.stat(host.state).st_mode) == 0o700
@@ -194,7 +214,7 @@ def test_configuration_file(tmp_path):
     address = lines[-1]["text"].split()[-1]
     host.address = (address.split(":")[0], int(address.split(":")[1]))
     view = json.loads(host.say(b"VIEW"))
-    assert view["configuration"] == {"pool": 7, "concurrency": 3, "allow_missing_layers": True, "profiles": ["python"],
+    assert view["configuration"] == {"platform": "auto", "pool": 7, "concurrency": 3, "allow_missing_layers": True, "profiles": ["python"],
                                      "programs": "/cella", "pool_memory_bytes": 1 << 30, "recycle": 10000}
     host.process.terminate()
     assert host.process.wait(10) == 0
@@ -219,7 +239,7 @@ def test_what_the_executor_sees(host):
     assert view["charter"] == '{"version":1,"enrol":"open"}'
     text = "".join(view["capabilities"])
     assert "CapEff:\t0000000000000000" in text and "CapPrm:\t0000000000000000" in text and "NoNewPrivs:\t1" in text
-    assert view["configuration"] == {"pool": 4, "allow_missing_layers": False, "profiles": ["python", "numpy", "science"],
+    assert view["configuration"] == {"platform": "soft", "pool": 4, "allow_missing_layers": False, "profiles": ["python", "numpy", "science"],
                                      "programs": "/cella", "pool_memory_bytes": 1 << 30, "recycle": 10000}
 
 

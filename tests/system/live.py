@@ -122,12 +122,14 @@ class LiveExecutor:
 
     Args:
         folder: where state folder and log are made.
-        config: members of a configuration file; None for a development executor.
+        config: members of a configuration file, which gives soft evidence unless it says otherwise; None for a
+            development executor.
         programs: folder of the executor's programs.
         name: of the state folder.
         profiles: that it offers, unless config says which: science takes long to load.
         ready: wait until clients can connect.
         user: number of the user, and of its group, that the host runs as; None for the caller's.
+        before: a program that executes the host, with its arguments.
 
     Attributes:
         state: the state folder.
@@ -144,17 +146,18 @@ class LiveExecutor:
         profiles: str = "python,numpy",
         ready: bool = True,
         user: int | None = None,
+        before: Sequence[str] = (),
     ) -> None:
         self.state = folder / name
         self.log_path = folder / f"{name}.log"
         self.address = ""
         self._open: list[cella.Executor] = []
-        words: list[str | Path] = [PROGRAMS / "cella-host", "run"]
+        words: list[str | Path] = [*before, PROGRAMS / "cella-host", "run"]
         if config is None:
             words += ["--dev", self.state]
         else:
             file = folder / f"{name}.json"
-            file.write_text(json.dumps({"state": str(self.state), **config}))
+            file.write_text(json.dumps({"state": str(self.state), "platform": "soft", **config}))
             words += ["--config", file]
         if "profiles" not in (config or {}):
             words += ["--profiles", profiles]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import cella
 from cella import _native
-from live import CommandLine, LiveExecutor
+from live import CommandLine, LiveExecutor, wait_until
 
 CMW, TCG = "1.3.6.1.5.5.7.1.35", "2.23.133.5.4.9"
 
@@ -93,14 +93,12 @@ def test_a_front_that_starts_again_has_evidence_for_its_own_key(own: LiveExecuto
     own.one("front").kill()
     own.wait_for_log("cella-front died")
 
-    def again() -> bytes:
-        for _ in range(200):
-            try:
-                return certificate_of(own.endpoint)
-            except OSError:
-                pass
-        raise AssertionError("the front did not come back")
+    def again() -> bytes | None:
+        try:
+            return certificate_of(own.endpoint)
+        except OSError:
+            return None
 
-    after = again()
+    after = wait_until(again, 20, "the front is back")
     assert after != before
     assert cella.verify_certificate(after, without_charter(own)).accepted

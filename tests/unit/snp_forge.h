@@ -27,6 +27,7 @@ struct forge {
     struct cella_bytes vcek;
     struct cella_bytes ark_pem;
     uint8_t chip[64];
+    bool pinned_roots; /* the relying party trusts AMD's roots, not this run's */
 };
 
 static inline void forge_sign(X509 *certificate, EVP_PKEY *key)
@@ -147,17 +148,31 @@ static inline void forge_end(struct forge *forge)
     cella_bytes_clear(&forge->ark_pem);
 }
 
-/* Sign a report, as it stands, with the VCEK. */
-static inline void forge_sign_report(const struct forge *forge, uint8_t out[FORGE_REPORT_SIZE])
+static inline ECDSA_SIG *forge_ecdsa(EVP_PKEY *key, const EVP_MD *hash, struct cella_view text)
 {
     unsigned char der[160];
     size_t size = sizeof(der);
     EVP_MD_CTX *context = EVP_MD_CTX_new();
-    assert_int_equal(EVP_DigestSignInit(context, NULL, EVP_sha384(), NULL, forge->vcek_key), 1);
-    assert_int_equal(EVP_DigestSign(context, der, &size, out, 0x2a0), 1);
+    assert_int_equal(EVP_DigestSignInit(context, NULL, hash, NULL, key), 1);
+    assert_int_equal(EVP_DigestSign(context, der, &size, text.data, text.size), 1);
     EVP_MD_CTX_free(context);
     const unsigned char *at = der;
-    ECDSA_SIG *signature = d2i_ECDSA_SIG(NULL, &at, (long) size);
+    return d2i_ECDSA_SIG(NULL, &at, (long) size);
+}
+
+/* r || s, each big-endian in size bytes. */
+static inline void forge_raw_signature(EVP_PKEY *key, const EVP_MD *hash, struct cella_view text, int size, uint8_t *out)
+{
+    ECDSA_SIG *signature = forge_ecdsa(key, hash, text);
+    assert_int_equal(BN_bn2binpad(ECDSA_SIG_get0_r(signature), out, size), size);
+    assert_int_equal(BN_bn2binpad(ECDSA_SIG_get0_s(signature), out + size, size), size);
+    ECDSA_SIG_free(signature);
+}
+
+/* Sign a report, as it stands, with the VCEK. */
+static inline void forge_sign_report(const struct forge *forge, uint8_t out[FORGE_REPORT_SIZE])
+{
+    ECDSA_SIG *signature = forge_ecdsa(forge->vcek_key, EVP_sha384(), cella_view_of(out, 0x2a0));
     assert_int_equal(BN_bn2lebinpad(ECDSA_SIG_get0_r(signature), out + 0x2a0, 72), 72);
     assert_int_equal(BN_bn2lebinpad(ECDSA_SIG_get0_s(signature), out + 0x2e8, 72), 72);
     ECDSA_SIG_free(signature);
@@ -229,6 +244,23 @@ static inline struct cella_bytes forge_table(const struct forge *forge)
 
 /* ---- the relying party ---- */
 
+/* With a trust file that is taken over. */
+static inline cella_status forge_judge(json_t *trust, const struct cella_evidence *evidence,
+                                       const struct cella_binding *binding, struct cella_report *report)
+{
+    char *text = json_dumps(trust, 0);
+    struct cella_policy policy = { 0 };
+    char field[CELLA_FIELD_MAX];
+    if (cella_policy_parse(cella_view_of_string(text), field, &policy) != CELLA_OK) {
+        fail_msg("the test's trust file: %s in %s", field, text);
+    }
+    cella_status status = cella_evidence_appraise(evidence, binding, &policy, (uint64_t) time(NULL), report);
+    cella_policy_clear(&policy);
+    free(text);
+    json_decref(trust);
+    return status;
+}
+
 /* What an executor's client would say, with a trust file that names the root of this run. report: optional */
 static inline cella_status forge_appraise(const struct forge *forge, const struct cella_binding *binding,
                                           const struct cella_bytes *evidence, const struct cella_bytes *endorsements,
@@ -241,15 +273,10 @@ static inline cella_status forge_appraise(const struct forge *forge, const struc
                              "anchor", "family", "amd-genoa", "certificate", (const char *) forge->ark_pem.data,
                              forge->ark_pem.size, "snp", "revocation", 0);
     assert_non_null(json);
-    char *text = json_dumps(json, 0);
-    struct cella_policy policy = { 0 };
+    if (forge->pinned_roots) {
+        assert_int_equal(json_object_del(json, "anchor"), 0);
+    }
     struct cella_evidence judged = { .type = CELLA_EVIDENCE_SNP, .content = cella_bytes_view(evidence) };
-    char field[CELLA_FIELD_MAX];
-    assert_int_equal(cella_policy_parse(cella_view_of_string(text), field, &policy), CELLA_OK);
     assert_int_equal(cella_endorsements_read(cella_bytes_view(endorsements), &judged.endorsements), CELLA_OK);
-    cella_status status = cella_evidence_appraise(&judged, binding, &policy, (uint64_t) time(NULL), report);
-    cella_policy_clear(&policy);
-    free(text);
-    json_decref(json);
-    return status;
+    return forge_judge(json, &judged, binding, report);
 }

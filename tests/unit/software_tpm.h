@@ -31,6 +31,8 @@ struct software_tpm {
     pid_t swtpm;
     pid_t bridge;
     int other_end; /* keeps the terminal from hanging up between two openings */
+    /* Changes what it answers to a command; NULL: nothing. Set before tpm_start. */
+    void (*alter)(uint32_t command, uint8_t answer[4096], size_t *size);
 };
 
 static inline void join(char *out, size_t size, const char *a, const char *b)
@@ -82,13 +84,17 @@ static inline uint32_t tpm_exchange(const char *path, uint8_t buffer[4096], size
     return (uint32_t) buffer[6] << 24 | (uint32_t) buffer[7] << 16 | (uint32_t) buffer[8] << 8 | buffer[9];
 }
 
-static inline void tpm_bridge(int terminal, const char *path)
+static inline void tpm_bridge(int terminal, const struct software_tpm *tpm)
 {
     uint8_t buffer[4096];
     size_t size;
     (void) prctl(PR_SET_PDEATHSIG, SIGKILL);
     while ((size = tpm_read(terminal, buffer)) > 0) {
-        (void) tpm_exchange(path, buffer, &size);
+        uint32_t command = (uint32_t) buffer[6] << 24 | (uint32_t) buffer[7] << 16 | (uint32_t) buffer[8] << 8 | buffer[9];
+        (void) tpm_exchange(tpm->socket, buffer, &size);
+        if (tpm->alter != NULL) {
+            tpm->alter(command, buffer, &size);
+        }
         if (size == 0 || write(terminal, buffer, size) != (ssize_t) size) {
             break;
         }
@@ -148,7 +154,7 @@ static inline void tpm_start_bridge(struct software_tpm *tpm)
     tpm->bridge = fork();
     if (tpm->bridge == 0) {
         (void) close(tpm->other_end);
-        tpm_bridge(terminal, tpm->socket);
+        tpm_bridge(terminal, tpm);
     }
     (void) close(terminal);
 }
@@ -156,12 +162,13 @@ static inline void tpm_start_bridge(struct software_tpm *tpm)
 /* False: swtpm is not there, and the test is skipped. */
 static inline bool tpm_start(struct software_tpm *tpm)
 {
-    *tpm = (struct software_tpm){ .other_end = -1 };
+    *tpm = (struct software_tpm){ .other_end = -1, .alter = tpm->alter };
     if (!tpm_installed()) {
         (void) fprintf(stderr, "SKIPPED: no swtpm on this machine\n");
         skip();
         return false;
     }
+    (void) setenv("TSS2_LOG", "all+none", 1); /* as the monitor does */
     memcpy(tpm->root, "/tmp/cella-tpm-XXXXXX", sizeof("/tmp/cella-tpm-XXXXXX"));
     assert_non_null(mkdtemp(tpm->root));
     join(tpm->socket, sizeof(tpm->socket), tpm->root, "/socket");

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "host/config.h"
@@ -31,7 +32,23 @@ static void test_good_file(void **state)
     assert_string_equal(config.listen, "[::1]:8443");
     assert_int_equal(config.pool, 8);
     assert_true(config.allow_missing_layers && config.log_json);
+    assert_string_equal(config.platform, "auto");
     assert_int_equal(config.profiles.count, 1);
+    static const char *const platforms[] = { "auto", "snp", "tdx", "sgx", "nitro", "tpm", "soft" };
+    for (size_t i = 0; i < sizeof(platforms) / sizeof(platforms[0]); i++) {
+        char text[64];
+        (void) snprintf(text, sizeof(text), "{\"state\":\"/s\",\"platform\":\"%s\"}", platforms[i]);
+        assert_int_equal(parse(text, &config, blame), CELLA_OK);
+        assert_string_equal(config.platform, platforms[i]);
+    }
+    assert_int_equal(parse("{\"state\":\"/s\",\"collateral_program\":\"none\",\"collateral_intel\":\"https://pccs.example:8081\","
+                           "\"collateral_intel_root_crl\":\"http://m/root\",\"collateral_amd\":\"file:///srv/collateral\","
+                           "\"collateral_proxy\":\"http://proxy:3128\"}",
+                           &config, blame),
+                     CELLA_OK);
+    assert_string_equal(config.collateral_program, "none");
+    assert_string_equal(config.collateral_intel, "https://pccs.example:8081");
+    assert_string_equal(config.collateral_amd, "file:///srv/collateral");
 }
 
 static void test_bad_files(void **state)
@@ -74,7 +91,19 @@ static void test_bad_files(void **state)
         { "{\"state\":\"/s\",\"profiles\":[1]}", CELLA_BAD_FIELD, "profiles" },
         { "{\"state\":\"/s\",\"profiles\":[\"a b\"]}", CELLA_BAD_FIELD, "profiles" },
         { "{\"state\":\"/s\",\"profiles\":[\"a\",]}", CELLA_BAD_FIELD, "profiles" },
+        { "{\"state\":\"/s\",\"platform\":\"\"}", CELLA_BAD_FIELD, "platform" },
+        { "{\"state\":\"/s\",\"platform\":\"SNP\"}", CELLA_BAD_FIELD, "platform" },
+        { "{\"state\":\"/s\",\"platform\":\"tsm\"}", CELLA_BAD_FIELD, "platform" },
+        { "{\"state\":\"/s\",\"platform\":\"soft soft soft soft\"}", CELLA_BAD_FIELD, "platform" },
+        { "{\"state\":\"/s\",\"platform\":2}", CELLA_BAD_FIELD, "platform" },
         { "{\"state\":\"/s\",\"log\":\"xml\"}", CELLA_BAD_FIELD, "log" },
+        { "{\"state\":\"/s\",\"collateral_program\":\"x\"}", CELLA_BAD_FIELD, "collateral_program" },
+        { "{\"state\":\"/s\",\"collateral_program\":false}", CELLA_BAD_FIELD, "collateral_program" },
+        { "{\"state\":\"/s\",\"collateral_intel\":\"pccs.example\"}", CELLA_BAD_FIELD, "collateral_intel" },
+        { "{\"state\":\"/s\",\"collateral_intel\":\"--cache=/\"}", CELLA_BAD_FIELD, "collateral_intel" },
+        { "{\"state\":\"/s\",\"collateral_amd\":\"file://srv\"}", CELLA_BAD_FIELD, "collateral_amd" },
+        { "{\"state\":\"/s\",\"collateral_proxy\":\"file:///srv\"}", CELLA_BAD_FIELD, "collateral_proxy" },
+        { "{\"state\":\"/s\",\"collateral_intel_root_crl\":\"file:///srv\"}", CELLA_BAD_FIELD, "collateral_intel_root_crl" },
         { "{\"state\":\"/s\",\"listen\":\"here\"}", CELLA_BAD_FIELD, "listen" },
         { "{\"state\":\"/s\",\"listen\":\"127.0.0.1:65536\"}", CELLA_BAD_FIELD, "listen" },
         { "{\"state\":\"/s\",\"listen\":{\"a\":1}}", CELLA_BAD_FIELD, "listen" },
@@ -119,9 +148,25 @@ static void test_command_line(void **state)
     assert_true(config.development && config.command == CELLA_HOST_RUN);
     assert_string_equal(config.state, "/d");
     assert_string_equal(config.programs, "/p");
+    assert_string_equal(config.platform, "soft"); /* of --dev, whose trust file it writes */
+    assert_non_null(strstr(config.collateral_program, "/cella-collateral")); /* not in the executor's folder */
+    assert_true(strncmp(config.collateral_program, "/p", 2) != 0);
     assert_int_equal(read_line(&config, 7, good), CELLA_BAD_ARGUMENT); /* value missing */
     assert_int_equal(read_line(&config, 2, good), CELLA_BAD_ARGUMENT); /* no folder */
     assert_int_equal(read_line(&config, 1, good), CELLA_BAD_ARGUMENT);
+    const char *chosen[] = { "cella-host", "run", "--platform", "tpm", "--dev", "/d" };
+    assert_int_equal(read_line(&config, 6, chosen), CELLA_OK);
+    assert_string_equal(config.platform, "tpm");
+    chosen[3] = "TPM";
+    assert_int_equal(read_line(&config, 6, chosen), CELLA_BAD_ARGUMENT);
+    const char *doctor[] = { "cella-host", "doctor", "--json", "--platform", "snp" };
+    assert_int_equal(read_line(&config, 2, doctor), CELLA_OK);
+    assert_int_equal(config.command, CELLA_HOST_DOCTOR);
+    assert_true(!config.json && strcmp(config.platform, "auto") == 0);
+    assert_int_equal(read_line(&config, 5, doctor), CELLA_OK);
+    assert_true(config.json && strcmp(config.platform, "snp") == 0);
+    const char *run_json[] = { "cella-host", "run", "--json", "--dev", "/d" };
+    assert_int_equal(read_line(&config, 5, run_json), CELLA_BAD_ARGUMENT);
     const char *unknown[] = { "cella-host", "run", "--devel", "/d" };
     assert_int_equal(read_line(&config, 4, unknown), CELLA_BAD_ARGUMENT);
     const char *both[] = { "cella-host", "run", "--dev", "/d", "--config", "/f" };
@@ -134,7 +179,7 @@ static void test_command_line(void **state)
 #define D64 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define B43 "0123456789abcdefABCDEF-_3456789abcdef012345"
 #define READY(executor, measurement, root, charter, layers, version)                                                 \
-    "{\"executor\":\"" executor "\",\"measurement\":\"" measurement "\",\"root\":\"" root "\",\"charter\":\"" charter \
+    "{\"executor\":\"" executor "\",\"platform\":\"soft\",\"measurement\":\"" measurement "\",\"root\":\"" root "\",\"charter\":\"" charter \
     "\",\"layers\":[" layers "],\"version\":\"" version "\"}"
 
 static void test_ready(void **state)
@@ -158,8 +203,11 @@ static void test_ready(void **state)
     assert_non_null(strstr((char *) strict.data,
                            "\nlayers = [\"namespaces\", \"landlock\", \"seccomp\", \"capabilities\", "
                            "\"rlimits\", \"undumpable\"]\n"));
+    assert_string_equal(ready.platform, "soft");
     static const char *const wrong[] = {
         "{}",
+        "{\"executor\":\"" B43 "\",\"platform\":\"SNP\",\"measurement\":\"sha256:" D64 "\",\"root\":\"ed25519:" B43
+        "\",\"charter\":\"" D64 "\",\"layers\":[],\"version\":\"0.1.0\"}",
         READY("short", "sha256:" D64, "ed25519:" B43, D64, "", "0.1.0"),
         READY(B43, D64, "ed25519:" B43, D64, "", "0.1.0"),
         READY(B43, "sha256:" D64 "0", "ed25519:" B43, D64, "", "0.1.0"),

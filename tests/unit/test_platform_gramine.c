@@ -2,6 +2,7 @@
 
 /* Gramine's /dev/attestation: files. The quote is a real one, so what is asked for is what it is bound to. */
 
+#include "dcap_forge.h"
 #include "evidence_files.h"
 #include "platform_sealing.h"
 #include "temporary_tree.h"
@@ -81,6 +82,23 @@ static void test_quote(void **state)
     assert_int_equal(world->evidence.size, 0);
 }
 
+/* A quote below a root of this test's own, and what a client says to it. */
+static void test_accepted_end_to_end(void **state)
+{
+    struct world *world = *state;
+    struct dcap_forge forge;
+    dcap_begin(&forge);
+    memset(world->report_data, 0x44, sizeof(world->report_data));
+    world->quote = dcap_quote(&forge, DCAP_SGX, world->report_data);
+    assert_int_equal(ask(world), CELLA_OK);
+    assert_int_equal(world->endorsements.size, 0);
+    assert_int_equal(dcap_appraise(&forge, DCAP_SGX, &world->evidence, world->report_data, true), CELLA_OK);
+    assert_int_equal(dcap_appraise(&forge, DCAP_SGX, &world->evidence, world->report_data, false), CELLA_ROOT);
+    world->report_data[0] ^= 1;
+    assert_int_equal(dcap_appraise(&forge, DCAP_SGX, &world->evidence, world->report_data, true), CELLA_BINDING);
+    dcap_end(&forge);
+}
+
 static void test_no_quote(void **state)
 {
     struct world *world = *state;
@@ -122,6 +140,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(test_quote),
+        CASE(test_accepted_end_to_end),
         CASE(test_no_quote),
         CASE(test_sealing),
         CASE(test_what_is_missing),

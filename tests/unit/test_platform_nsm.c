@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * /dev/nsm. The stand-in reads the CBOR request and gives a document for what it says, of the form of AWS's. Nobody signed
- * it: whether a document is genuine is decided by relying parties alone.
+ * /dev/nsm. The stand-in reads the CBOR request and gives a document for what it says, of the form of AWS's, signed below a
+ * root that only this test trusts.
  */
 
 #include "snp_forge.h"
@@ -15,7 +15,8 @@
 #include "trust/cbor.h"
 
 static struct fake {
-    struct forge forge; /* for a certificate to put into documents */
+    struct forge forge;      /* its first root, and a key */
+    struct cella_bytes leaf; /* DER: an enclave's certificate below that root */
     char root[64];
     struct cella_bytes response; /* given as it is, unless empty */
     size_t cut;                  /* bytes of the answer that are not given */
@@ -82,7 +83,7 @@ static void write_payload(struct cella_view user_data, struct cella_view nonce, 
     DO(cella_cbor_write_text(out, "digest"));
     DO(cella_cbor_write_text(out, "SHA384"));
     DO(cella_cbor_write_text(out, "timestamp"));
-    DO(cella_cbor_write_head(out, CELLA_CBOR_UNSIGNED, 1750000000000U));
+    DO(cella_cbor_write_head(out, CELLA_CBOR_UNSIGNED, (uint64_t) time(NULL) * 1000));
     DO(cella_cbor_write_text(out, "pcrs"));
     DO(cella_cbor_write_head(out, CELLA_CBOR_MAP, 3));
     for (uint64_t i = 0; i < 3; i++) {
@@ -90,7 +91,7 @@ static void write_payload(struct cella_view user_data, struct cella_view nonce, 
         DO(cella_cbor_write_bytes(out, cella_view_of(pcr, sizeof(pcr))));
     }
     DO(cella_cbor_write_text(out, "certificate"));
-    DO(cella_cbor_write_bytes(out, cella_bytes_view(&fake.forge.vcek)));
+    DO(cella_cbor_write_bytes(out, cella_bytes_view(&fake.leaf)));
     DO(cella_cbor_write_text(out, "cabundle"));
     DO(cella_cbor_write_head(out, CELLA_CBOR_ARRAY, 1));
     DO(cella_cbor_write_bytes(out, cella_bytes_view(&fake.forge.ark)));
@@ -99,12 +100,25 @@ static void write_payload(struct cella_view user_data, struct cella_view nonce, 
     write_optional(out, "nonce", nonce);
 }
 
+/* RFC 9052, section 4.4: {"Signature1", header, nothing, payload}; ES384 as the two numbers. */
+static void sign_document(struct cella_view header, struct cella_view payload, uint8_t out[96])
+{
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes text = { 0 };
+    DO(cella_cbor_write_head(&text, CELLA_CBOR_ARRAY, 4));
+    DO(cella_cbor_write_text(&text, "Signature1"));
+    DO(cella_cbor_write_bytes(&text, header));
+    DO(cella_cbor_write_bytes(&text, (struct cella_view){ 0 }));
+    DO(cella_cbor_write_bytes(&text, payload));
+    forge_raw_signature(fake.forge.vcek_key, EVP_sha384(), cella_bytes_view(&text), 48, out);
+}
+
 static void write_document(struct cella_view user_data, struct cella_view nonce, struct cella_bytes *out)
 {
     static const uint8_t header[] = { 0xa1, 0x01, 0x38, 0x22 };
-    const uint8_t signature[96] = { 1 };
+    uint8_t signature[96];
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes payload = { 0 };
     write_payload(user_data, nonce, &payload);
+    sign_document(cella_view_of(header, sizeof(header)), cella_bytes_view(&payload), signature);
     DO(cella_cbor_write_head(out, CELLA_CBOR_ARRAY, 4));
     DO(cella_cbor_write_bytes(out, cella_view_of(header, sizeof(header))));
     DO(cella_cbor_write_head(out, CELLA_CBOR_MAP, 0));
@@ -175,7 +189,7 @@ struct world {
 static int set_up(void **state)
 {
     struct world *world = calloc(1, sizeof(*world));
-    memset((char *) &fake + sizeof(fake.forge), 0, sizeof(fake) - sizeof(fake.forge));
+    memset(fake.root, 0, sizeof(fake) - offsetof(struct fake, root));
     tree_make(fake.root);
     tree_put(fake.root, "/dev/nsm", "", 0);
     world->setup.root = fake.root;
@@ -210,12 +224,51 @@ static cella_status ask(struct world *world, size_t nonce_size)
 static void test_document(void **state)
 {
     struct world *world = *state;
-    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes expected = { 0 };
     assert_int_equal(cella_platform_type(world->platform), CELLA_EVIDENCE_NITRO);
     assert_int_equal(ask(world, CELLA_NONCE_SIZE), CELLA_OK);
-    write_document(cella_view_of(world->report_data, 64), cella_view_of(world->nonce, 32), &expected);
-    assert_true(cella_view_equal(cella_bytes_view(&world->evidence), cella_bytes_view(&expected)));
     assert_int_equal(ask(world, 0), CELLA_OK);
+}
+
+/* As a client would, with a trust file that names the root of this run, or AWS's own. */
+static cella_status appraise(const struct world *world, bool own_root, struct cella_report *report)
+{
+    char value_text[7 + 97] = "sha384:";
+    char *pcr = value_text + 7;
+    const uint8_t value[48] = { 3 };
+    const struct cella_binding binding = { .kind = CELLA_BINDING_REPORT_DATA,
+                                           .nonce = cella_view_of(world->nonce, CELLA_NONCE_SIZE),
+                                           .report_data = cella_view_of(world->report_data, 64) };
+    const struct cella_evidence evidence = { .type = CELLA_EVIDENCE_NITRO, .content = cella_bytes_view(&world->evidence) };
+    cella_hex_encode(cella_view_of(value, sizeof(value)), pcr);
+    json_t *json = json_pack("{s:i, s:i, s:[s], s:[{s:s, s:s, s:s, s:{s:s, s:s}}]}", "version", 1, "min_level", 4, "accept",
+                             "nitro", "measurement", "name", "release 1", "type", "nitro", "value", value_text, "registers", "pcr1", pcr, "pcr2",
+                             pcr);
+    assert_non_null(json);
+    if (own_root) {
+        assert_int_equal(json_object_set_new(json, "anchor",
+                                             json_pack("[{s:s, s:s%}]", "family", "aws-nitro", "certificate",
+                                                       (const char *) fake.forge.ark_pem.data, fake.forge.ark_pem.size)),
+                         0);
+    }
+    return forge_judge(json, &evidence, &binding, report);
+}
+
+static void test_accepted_end_to_end(void **state)
+{
+    struct world *world = *state;
+    struct cella_report report;
+    assert_int_equal(ask(world, CELLA_NONCE_SIZE), CELLA_OK);
+    assert_int_equal(appraise(world, true, &report), CELLA_OK);
+    assert_int_equal(report.level, 4);
+    assert_int_equal(appraise(world, false, &report), CELLA_ROOT); /* AWS did not sign this one */
+    world->report_data[0] ^= 1;
+    assert_int_equal(appraise(world, true, &report), CELLA_BINDING);
+    world->report_data[0] ^= 1;
+    world->nonce[0] ^= 1;
+    assert_int_equal(appraise(world, true, &report), CELLA_BINDING);
+    world->nonce[0] ^= 1;
+    world->evidence.data[world->evidence.size - 1] ^= 1;
+    assert_int_equal(appraise(world, true, &report), CELLA_BAD_EVIDENCE);
 }
 
 static void test_document_for_something_else(void **state)
@@ -308,10 +361,14 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(test_document),  CASE(test_document_for_something_else), CASE(test_error_answers),
         CASE(test_truncated), CASE(test_failing_device),              CASE(test_can_not_seal),
-        CASE(test_missing_device),
+        CASE(test_missing_device), CASE(test_accepted_end_to_end),
     };
     forge_begin(&fake.forge);
+    X509 *leaf = forge_certificate("i-0-enc0", "ARK-Genoa", fake.forge.vcek_key, 7);
+    forge_finish(leaf, fake.forge.ark_key, &fake.leaf);
+    X509_free(leaf);
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     forge_end(&fake.forge);
+    cella_bytes_clear(&fake.leaf);
     return failed;
 }

@@ -183,6 +183,9 @@ static void test_accepted_end_to_end(void **state)
 {
     assert_int_equal(ask(*state), CELLA_OK);
     assert_int_equal(appraise(*state), CELLA_OK);
+    fake.forge.pinned_roots = true;
+    assert_int_equal(appraise(*state), CELLA_ROOT); /* AMD did not sign this one */
+    fake.forge.pinned_roots = false;
     assert_int_equal(fake.extended_calls, 1);
     assert_int_equal(fake.plain_calls, 0);
 }

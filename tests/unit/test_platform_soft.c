@@ -123,10 +123,15 @@ static void test_choice(void **state)
     assert_int_equal(cella_platform_open("auto", &world->setup, &platform, &world->why), CELLA_OK);
     assert_string_equal(cella_platform_name(platform), "soft");
     cella_platform_free(platform);
-    assert_int_equal(cella_platform_open("sgx", &world->setup, &platform, &world->why), CELLA_BAD_FIELD);
+    assert_int_equal(cella_platform_open("snq", &world->setup, &platform, &world->why), CELLA_BAD_FIELD);
+    static const char *const kinds[] = { "snp", "tdx", "sgx", "nitro", "tpm" }; /* wanted, and nothing else will do */
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        assert_int_equal(cella_platform_open(kinds[i], &world->setup, &platform, &world->why), CELLA_SYSTEM_FAILED);
+        assert_non_null(strstr(world->why.characters, "no /"));
+    }
     world->setup.soft_root = NULL;
     assert_int_equal(cella_platform_open("auto", &world->setup, &platform, &world->why), CELLA_SYSTEM_FAILED);
-    assert_string_equal(world->why.characters, "no platform is usable on this machine");
+    assert_string_equal(world->why.characters, "no platform is usable on this machine; cella-host doctor says why");
     assert_int_equal(cella_platform_open("soft", &world->setup, &platform, &world->why), CELLA_SYSTEM_FAILED);
 }
 

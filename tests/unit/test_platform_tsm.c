@@ -6,8 +6,8 @@
  * is made when outblob is read.
  */
 
+#include "dcap_forge.h"
 #include "evidence_files.h"
-#include "snp_forge.h"
 #include "temporary_tree.h"
 
 #include <errno.h>
@@ -290,6 +290,9 @@ static void test_accepted_end_to_end(void **state)
     assert_int_equal(ask(world), CELLA_OK);
     assert_int_equal(cella_platform_type(world->platform), CELLA_EVIDENCE_SNP);
     assert_int_equal(appraise(world), CELLA_OK);
+    fake.forge.pinned_roots = true;
+    assert_int_equal(appraise(world), CELLA_ROOT); /* AMD did not sign this one */
+    fake.forge.pinned_roots = false;
     assert_int_equal(fake.pauses, 0);
     world->binding.nonce = (struct cella_view){ 0 };
     assert_int_equal(appraise(world), CELLA_BINDING);
@@ -454,7 +457,7 @@ static void test_what_is_missing(void **state)
     expect_unusable(world, "not known here");
     world->setup.root = "/tmp/cella-no-such-folder";
     fake.mkdir_error = ENOENT;
-    expect_unusable(world, "mount configfs");
+    expect_unusable(world, "configfs mounted there");
 }
 
 static void test_snp_without_the_device_can_not_seal(void **state)
@@ -487,6 +490,35 @@ static void test_tdx(void **state)
     assert_int_equal(ask(world), CELLA_BAD_EVIDENCE);
 }
 
+/* A quote below a root of this test's own, and what a client says to it. */
+static void test_tdx_accepted_end_to_end(void **state)
+{
+    struct world *world = *state;
+    struct dcap_forge forge;
+    dcap_begin(&forge);
+    fake.quote = dcap_quote(&forge, DCAP_TDX, world->report_data);
+    (void) snprintf(fake.provider, sizeof(fake.provider), "tdx_guest\n");
+    assert_int_equal(ask(world), CELLA_OK);
+    assert_int_equal(dcap_appraise(&forge, DCAP_TDX, &world->evidence, world->report_data, true), CELLA_OK);
+    assert_int_equal(dcap_appraise(&forge, DCAP_TDX, &world->evidence, world->report_data, false), CELLA_ROOT);
+    world->report_data[0] ^= 1;
+    assert_int_equal(dcap_appraise(&forge, DCAP_TDX, &world->evidence, world->report_data, true), CELLA_BINDING);
+    dcap_end(&forge);
+}
+
+/* A kind is wanted: the interface that gives it is taken, and one that gives another kind is not. */
+static void test_named_by_kind(void **state)
+{
+    struct world *world = *state;
+    struct cella_platform *none = NULL;
+    assert_int_equal(cella_platform_open("snp", &world->setup, &world->platform, &world->why), CELLA_OK);
+    assert_string_equal(cella_platform_name(world->platform), "tsm");
+    assert_int_equal(cella_platform_type(world->platform), CELLA_EVIDENCE_SNP);
+    assert_int_equal(cella_platform_open("tdx", &world->setup, &none, &world->why), CELLA_SYSTEM_FAILED);
+    assert_non_null(strstr(world->why.characters, "this machine gives snp, not tdx"));
+    assert_null(none);
+}
+
 /* Opened as one TEE, it does not become another. */
 static void test_provider_changes(void **state)
 {
@@ -516,6 +548,8 @@ int main(void)
         CASE(test_what_is_missing),
         CASE(test_snp_without_the_device_can_not_seal),
         CASE(test_tdx),
+        CASE(test_tdx_accepted_end_to_end),
+        CASE(test_named_by_kind),
         CASE(test_provider_changes),
     };
     forge_begin(&fake.forge);

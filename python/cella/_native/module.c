@@ -70,6 +70,7 @@ static int module_exec(PyObject *module)
         PyModule_AddFunctions(module, native_files_methods) < 0 ||
         PyModule_AddFunctions(module, native_evidence_methods) < 0 ||
         PyModule_AddFunctions(module, native_event_log_methods) < 0 ||
+        PyModule_AddFunctions(module, native_tpm_methods) < 0 ||
         PyModule_AddFunctions(module, native_receipt_methods) < 0) {
         return -1;
     }
@@ -102,6 +103,11 @@ static int module_clear(PyObject *module)
     return 0;
 }
 
+static void module_free(void *module)
+{
+    native_free_tls(native_state_of(module));
+}
+
 static PyMethodDef module_methods[] = {
     { "error", (PyCFunction) (void (*)(void)) native_error, METH_VARARGS | METH_KEYWORDS,
       "error(code, message=None, field=None)\n--\n\n"
@@ -128,6 +134,7 @@ static struct PyModuleDef module_definition = {
     .m_slots = module_slots,
     .m_traverse = module_traverse,
     .m_clear = module_clear,
+    .m_free = module_free,
 };
 
 PyMODINIT_FUNC PyInit__native(void); /* the one exported symbol */

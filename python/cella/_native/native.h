@@ -23,6 +23,7 @@ struct native_state {
     PyTypeObject *sealer_type;
     PyTypeObject *opener_type;
     PyTypeObject *tls_type;
+    struct ssl_ctx_st *tls_context; /* of all connections, made with the first */
 };
 
 /* State of the module, from the module object or from an instance of one of its (final) types. Never NULL. */
@@ -34,6 +35,7 @@ int native_add_errors(PyObject *module, struct native_state *state);
 int native_add_secret(PyObject *module, struct native_state *state);
 int native_add_sealed(PyObject *module, struct native_state *state);
 int native_add_tls(PyObject *module, struct native_state *state);
+void native_free_tls(struct native_state *state);
 /* Make one heap type, keep it in *out and add it to the module. */
 int native_add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **out);
 
@@ -88,3 +90,4 @@ extern PyMethodDef native_files_methods[];
 extern PyMethodDef native_evidence_methods[];
 extern PyMethodDef native_event_log_methods[];
 extern PyMethodDef native_receipt_methods[];
+extern PyMethodDef native_tpm_methods[];

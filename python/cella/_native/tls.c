@@ -16,8 +16,7 @@
  * anything else. Tickets and resumption are off, so every connection has an exporter of its own.
  */
 struct tls_object {
-    PyObject_HEAD SSL_CTX *context;
-    SSL *ssl;
+    PyObject_HEAD SSL *ssl;
     BIO *in;  /* owned by ssl */
     BIO *out; /* owned by ssl */
     bool busy;
@@ -68,10 +67,14 @@ static SSL_CTX *make_context(void)
     return context;
 }
 
-static int set_up(struct tls_object *self)
+/* One context for all connections: making it takes longer than the rest of a client's start. It holds nothing of a
+ * connection's: no sessions, no tickets. */
+static int set_up(struct tls_object *self, struct native_state *state)
 {
-    self->context = make_context();
-    self->ssl = self->context == NULL ? NULL : SSL_new(self->context);
+    if (state->tls_context == NULL) {
+        state->tls_context = make_context();
+    }
+    self->ssl = state->tls_context == NULL ? NULL : SSL_new(state->tls_context);
     if (self->ssl == NULL) {
         return -1;
     }
@@ -97,8 +100,8 @@ static PyObject *tls_new(PyTypeObject *type, PyObject *arguments, PyObject *keyw
     }
     allocfunc allocate = (allocfunc) PyType_GetSlot(type, Py_tp_alloc);
     struct tls_object *self = (struct tls_object *) allocate(type, 0);
-    if (self != NULL && set_up(self) < 0) {
-        const struct native_state *state = PyType_GetModuleState(type);
+    struct native_state *state = PyType_GetModuleState(type);
+    if (self != NULL && set_up(self, state) < 0) {
         Py_DECREF(self);
         return raise_tls(state);
     }
@@ -110,7 +113,6 @@ static void tls_dealloc(PyObject *object)
     struct tls_object *self = (struct tls_object *) object;
     PyTypeObject *type = Py_TYPE(object);
     SSL_free(self->ssl);
-    SSL_CTX_free(self->context);
     freefunc release = (freefunc) PyType_GetSlot(type, Py_tp_free);
     release(object);
     Py_DECREF(type);
@@ -369,6 +371,12 @@ static PyType_Spec tls_spec = {
     .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE,
     .slots = tls_slots,
 };
+
+void native_free_tls(struct native_state *state)
+{
+    SSL_CTX_free(state->tls_context);
+    state->tls_context = NULL;
+}
 
 int native_add_tls(PyObject *module, struct native_state *state)
 {

@@ -18,7 +18,7 @@ COMMANDS = {
     "verify-evidence": ("attest", "verify_evidence", "Judge evidence in a file, without any executor."),
     "verify": ("receipt", "verify", "Judge a proof of what ran, without any executor."),
     "receipt": ("receipt", "receipt", "Look at proofs of what ran; judge and export them."),
-    "trust": ("trust", "trust", "Write trust files, and sign for measurements."),
+    "trust": ("trust", "trust", "Write trust files, sign for measurements, enrol TPMs."),
     "explain-trust": ("attest", "explain_trust", "Say in sentences what a trust file accepts."),
     "info": ("attest", "info", "Show what an executor offers."),
     "keygen": ("keys", "keygen", "Make an identity."),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""cella trust replay: what an event log leads to."""
+"""cella trust replay, predict, tpm-challenge, tpm-accept: what registers will be, and the enrolment of a TPM."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .. import _native
+from ..encoding import visible
 from . import show
 from .options import json_option
 
@@ -55,3 +57,94 @@ def replay(log: str, as_json: bool) -> None:
         return
     for line in _lines(found, "sha256" if "sha256" in found.registers else "sha384"):
         print(line)
+
+
+@click.command()
+@click.argument("events", type=click.Path(dir_okay=False, exists=True))
+@json_option
+def predict(events: str, as_json: bool) -> None:
+    """Compute the register values that measurements lead to, before any machine has booted.
+
+    EVENTS is a text file. Each line has the number of a register and a digest, in the order in which they will be extended:
+    4 sha256:9f86d081... All are of one bank, sha256 or sha384. What follows # is a comment.
+    """
+    from ..event_log import parse_events
+    from ..event_log import predict as predict_values
+
+    bank, found = parse_events(Path(events).read_text(encoding="utf-8", errors="replace"))
+    values = predict_values(found, bank)
+    if as_json:
+        show.event("registers", **{bank: {str(number): value.hex() for number, value in sorted(values.items())}})
+        return
+    for number, value in sorted(values.items()):
+        print(f"{bank} register {number}: {value.hex()}")
+
+
+def _contents(paths: tuple[str, ...]) -> list[bytes]:
+    return [Path(path).read_bytes() for path in paths]
+
+
+@click.command("tpm-challenge")
+@click.argument("machine", type=click.Path(dir_okay=False, exists=True))
+@click.option("--maker", "makers", multiple=True, type=click.Path(dir_okay=False, exists=True),
+              help="Root certificate of a maker of TPMs that you trust, PEM or DER.")
+@click.option("--certificate", "certificates", multiple=True, type=click.Path(dir_okay=False, exists=True),
+              help="Certificate between the TPM's and that root, where the TPM does not have it.")
+@click.option("--endorsement-key", metavar="sha256:DIGITS",
+              help="Instead of a maker: digest of the TPM's endorsement key (SubjectPublicKeyInfo), known from elsewhere.")
+@click.option("--at", help="Time that counts for certificates. Default: now.")
+@click.option("-o", "--output", required=True, type=click.Path(dir_okay=False), help="The question, for the machine.")
+@click.option("--pending", required=True, type=click.Path(dir_okay=False), help="What checks the answer, for you.")
+@json_option
+def tpm_challenge(machine: str, makers: tuple[str, ...], certificates: tuple[str, ...], endorsement_key: str | None,
+                  at: str | None, output: str, pending: str, as_json: bool) -> None:
+    """Ask a machine's TPM to prove that its attestation key is its own.
+
+    MACHINE is what `cella-monitor --tpm-identify` printed there. Give the question to its operator, who answers it with
+    `cella-monitor --tpm-activate < QUESTION`; then: cella trust tpm-accept.
+    """
+    from .. import atomic
+    from ..tpm import challenge
+    from .attest import time_of
+
+    if bool(makers) == (endorsement_key is not None):
+        raise click.UsageError("say who vouches for the TPM: --maker, or --endorsement-key")
+    asked = challenge(Path(machine).read_bytes(), _contents(makers), certificates=_contents(certificates),
+                      endorsement_key=None if endorsement_key is None else _digest(endorsement_key),
+                      at=None if at is None else time_of(at))
+    for path, content in ((output, asked.question), (pending, asked.pending)):
+        with atomic.replace(path) as file:
+            file.write(content)
+    if as_json:
+        show.event("challenge", name=asked.name, vouched=asked.vouched, question=output, pending=pending)
+        return
+    show.note(f"{visible(asked.vouched)}; not proven yet: {asked.name}")
+
+
+def _digest(text: str) -> bytes:
+    from ..encoding import digest_of
+
+    try:
+        return digest_of(text.removeprefix("sha256:"))
+    except _native.FormatError:
+        raise click.BadParameter("a digest is sha256: and 64 lower-case hexadecimal digits",
+                                 param_hint="--endorsement-key") from None
+
+
+@click.command("tpm-accept")
+@click.argument("pending", type=click.Path(dir_okay=False, exists=True))
+@click.argument("answer", type=click.Path(dir_okay=False, exists=True))
+@json_option
+def tpm_accept(pending: str, answer: str, as_json: bool) -> None:
+    """Check a TPM's answer, and print the line for the trust file.
+
+    PENDING is what tpm-challenge left for you, ANSWER what the machine printed.
+    """
+    from ..tpm import accept
+
+    name = accept(Path(pending).read_bytes(), Path(answer).read_bytes())
+    if as_json:
+        show.event("enrolled", name=name)
+        return
+    show.note("proven: the attestation key is in that TPM. For [tpm] of your trust file:")
+    print(f'attestation_keys = ["{name}"]')

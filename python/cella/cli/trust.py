@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""cella trust: templates, auditors' statements."""
+"""cella trust: templates, auditors' statements, what is found out about TPMs."""
 
 from __future__ import annotations
 
@@ -15,10 +15,13 @@ from .options import identity_option, json_option, pairs
 
 @click.group()
 def trust() -> None:
-    """Write trust files, and sign for measurements."""
+    """Write trust files, sign for measurements, enrol TPMs."""
 
 
 trust.add_command(tpm.replay)
+trust.add_command(tpm.predict)
+trust.add_command(tpm.tpm_challenge)
+trust.add_command(tpm.tpm_accept)
 
 
 @trust.command()
