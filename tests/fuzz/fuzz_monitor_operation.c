@@ -71,7 +71,9 @@ static void furnish(struct harness *harness)
     uint8_t public_key[CELLA_ED25519_KEY_SIZE];
     char id[CELLA_THUMBPRINT_SIZE + 1];
     char enrol[512];
-    monitor->charter.open_enrolment = true;
+    monitor->charter.enrolment = CELLA_ENROL_OPEN;
+    monitor->charter.roles = CELLA_ROLES_ORDINARY;
+    monitor->charter.approval_s = CELLA_APPROVAL_DEFAULT_S;
     monitor->charter.limits = cella_limits_default;
     monitor->loop = cella_loop_new();
     check(cella_keyring_new(&monitor->keyring));
