@@ -499,7 +499,12 @@ def error_of(error: Any) -> _native.CellaError:
     message = error.get("message")
     field = error.get("field")
     message = message if isinstance(message, str) else None
+    detail = error.get("detail")
+    if isinstance(detail, str) and message is not None:
+        message = f"{message}: {detail}"
     made = _native.error(number, message, field if isinstance(field, str) else None)
+    if isinstance(detail, str):
+        made.detail = detail
     code = error.get("code")
     if made.number != number and isinstance(code, str):
         made = _native.error("INTERNAL", f"{code} ({number}), which this version of cella does not know: {message}")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -46,3 +47,28 @@ class House:
     def guests(self, count: int) -> Sequence[cella.Executor]:
         """Several of them, with ordinary roles."""
         return [self.guest() for _ in range(count)]
+
+
+def at_once(count: int, act: Callable[[int], Any]) -> list[Any]:
+    """Do something count times at the same moment. Results, errors among them."""
+    gate = threading.Barrier(count)
+    results: list[Any] = [None] * count
+
+    def one(index: int) -> None:
+        gate.wait()
+        try:
+            results[index] = act(index)
+        except cella.CellaError as problem:
+            results[index] = problem
+
+    threads = [threading.Thread(target=one, args=(index,)) for index in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+def codes(results: list[Any]) -> list[str]:
+    """Their codes, "OK" where there is no error, in order of the alphabet."""
+    return sorted(result.code if isinstance(result, cella.CellaError) else "OK" for result in results)

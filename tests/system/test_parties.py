@@ -4,9 +4,7 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,7 @@ import pytest
 from cella import _native
 from cella.encoding import to_base64url, write_json
 from cella.party import invite, read_invitation
-from governed import House, Start
+from governed import House, Start, at_once, codes
 from live import CommandLine, LiveExecutor, package_of, refused, script_task, sleeper, until_running
 
 
@@ -23,30 +21,6 @@ from live import CommandLine, LiveExecutor, package_of, refused, script_task, sl
 def house(start: Start, tmp_path: Path) -> House:
     """An executor where parties are invited."""
     return House(start, tmp_path)
-
-
-def at_once(count: int, act: Callable[[int], Any]) -> list[Any]:
-    """Do something count times at the same moment. Results, exceptions among them."""
-    gate = threading.Barrier(count)
-    results: list[Any] = [None] * count
-
-    def one(index: int) -> None:
-        gate.wait()
-        try:
-            results[index] = act(index)
-        except cella.CellaError as problem:
-            results[index] = problem
-
-    threads = [threading.Thread(target=one, args=(index,)) for index in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results
-
-
-def codes(results: list[Any]) -> list[str]:
-    return sorted(result.code if isinstance(result, cella.CellaError) else "OK" for result in results)
 
 
 # ---- enrolment ----
@@ -391,9 +365,9 @@ def test_new_keys_that_are_refused(house: House) -> None:
     assert "rotations" not in a.party_of()
     a.parties.rotate(successor)
     with refused("EXISTS"):  # a key that is somebody's does not become a party of its own
-        house.live.client(cella.Identity(successor._sign, successor._seal), enrol=False).enrol(
-            invitation=house.root.parties.invite()
-        )
+        one = house.live.client(cella.Identity(successor._sign, successor._seal), enrol=False)
+        token = house.root.parties.invite()
+        one.request("party.enrol", {"seal": to_base64url(successor.seal_public), "invitation": token})
 
 
 def test_a_running_task_is_sealed_to_the_new_key(house: House) -> None:
