@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Invitations (docs/protocol.md section 13): what an administrator, or the manager of an organisation, has signed for
+ * Invitations (docs/protocol.md section 14): what an administrator, or the manager of an organisation, has signed for
  * somebody who is to become a party. Made by clients; whoever has the charter can verify an administrator's. Each counts
  * once, and until it expires.
  */

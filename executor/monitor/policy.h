@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * What owners allow to be done with their data (docs/protocol.md section 12). Checked when data are assigned, so that
+ * What owners allow to be done with their data (docs/protocol.md section 13). Checked when data are assigned, so that
  * nobody approves what could not run, and again when the task is queued and when it starts.
  */
 

@@ -3,7 +3,7 @@
 
 /*
  * Who may do what: the one table of rights. A right is a relation between the caller and the target of an operation, as
- * they are at this moment; nothing is remembered from before. The same table stands in docs/protocol.md section 11, and
+ * they are at this moment; nothing is remembered from before. The same table stands in docs/protocol.md section 12, and
  * the tests compare the two and try every cell of it.
  *
  * The answer to who may not is DENIED where he may know of the target, NOT_FOUND where he may not. An operation that

@@ -98,7 +98,7 @@ struct cella_data {
     struct cella_bytes associated_data;
     bool stored;
     bool deleted;
-    json_t *policy;              /* docs/protocol.md section 12; NULL: none */
+    json_t *policy;              /* docs/protocol.md section 13; NULL: none */
     uint64_t used;               /* runs that have taken it, of what the policy allows */
 };
 

@@ -127,7 +127,7 @@ class DataRegistry:
             name: for its owner, at most 64 characters; None for the file's name.
             key: to be able to open the stored file later.
             progress: True for lines on stderr, or a function that gets events.
-            policy: what may be done with them (docs/protocol.md section 12): functions, auditors, uses, until, release.
+            policy: what may be done with them (docs/protocol.md section 13): functions, auditors, uses, until, release.
 
         Returns:
             The registered and stored data.
