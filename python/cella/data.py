@@ -200,14 +200,14 @@ class DataRegistry:
 
     def change(self, data: Data | str, policy: Mapping[str, Any] | None) -> Data:
         """Set the policy of data, from now on; None: there is none. What has not started is judged by the new one."""
-        args: dict[str, Any] = {"data": getattr(data, "id", data)}
+        args: dict[str, Any] = {"data": data.id if isinstance(data, Data) else data}
         if policy is not None:
             args["policy"] = dict(policy)
         return Data.of(self._executor.request("data.change", args))
 
     def delete(self, data: Data | str) -> Data:
         """Delete data: the executor forgets their key, so that nobody can open what the host still has."""
-        return Data.of(self._executor.request("data.delete", {"data": getattr(data, "id", data)}))
+        return Data.of(self._executor.request("data.delete", {"data": data.id if isinstance(data, Data) else data}))
 
     def derive(self, task: Any, output: str) -> Data:
         """An output of a finished task as an input of the next one, without leaving the executor.
@@ -233,7 +233,7 @@ class DataRegistry:
         Returns:
             The new data, with the same name and policy. Uses are counted anew.
         """
-        found = self.get(getattr(data, "id", data))
+        found = self.get(data.id if isinstance(data, Data) else data)
         opener = _native.Opener(key.key, key.associated_data, key.segment)
         with os.fdopen(os.memfd_create("cella-rotate", os.MFD_CLOEXEC), "w+b") as plain:
 

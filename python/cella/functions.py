@@ -117,7 +117,7 @@ class FunctionRegistry:
             spec.get("public") is True,
             spec,
             source,
-            version=answer["version"],
+            version=answer.get("version", 1),
             allow=allow,
         )
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ import cella
 import pytest
 from cella.encoding import write_json
 from governed import House, at_once, codes
-from live import LiveExecutor, package_of, refused, running
+from live import CommandLine, LiveExecutor, package_of, refused
 
 ONE = "def main(): return 1"
 FAILS = "def main(): raise ValueError('no')"
@@ -311,3 +312,58 @@ def test_the_audit_shows_everybody_his_own(house: House) -> None:
     assert all(begin <= entry["time"] <= time.time() + 1 for entry in mine)
     assert events(a, since=begin + 3600) == [] == events(a, until=begin - 3600, task=task.id)
     assert {entry.get("by") for entry in b.audit(task=task.id) if entry["event"] == "task approved"} == {a.party, b.party}
+
+
+# ---- the command line ----
+
+
+def test_the_command_line(house: House, tmp_path: Path) -> None:
+    """An author, an auditor and an owner of data, each at a command line."""
+
+    def person(name: str, *roles: str) -> CommandLine:
+        home = tmp_path / name
+        home.mkdir()
+        guest = house.guest(*roles)
+        guest.identity.save(home / "identity.json")
+        names = {"CELLA_AT": house.live.address, "CELLA_TRUST": str(house.live.trust)}
+        return CommandLine(home, {**names, "CELLA_IDENTITY": str(home / "identity.json")})
+
+    author, auditor, owner = person("author", "function_owner"), person("auditor", "auditor"), person("owner", "data_owner")
+    ids = {one.home.name: one("id").out.strip() for one in (author, auditor, owner)}
+    (author.home / "count.py").write_text("def main(x):\n    return len(x.read())\n")
+    (owner.home / "x.txt").write_text("twelve bytes")
+    made = author("function", "register", "count.py", "--input", "x", "--quota", "1", "--allow", f"party:{ids['owner']}")
+    function = made.out.strip()
+    assert "count@1" in made.err
+    author("function", "share", function, ids["auditor"])
+    shown = auditor("function", "source", function)
+    assert "return len" in shown.out
+    sha256 = json.loads(auditor("function", "source", function, "--json").out)["sha256"]
+    data = owner("data", "add", "x.txt", "--auditor", ids["auditor"], "--uses", "1", "--until", "2100-01-01").out.strip()
+    create = ("task", "create", function, "--input", f"x={data}", "--auditor", ids["auditor"], "--attempts", "2", "--days", "1")
+    assert "NOT_AUDITED" in owner(*create, code=None).err or "DATA_POLICY" in owner(*create, code=None).err
+    auditor("function", "sign", function, "--sha256", sha256, "--note", "read")
+    assert "count@1" in owner("function", "list", "--search", "COUNT").out
+    task = owner(*create).out.split()[0]
+    contract = owner("task", "contract", task).out
+    for words in ("1 of the 1 runs of the function's quota", "1 of the 1 uses of x", "up to 2 runs", "2100-01-01", "may withdraw"):
+        assert words in contract, contract
+    for one in (author, owner):
+        one("task", "approve", task, "--yes")
+    assert "assigned" in author("task", "withdraw", task).out
+    author("task", "approve", task, "--yes")
+    owner("task", "invoke", task)
+    assert owner("task", "fetch", task).out.strip() == "12"
+    assert "BAD_STATE" in owner("task", "retry", task, code=None).err
+    usage = json.loads(author("function", "usage", function, "--json").out)
+    assert (usage["used"], usage["finished"]) == (1, 1)
+    again = owner("task", "create", function, "--input", f"x={ids['owner']}").out.split()[0]
+    author("task", "reject", again, "--reason", "enough")
+    assert "enough" in owner("task", "show", again).out
+    for op in ("disable", "enable", "delete"):
+        author("function", op, function)
+    owner("data", "policy", data, "--none")
+    owner("data", "delete", data)
+    log = owner("audit", "--data", data).out
+    assert "data registered" in log and "data deleted" in log
+    assert [entry["what"] for entry in owner("audit", "--task", task, "--json").events("entry")][-1] == "task finished"
