@@ -15,41 +15,41 @@ static const struct {
     const char *subject;
     const char *other;
 } events[] = {
-    [CELLA_EVENT_PARTY_ENROLLED] = { "party enrolled", cella_apply_party_enrolled, "by", "party", "organisation" },
-    [CELLA_EVENT_PARTY_CHANGED] = { "party changed", cella_apply_party_changed, "by", "party", NULL },
-    [CELLA_EVENT_PARTY_ROTATED] = { "party rotated", cella_apply_party_rotated, "party", "party", NULL },
-    [CELLA_EVENT_PARTY_REMOVED] = { "party removed", cella_apply_party_removed, "by", "party", NULL },
-    [CELLA_EVENT_ORGANISATION_CREATED] = { "organisation created", cella_apply_organisation_created, "by",
+    [CELLA_EVENT_PARTY_ENROLLED] = { "party.enrolled", cella_apply_party_enrolled, "by", "party", "organisation" },
+    [CELLA_EVENT_PARTY_CHANGED] = { "party.changed", cella_apply_party_changed, "by", "party", NULL },
+    [CELLA_EVENT_PARTY_ROTATED] = { "party.rotated", cella_apply_party_rotated, "party", "party", NULL },
+    [CELLA_EVENT_PARTY_REMOVED] = { "party.removed", cella_apply_party_removed, "by", "party", NULL },
+    [CELLA_EVENT_ORGANISATION_CREATED] = { "organisation.created", cella_apply_organisation_created, "by",
                                            "organisation", NULL },
-    [CELLA_EVENT_ORGANISATION_JOINED] = { "organisation joined", cella_apply_organisation_joined, "by",
+    [CELLA_EVENT_ORGANISATION_JOINED] = { "organisation.joined", cella_apply_organisation_joined, "by",
                                           "organisation", "party" },
-    [CELLA_EVENT_ORGANISATION_LEFT] = { "organisation left", cella_apply_organisation_left, "by", "organisation",
+    [CELLA_EVENT_ORGANISATION_LEFT] = { "organisation.left", cella_apply_organisation_left, "by", "organisation",
                                         "party" },
-    [CELLA_EVENT_ORGANISATION_REMOVED] = { "organisation removed", cella_apply_organisation_removed, "by",
+    [CELLA_EVENT_ORGANISATION_REMOVED] = { "organisation.removed", cella_apply_organisation_removed, "by",
                                            "organisation", NULL },
-    [CELLA_EVENT_INVITATION_REVOKED] = { "invitation revoked", cella_apply_invitation_revoked, "by", "invitation",
+    [CELLA_EVENT_INVITATION_REVOKED] = { "invitation.revoked", cella_apply_invitation_revoked, "by", "invitation",
                                          NULL },
-    [CELLA_EVENT_FUNCTION_REGISTERED] = { "function registered", cella_apply_function_registered, "owner", "function",
+    [CELLA_EVENT_FUNCTION_REGISTERED] = { "function.registered", cella_apply_function_registered, "owner", "function",
                                           NULL },
-    [CELLA_EVENT_FUNCTION_CHANGED] = { "function changed", cella_apply_function_changed, "by", "function", NULL },
-    [CELLA_EVENT_FUNCTION_DELETED] = { "function deleted", cella_apply_function_deleted, "by", "function", NULL },
-    [CELLA_EVENT_FUNCTION_SHOWN] = { "function shown", cella_apply_function_shown, "by", "function", "auditor" },
-    [CELLA_EVENT_FUNCTION_AUDITED] = { "function audited", cella_apply_function_audited, "auditor", "function", NULL },
-    [CELLA_EVENT_DATA_REGISTERED] = { "data registered", cella_apply_data_registered, "owner", "data", NULL },
-    [CELLA_EVENT_DATA_STORED] = { "data stored", cella_apply_data_stored, NULL, "data", NULL },
-    [CELLA_EVENT_DATA_CHANGED] = { "data changed", cella_apply_data_changed, "by", "data", NULL },
-    [CELLA_EVENT_DATA_DELETED] = { "data deleted", cella_apply_data_deleted, "by", "data", NULL },
-    [CELLA_EVENT_DATA_DERIVED] = { "data derived", cella_apply_data_derived, "by", "data", "task" },
-    [CELLA_EVENT_TASK_CREATED] = { "task created", cella_apply_task_created, "creator", "task", "function" },
-    [CELLA_EVENT_TASK_ASSIGNED] = { "task assigned", cella_apply_task_assigned, "by", "task", NULL },
-    [CELLA_EVENT_TASK_CONTRACTED] = { "task contracted", cella_apply_task_contracted, NULL, "task", NULL },
-    [CELLA_EVENT_TASK_APPROVED] = { "task approved", cella_apply_task_approved, "party", "task", NULL },
-    [CELLA_EVENT_TASK_WITHDRAWN] = { "task withdrawn", cella_apply_task_withdrawn, "party", "task", NULL },
-    [CELLA_EVENT_TASK_QUEUED] = { "task queued", cella_apply_task_queued, "by", "task", NULL },
-    [CELLA_EVENT_TASK_RETRIED] = { "task retried", cella_apply_task_retried, "by", "task", NULL },
-    [CELLA_EVENT_TASK_STARTED] = { "task started", cella_apply_task_started, NULL, "task", NULL },
-    [CELLA_EVENT_TASK_FINISHED] = { "task finished", cella_apply_task_finished, NULL, "task", NULL },
-    [CELLA_EVENT_TASK_FAILED] = { "task failed", cella_apply_task_failed, "by", "task", NULL },
+    [CELLA_EVENT_FUNCTION_CHANGED] = { "function.changed", cella_apply_function_changed, "by", "function", NULL },
+    [CELLA_EVENT_FUNCTION_DELETED] = { "function.deleted", cella_apply_function_deleted, "by", "function", NULL },
+    [CELLA_EVENT_FUNCTION_SHOWN] = { "function.shown", cella_apply_function_shown, "by", "function", "auditor" },
+    [CELLA_EVENT_FUNCTION_AUDITED] = { "function.audited", cella_apply_function_audited, "auditor", "function", NULL },
+    [CELLA_EVENT_DATA_REGISTERED] = { "data.registered", cella_apply_data_registered, "owner", "data", NULL },
+    [CELLA_EVENT_DATA_STORED] = { "data.stored", cella_apply_data_stored, NULL, "data", NULL },
+    [CELLA_EVENT_DATA_CHANGED] = { "data.changed", cella_apply_data_changed, "by", "data", NULL },
+    [CELLA_EVENT_DATA_DELETED] = { "data.deleted", cella_apply_data_deleted, "by", "data", NULL },
+    [CELLA_EVENT_DATA_DERIVED] = { "data.derived", cella_apply_data_derived, "by", "data", "task" },
+    [CELLA_EVENT_TASK_CREATED] = { "task.created", cella_apply_task_created, "creator", "task", "function" },
+    [CELLA_EVENT_TASK_ASSIGNED] = { "task.assigned", cella_apply_task_assigned, "by", "task", NULL },
+    [CELLA_EVENT_TASK_CONTRACTED] = { "task.contracted", cella_apply_task_contracted, NULL, "task", NULL },
+    [CELLA_EVENT_TASK_APPROVED] = { "task.approved", cella_apply_task_approved, "party", "task", NULL },
+    [CELLA_EVENT_TASK_WITHDRAWN] = { "task.withdrawn", cella_apply_task_withdrawn, "party", "task", NULL },
+    [CELLA_EVENT_TASK_QUEUED] = { "task.queued", cella_apply_task_queued, "by", "task", NULL },
+    [CELLA_EVENT_TASK_RETRIED] = { "task.retried", cella_apply_task_retried, "by", "task", NULL },
+    [CELLA_EVENT_TASK_STARTED] = { "task.started", cella_apply_task_started, NULL, "task", NULL },
+    [CELLA_EVENT_TASK_FINISHED] = { "task.finished", cella_apply_task_finished, NULL, "task", NULL },
+    [CELLA_EVENT_TASK_FAILED] = { "task.failed", cella_apply_task_failed, "by", "task", NULL },
 };
 
 struct cella_party *cella_state_party(const struct cella_state *state, const char *id)
@@ -185,7 +185,7 @@ cella_status cella_state_apply(struct cella_state *state, enum cella_event event
 
 const char *cella_event_name(enum cella_event event)
 {
-    return events[event].name;
+    return (unsigned int) event < CELLA_EVENT_COUNT ? events[event].name : NULL;
 }
 
 void cella_state_clear(struct cella_state *state)

@@ -245,7 +245,7 @@ enum cella_event {
 CELLA_MUST_USE cella_status cella_state_apply(struct cella_state *state, enum cella_event event, const json_t *body);
 void cella_state_clear(struct cella_state *state);
 
-/* Name of an event, for example "task finished". */
+/* Name of an event, for example "task.finished"; it never changes. NULL past the last one. */
 const char *cella_event_name(enum cella_event event);
 
 /* CELLA_TOO_MANY when a table of this size or the state as a whole is full. */

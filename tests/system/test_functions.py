@@ -302,16 +302,16 @@ def test_the_audit_shows_everybody_his_own(house: House) -> None:
         return [entry["event"] for entry in one.audit(**filters)]
 
     course = ["created", "assigned", "contracted", "approved", "approved", "queued", "started", "finished"]
-    assert events(b, task=task.id) == [f"task {word}" for word in course]
+    assert events(b, task=task.id) == [f"task.{word}" for word in course]
     assert events(c, task=task.id) == events(house.root, task=task.id) == events(auditor, task=task.id) == []
-    assert events(a, function=function.id) == ["function registered", *(f"task {word}" for word in course)]
-    assert events(auditor, function=function.id) == ["function registered"] == events(house.root, function=function.id)
+    assert events(a, function=function.id) == ["function.registered", *(f"task.{word}" for word in course)]
+    assert events(auditor, function=function.id) == ["function.registered"] == events(house.root, function=function.id)
     assert events(c, function=function.id) == [] == events(c, party=b.party)
     mine = a.audit(party=a.party, since=begin)
     assert [entry["number"] for entry in mine] == sorted({entry["number"] for entry in mine})
     assert all(begin <= entry["time"] <= time.time() + 1 for entry in mine)
     assert events(a, since=begin + 3600) == [] == events(a, until=begin - 3600, task=task.id)
-    assert {entry.get("by") for entry in b.audit(task=task.id) if entry["event"] == "task approved"} == {a.party, b.party}
+    assert {entry.get("by") for entry in b.audit(task=task.id) if entry["event"] == "task.approved"} == {a.party, b.party}
 
 
 # ---- the command line ----
@@ -365,5 +365,5 @@ def test_the_command_line(house: House, tmp_path: Path) -> None:
     owner("data", "policy", data, "--none")
     owner("data", "delete", data)
     log = owner("audit", "--data", data).out
-    assert "data registered" in log and "data deleted" in log
-    assert [entry["what"] for entry in owner("audit", "--task", task, "--json").events("entry")][-1] == "task finished"
+    assert "data.registered" in log and "data.deleted" in log
+    assert [entry["what"] for entry in owner("audit", "--task", task, "--json").events("entry")][-1] == "task.finished"

@@ -279,7 +279,7 @@ def test_removal_works_at_once(house: House) -> None:
     shared.wait(check=False, timeout=20)
     assert shared.state == "cancelled" and shared.facts["error"]["code"] == "PARTY_REMOVED"
     assert shared.facts["error"]["detail"] == f"party {a.party}"
-    ended = {entry["subject"] for entry in root.audit(party=a.party) if entry["event"] == "party removed"}
+    ended = {entry["subject"] for entry in root.audit(party=a.party) if entry["event"] == "party.removed"}
     assert ended == {a.party}
     line = house.live.wait_for_log(f"task cancelled {running.id} PARTY_REMOVED")
     assert line and done.id and waiting.id
@@ -405,7 +405,7 @@ def test_the_command_line(house: House, tmp_path: Path) -> None:
     assert (guest.home / "identity.json.former").exists()
     assert len(json.loads(guest("party", "show", "--json").out)["rotations"]) == 1
     root("party", "change", me["party"], "--role", "data_owner")
-    assert "party rotated" in root("audit", "--party", me["party"]).out
+    assert "party.rotated" in root("audit", "--party", me["party"]).out
     root("organisation", "add", clinic, me["party"], "--manager")
     root("organisation", "remove", clinic, me["party"])
     root("organisation", "delete", clinic)

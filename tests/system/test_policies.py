@@ -167,7 +167,7 @@ def test_deleted_data(house: House) -> None:
     with refused("DELETED"):
         a.data.change(data, None)
     assert data.id not in {item.id for item in a.data.list()}
-    assert [entry["event"] for entry in a.audit(data=data.id)][-1] == "data deleted"
+    assert [entry["event"] for entry in a.audit(data=data.id)][-1] == "data.deleted"
 
 
 def test_data_get_a_new_key(house: House) -> None:
@@ -350,7 +350,7 @@ def test_the_more_urgent_goes_first(house: House) -> None:
         one.wait(check=False)
     for one in order:
         one.wait()
-    numbers = {entry["subject"]: entry["number"] for entry in a.audit() if entry["event"] == "task started"}
+    numbers = {entry["subject"]: entry["number"] for entry in a.audit() if entry["event"] == "task.started"}
     begun = sorted(order, key=lambda one: numbers[one.id])
     assert [one.id for one in begun] == [order[index].id for index in (2, 3, 1, 0)]
     for wrong in (-1, 10):
@@ -371,7 +371,7 @@ def test_64_approve_at_once(house: House) -> None:
     assert codes(results) == ["OK"] * 64
     assert task.refresh().state == "approved" and len(task.facts["approved"]) == 64
     events = [entry["event"] for entry in creator.audit(task=task.id)]
-    assert events.count("task approved") == 64
+    assert events.count("task.approved") == 64
     results = at_once(64, lambda index: everybody[index].request("task.withdraw" if index % 2 else "task.approve",
                       {"task": task.id} if index % 2 else {"task": task.id, "contract": contract.sha256}))
     assert codes(results) == ["OK"] * 64 and len(task.refresh().facts["approved"]) == 32 and task.state == "assigned"
@@ -388,9 +388,9 @@ def test_64_cancel_and_invoke_at_once(house: House) -> None:
         task.wait(check=False, timeout=30)
         assert task.state == "cancelled"
         events = [entry["event"] for entry in a.audit(task=task.id)]
-        assert events.count("task failed") == 1 and events.count("task queued") <= 1
+        assert events.count("task.failed") == 1 and events.count("task.queued") <= 1
         usage = a.functions.usage(function)
-        assert usage["cancelled"] == 1 and usage["used"] == events.count("task started")
+        assert usage["cancelled"] == 1 and usage["used"] == events.count("task.started")
 
 
 def test_cancel_in_every_state(house: House) -> None:

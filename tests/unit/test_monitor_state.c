@@ -172,7 +172,7 @@ static void parties_and_organisations(void **unused)
     assert_int_equal(state.journal.count, 6);
     assert_int_equal(state.journal.entries[5].time_s, 1000);
     assert_ptr_equal(state.journal.entries[4].by, &b->entry);
-    assert_string_equal(cella_event_name((enum cella_event) state.journal.entries[4].event), "party removed");
+    assert_string_equal(cella_event_name((enum cella_event) state.journal.entries[4].event), "party.removed");
     cella_state_clear(&state);
 }
 
