@@ -150,7 +150,9 @@ static void answer_waiter(struct cella_front *front, struct waiter **place)
     const struct waiter *waiter = *place;
     CELLA_CLEANUP(cella_json_cleanup)
     json_t *view = cella_task_view(waiter->task, cella_task_participant(waiter->task, waiter->party));
-    (void) !send_reply(front, waiter->request, CELLA_OK, view, "", "");
+    /* Who was removed while he waited is told that, and nothing of the task. */
+    cella_status status = waiter->party->removed ? CELLA_PARTY_REMOVED : CELLA_OK;
+    (void) !send_reply(front, waiter->request, status, view, "", "");
     remove_waiter(front, place);
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -272,7 +273,12 @@ def test_removal_works_at_once(house: House) -> None:
     shared = b.tasks.create(b.functions.register(package_of("def main(): return 1")), result=[a.party, b.party])
     waiting = script_task(a, "def main(): return 1", invoke=False)
     mine = script_task(b, "def main(): return 1", invoke=False)
-    root.parties.remove(a.party)
+    with ThreadPoolExecutor(1) as pool:
+        watching = pool.submit(a.request, "task.watch", {"task": running.id, "version": 0, "over": True})
+        time.sleep(0.5)
+        root.parties.remove(a.party)
+        with refused("PARTY_REMOVED"):  # who waits for an answer is not told it any more
+            watching.result(timeout=20)
     for act in (a.party_of, running.refresh, a.enrol, lambda: a.parties.join("x")):
         with refused("PARTY_REMOVED"):
             act()
