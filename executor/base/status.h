@@ -103,12 +103,34 @@ enum cella_category {
     ROW(NO_PROFILE,         412, STATE,    StateError,      "this executor does not offer the profile")              \
     ROW(UNSAFE,             413, STATE,    StateError,      "sandbox layers are missing on this machine, so no task "\
                                                             "is run; see the operator's page")                       \
-    ROW(ENROL_CLOSED,       414, STATE,    PermissionDenied, "the charter does not let parties enrol themselves")    \
+    ROW(ENROL_CLOSED,       414, STATE,    PermissionDenied, "the charter does not let parties enrol themselves; "   \
+                                                            "ask an administrator")                                  \
+    ROW(PARTY_REMOVED,      415, STATE,    PermissionDenied, "a party was removed: nothing that it signs counts any "\
+                                                            "more, and tasks that it took part in do not run")       \
+    ROW(LAST_ADMINISTRATOR, 416, STATE,    StateError,      "this is the last administrator; make another one first")\
+    ROW(ROLE_MISSING,       417, STATE,    PermissionDenied, "party does not have a role that may do this; ask an "  \
+                                                            "administrator for it")                                  \
+    ROW(BAD_INVITATION,     418, STATE,    PermissionDenied, "invitation does not count: it was not signed by "      \
+                                                            "somebody who may give what it promises here, or was "   \
+                                                            "changed; ask for a new one")                            \
+    ROW(INVITATION_EXPIRED, 419, STATE,    PermissionDenied, "invitation has expired; ask for a new one")            \
+    ROW(INVITATION_USED,    420, STATE,    PermissionDenied, "invitation was used or revoked; ask for a new one")    \
+    ROW(FUNCTION_DISABLED,  421, STATE,    StateError,      "function is disabled or deleted; nothing new runs "     \
+                                                            "with it")                                               \
+    ROW(NOT_ALLOWED,        422, STATE,    PermissionDenied, "function's owner does not let this party use it")      \
+    ROW(NOT_AUDITED,        423, STATE,    StateError,      "not enough of the required auditors have signed for "   \
+                                                            "the function")                                          \
+    ROW(DATA_POLICY,        424, STATE,    PermissionDenied, "the policy of the data does not allow this use")       \
+    ROW(ATTEMPTS_USED_UP,   425, STATE,    StateError,      "contract allows no further attempt; create a new task") \
+    ROW(DELETED,            426, STATE,    StateError,      "it was deleted")                                        \
     /* 5xx: limits */                                                                                                \
     ROW(BUSY,               501, LIMIT,    LimitError,      "queue is full; try again later")                        \
     ROW(TOO_MANY,           502, LIMIT,    LimitError,      "too many objects of this kind")                         \
     ROW(PARTY_BUSY,         503, LIMIT,    LimitError,      "this party has as many tasks waiting as one party may; "\
                                                             "wait for some of them to end, or cancel some")          \
+    ROW(QUOTA_USED_UP,      504, LIMIT,    LimitError,      "the function's quota of runs is used up; ask its owner")\
+    ROW(USES_USED_UP,       505, LIMIT,    LimitError,      "the uses that the data's policy allows are used up; "   \
+                                                            "ask their owner")                                       \
     ROW(LIMIT_WALL,         510, LIMIT,    LimitError,      "task ran longer than its wall-clock limit")             \
     ROW(LIMIT_CPU,          511, LIMIT,    LimitError,      "task used more CPU time than its limit")                \
     ROW(LIMIT_MEMORY,       512, LIMIT,    LimitError,      "task used more memory than its limit")                  \
@@ -134,7 +156,9 @@ enum cella_category {
     ROW(SANDBOX_VIOLATION,  704, TASK,     ScriptError,     "script tried a forbidden system call and was stopped")  \
     ROW(CELL_DIED,          705, TASK,     ScriptError,     "script's process died without a result")                \
     ROW(CANCELLED,          706, TASK,     TaskCancelled,   "task was cancelled")                                    \
-    ROW(BUILTIN_FAILED,     707, TASK,     ScriptError,     "builtin function refused its input")
+    ROW(BUILTIN_FAILED,     707, TASK,     ScriptError,     "builtin function refused its input")                    \
+    ROW(REJECTED,           708, TASK,     TaskCancelled,   "a participant has rejected the task")                   \
+    ROW(TASK_EXPIRED,       709, TASK,     TaskCancelled,   "task was not invoked in time")
 
 typedef enum cella_status {
 #define CELLA_STATUS_ENUM(name, number, category, exception, text) CELLA_##name = (number),

@@ -1,30 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "monitor/operation.h"
+#include "monitor/data.h"
 
 #include <string.h>
 
+#include "monitor/policy.h"
 #include "trust/sealed_file.h"
 
 static const char default_associated_data[] = "cella input v1";
 
 static json_t *data_json(const struct cella_data *data)
 {
-    return json_pack("{s:s, s:s, s:[s], s:o, s:I, s:b}", "data", data->entry.id, "name", data->name, "owners",
-                     data->owner->entry.id, "sha256",
-                     cella_json_hex(cella_view_of(data->sha256, sizeof(data->sha256))), "size",
-                     (json_int_t) data->size, "stored", (int) data->stored);
+    json_t *owners = json_array();
+    for (size_t i = 0; i < data->owner_count; i++) {
+        (void) json_array_append_new(owners, json_string(data->owners[i]->entry.id));
+    }
+    json_t *json = json_pack("{s:s, s:s, s:o, s:o, s:I, s:b, s:b, s:I}", "data", data->entry.id, "name", data->name,
+                             "owners", owners, "sha256",
+                             cella_json_hex(cella_view_of(data->sha256, sizeof(data->sha256))), "size",
+                             (json_int_t) data->size, "stored", (int) data->stored, "deleted", (int) data->deleted,
+                             "used", (json_int_t) data->used);
+    if (json != NULL && data->policy != NULL) {
+        (void) json_object_set(json, "policy", data->policy);
+    }
+    return json;
 }
 
-/* Data of this party, or NOT_FOUND: who owns nothing of it learns nothing of it. */
-static cella_status find_own(struct cella_monitor *monitor, struct cella_call *call, const char *id,
+cella_status cella_data_find(struct cella_monitor *monitor, struct cella_call *call, const char *id,
                              struct cella_data **out)
 {
-    struct cella_data *data = cella_state_data(&monitor->state, id);
-    if (data == NULL || data->owner != call->party) {
-        return CELLA_NOT_FOUND;
-    }
-    *out = data;
-    return CELLA_OK;
+    *out = cella_state_data(&monitor->state, id);
+    return *out == NULL ? CELLA_NOT_FOUND : cella_operation_may(call, cella_right_to_data(call->party, *out));
 }
 
 struct registration {
@@ -34,18 +39,13 @@ struct registration {
     uint32_t segment_size;
     struct cella_bytes sealed_key;
     struct cella_bytes associated_data;
+    json_t *policy; /* borrowed; NULL: none */
 };
 
 static void clear_registration(struct registration *registration)
 {
     cella_bytes_clear(&registration->sealed_key);
     cella_bytes_clear(&registration->associated_data);
-}
-
-static cella_status blame(struct cella_call *call, const char *field, cella_status status)
-{
-    (void) snprintf(call->error.field, sizeof(call->error.field), "args.%s", field);
-    return status;
 }
 
 static cella_status read_registration(struct cella_call *call, struct registration *out)
@@ -65,14 +65,16 @@ static cella_status read_registration(struct cella_call *call, struct registrati
     } else {
         CELLA_TRY(cella_bytes_set(&out->associated_data, cella_view_of_string(default_associated_data)));
     }
+    CELLA_TRY(cella_json_member_optional(&object, "policy", JSON_OBJECT, &out->policy));
     CELLA_TRY(cella_json_end(&object));
+    CELLA_TRY(out->policy == NULL ? CELLA_OK : cella_policy_check_form(out->policy, &call->error));
     if (strspn(sha256, "0123456789abcdef") != 2 * CELLA_SHA256_SIZE ||
         cella_hex_decode(cella_view_of_string(sha256), out->sha256, sizeof(out->sha256)) != CELLA_OK) {
-        return blame(call, "sha256", CELLA_BAD_FIELD);
+        return cella_operation_blame(call, "sha256", CELLA_BAD_FIELD);
     }
     bool large = strcmp(segment, "1MB") == 0;
     if (!large && strcmp(segment, "4KB") != 0) {
-        return blame(call, "segment", CELLA_BAD_FIELD);
+        return cella_operation_blame(call, "segment", CELLA_BAD_FIELD);
     }
     out->segment_size = large ? CELLA_SEALED_SEGMENT_1MB : CELLA_SEALED_SEGMENT_4KB;
     return CELLA_OK;
@@ -87,12 +89,12 @@ static cella_status check_registration(const struct cella_monitor *monitor, stru
     const struct cella_sealed_parameters *parameters =
         registration->segment_size == CELLA_SEALED_SEGMENT_1MB ? &cella_sealed_1mb : &cella_sealed_4kb;
     if (cella_sealed_layout_of_sealed(parameters, (uint64_t) registration->size, &layout) != CELLA_OK) {
-        return blame(call, "size", CELLA_BAD_FIELD);
+        return cella_operation_blame(call, "size", CELLA_BAD_FIELD);
     }
     cella_status status =
         cella_keyring_open_data_key(monitor->keyring, call->party->entry.id, registration->sha256,
                                     cella_bytes_view(&registration->sealed_key), &key);
-    return status == CELLA_OK ? CELLA_OK : blame(call, "sealed_key", status);
+    return status == CELLA_OK ? CELLA_OK : cella_operation_blame(call, "sealed_key", status);
 }
 
 cella_status cella_operation_data_register(struct cella_monitor *monitor, struct cella_call *call)
@@ -113,6 +115,10 @@ cella_status cella_operation_data_register(struct cella_monitor *monitor, struct
                               "sealed_key", cella_json_base64url(cella_bytes_view(&registration.sealed_key)),
                               "associated_data",
                               cella_json_base64url(cella_bytes_view(&registration.associated_data)));
+    if (event == NULL ||
+        (registration.policy != NULL && json_object_set(event, "policy", registration.policy) != 0)) {
+        return CELLA_NO_MEMORY;
+    }
     CELLA_TRY(cella_monitor_commit(monitor, CELLA_EVENT_DATA_REGISTERED, event));
     cella_monitor_log(monitor, "data registered %s", id);
     call->reply = json_pack("{s:s}", "data", id);
@@ -121,13 +127,10 @@ cella_status cella_operation_data_register(struct cella_monitor *monitor, struct
 
 cella_status cella_operation_data_get(struct cella_monitor *monitor, struct cella_call *call)
 {
-    struct cella_json_object object;
-    const char *id;
     struct cella_data *data;
-    CELLA_TRY(cella_json_begin(call->args, "args", &call->error, &object));
-    CELLA_TRY(cella_json_string(&object, "data", CELLA_ID_SIZE - 1, &id));
-    CELLA_TRY(cella_json_end(&object));
-    CELLA_TRY(find_own(monitor, call, id, &data));
+    const char *id;
+    CELLA_TRY(cella_operation_only(call, "data", &id));
+    CELLA_TRY(cella_data_find(monitor, call, id, &data));
     call->reply = data_json(data);
     return CELLA_OK;
 }
@@ -139,7 +142,7 @@ cella_status cella_operation_data_list(struct cella_monitor *monitor, struct cel
     json_t *list = json_array();
     for (; page.next != NULL && page.room > 0; page.next = page.next->next) {
         const struct cella_data *data = (const struct cella_data *) page.next;
-        if (data->owner == call->party) {
+        if (!data->deleted && cella_operation_may(call, cella_right_to_data(call->party, data)) == CELLA_OK) {
             (void) json_array_append_new(list, data_json(data));
             page.room--;
         }
@@ -147,72 +150,73 @@ cella_status cella_operation_data_list(struct cella_monitor *monitor, struct cel
     return cella_operation_page_end(&page, call, "data", list);
 }
 
-/* ---- objects: what the front may move for this party ---- */
-
-cella_status cella_operation_object_upload(struct cella_monitor *monitor, struct cella_call *call)
+/* {data, policy?}: from now on; absent: no policy. What has been queued goes on, what has not started is checked again. */
+cella_status cella_operation_data_change(struct cella_monitor *monitor, struct cella_call *call)
 {
     struct cella_json_object object;
-    const char *id;
     struct cella_data *data;
+    const char *id;
+    json_t *policy = NULL;
     CELLA_TRY(cella_json_begin(call->args, "args", &call->error, &object));
     CELLA_TRY(cella_json_string(&object, "data", CELLA_ID_SIZE - 1, &id));
+    CELLA_TRY(cella_json_member_optional(&object, "policy", JSON_OBJECT, &policy));
     CELLA_TRY(cella_json_end(&object));
-    CELLA_TRY(find_own(monitor, call, id, &data));
-    if (data->stored) {
-        return CELLA_EXISTS;
+    CELLA_TRY(policy == NULL ? CELLA_OK : cella_policy_check_form(policy, &call->error));
+    CELLA_TRY(cella_data_find(monitor, call, id, &data));
+    if (data->deleted) {
+        return CELLA_DELETED;
     }
-    memcpy(call->object, data->object, sizeof(call->object));
-    call->object_size = data->size;
-    call->object_digest = cella_view_of(data->sha256, sizeof(data->sha256));
-    call->uploading = data;
+    if (data->owner_count > 1) {
+        return CELLA_DENIED; /* of several owners none alone says what may be done with it; a task asks them all */
+    }
+    CELLA_CLEANUP(cella_json_cleanup)
+    json_t *event = json_pack("{s:s, s:s, s:o}", "data", id, "by", call->party->entry.id, "policy",
+                              policy == NULL ? json_null() : json_incref(policy));
+    CELLA_TRY(cella_monitor_commit(monitor, CELLA_EVENT_DATA_CHANGED, event));
+    call->reply = data_json(data);
     return CELLA_OK;
 }
 
-static cella_status find_output(struct cella_monitor *monitor, struct cella_call *call, const char *id,
-                                const char *name, const struct cella_task_output **out)
+/* {data}: the key goes, so that nobody opens the object again; each owner may do that to all. */
+cella_status cella_operation_data_delete(struct cella_monitor *monitor, struct cella_call *call)
 {
-    struct cella_task_record *task = cella_state_task(&monitor->state, id);
-    int index = task == NULL ? -1 : cella_task_participant_index(task, call->party);
-    if (index < 0) {
-        return CELLA_NOT_FOUND;
+    struct cella_data *data;
+    const char *id;
+    CELLA_TRY(cella_operation_only(call, "data", &id));
+    CELLA_TRY(cella_data_find(monitor, call, id, &data));
+    if (!data->deleted) {
+        CELLA_CLEANUP(cella_json_cleanup)
+        json_t *event = json_pack("{s:s, s:s}", "data", id, "by", call->party->entry.id);
+        CELLA_TRY(cella_monitor_commit(monitor, CELLA_EVENT_DATA_DELETED, event));
+        cella_monitor_log(monitor, "data deleted %s", data->entry.id);
     }
-    for (size_t i = 0; i < task->function->spec.output_count; i++) {
-        const struct cella_task_output *output = &task->outputs[i];
-        if (strcmp(output->file->name, name) != 0) {
-            continue;
-        }
-        if ((output->receivers >> index & 1) == 0) {
-            return CELLA_DENIED;
-        }
-        *out = output;
-        return task->state == CELLA_TASK_FINISHED ? CELLA_OK : CELLA_BAD_STATE;
-    }
-    return CELLA_NOT_FOUND;
+    call->reply = data_json(data);
+    return CELLA_OK;
 }
 
-cella_status cella_operation_object_download(struct cella_monitor *monitor, struct cella_call *call)
+/* {task, output}: an output as an input of the next task, owned by all its receivers; nothing leaves the executor. */
+cella_status cella_operation_data_derive(struct cella_monitor *monitor, struct cella_call *call)
 {
     struct cella_json_object object;
-    const char *data_id = NULL;
-    const char *task_id = NULL;
-    const char *name = NULL;
-    CELLA_TRY(cella_json_begin(call->args, "args", &call->error, &object));
-    CELLA_TRY(cella_json_string_optional(&object, "data", CELLA_ID_SIZE - 1, &data_id));
-    if (data_id == NULL) {
-        CELLA_TRY(cella_json_string(&object, "task", CELLA_ID_SIZE - 1, &task_id));
-        CELLA_TRY(cella_json_string(&object, "output", CELLA_FILE_NAME_MAX, &name));
-    }
-    CELLA_TRY(cella_json_end(&object));
-    if (data_id != NULL) {
-        struct cella_data *data;
-        CELLA_TRY(find_own(monitor, call, data_id, &data));
-        memcpy(call->object, data->object, sizeof(call->object));
-        call->object_size = data->size;
-        return data->stored ? CELLA_OK : CELLA_BAD_STATE;
-    }
     const struct cella_task_output *output;
-    CELLA_TRY(find_output(monitor, call, task_id, name, &output));
-    memcpy(call->object, output->object, sizeof(call->object));
-    call->object_size = output->size;
+    const char *task;
+    const char *name;
+    char id[CELLA_ID_SIZE];
+    CELLA_TRY(cella_json_begin(call->args, "args", &call->error, &object));
+    CELLA_TRY(cella_json_string(&object, "task", CELLA_ID_SIZE - 1, &task));
+    CELLA_TRY(cella_json_string(&object, "output", CELLA_FILE_NAME_MAX, &name));
+    CELLA_TRY(cella_json_end(&object));
+    CELLA_TRY(cella_state_has_room(&monitor->state, &monitor->state.data, CELLA_DATA_MAX));
+    CELLA_TRY(cella_object_find_output(monitor, call, task, name, &output));
+    if (output->kept_key.size == 0) {
+        return cella_operation_blame(call, "output", CELLA_BAD_STATE); /* padded: its size is not its own */
+    }
+    CELLA_TRY(cella_monitor_new_id("data-", id));
+    CELLA_CLEANUP(cella_json_cleanup)
+    json_t *event = json_pack("{s:s, s:s, s:s, s:s}", "data", id, "task", task, "output", name, "by",
+                              call->party->entry.id);
+    CELLA_TRY(cella_monitor_commit(monitor, CELLA_EVENT_DATA_DERIVED, event));
+    cella_monitor_log(monitor, "data derived %s", id);
+    call->reply = data_json(cella_state_data(&monitor->state, id));
     return CELLA_OK;
 }

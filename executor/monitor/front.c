@@ -103,7 +103,7 @@ static cella_status send_answer(struct cella_front *front, uint32_t id, cella_st
 }
 
 static cella_status send_reply(struct cella_front *front, uint32_t id, cella_status status, const json_t *reply,
-                               const char *field)
+                               const char *field, const char *detail)
 {
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes body = { 0 };
     if (status == CELLA_OK && reply == NULL) {
@@ -116,7 +116,7 @@ static cella_status send_reply(struct cella_front *front, uint32_t id, cella_sta
     }
     if (status != CELLA_OK) {
         body.size = 0;
-        CELLA_TRY(cella_operation_error(status, field, "", &body));
+        CELLA_TRY(cella_operation_error(status, field, detail, &body));
     }
     return send_answer(front, id, status, cella_bytes_view(&body));
 }
@@ -150,7 +150,9 @@ static void answer_waiter(struct cella_front *front, struct waiter **place)
     const struct waiter *waiter = *place;
     CELLA_CLEANUP(cella_json_cleanup)
     json_t *view = cella_task_view(waiter->task, cella_task_participant(waiter->task, waiter->party));
-    (void) !send_reply(front, waiter->request, CELLA_OK, view, "");
+    /* Who was removed while he waited is told that, and nothing of the task. */
+    cella_status status = waiter->party->removed ? CELLA_PARTY_REMOVED : CELLA_OK;
+    (void) !send_reply(front, waiter->request, status, view, "", "");
     remove_waiter(front, place);
 }
 
@@ -229,7 +231,7 @@ static cella_status answer_session(struct cella_front *front, uint32_t id, struc
 cella_status cella_front_answer(struct cella_front *front, uint32_t request, cella_status status,
                                 struct cella_view body)
 {
-    return status == CELLA_OK ? send_answer(front, request, status, body) : send_reply(front, request, status, NULL, "");
+    return status == CELLA_OK ? send_answer(front, request, status, body) : send_reply(front, request, status, NULL, "", "");
 }
 
 cella_status cella_front_certificate(struct cella_front *front, struct cella_view payload)
@@ -286,7 +288,7 @@ static cella_status answer_request(struct cella_front *front, uint32_t id, enum 
     if (status == CELLA_OK && kind != CELLA_REQUEST_REQUEST) {
         status = send_object(front, &call);
     } else if (status != CELLA_OK || !call.deferred) {
-        status = send_reply(front, id, status, call.reply, call.error.field);
+        status = send_reply(front, id, status, call.reply, call.error.field, call.detail);
     }
     json_decref(call.reply);
     return status;
@@ -321,7 +323,7 @@ static cella_status answer_uploaded(struct cella_front *front, uint32_t id, stru
     if (json_object_set_new(body, "stored", json_true()) != 0) {
         return CELLA_NO_MEMORY;
     }
-    return send_reply(front, id, status, body, "");
+    return send_reply(front, id, status, body, "", "");
 }
 
 /* A client that waited has gone. */

@@ -84,15 +84,29 @@ cella_status cella_keyring_open(const struct cella_keyring *keyring, const char 
     return cella_hpke_open(&keyring->seal, cella_bytes_view(&info), (struct cella_view){ 0 }, sealed, out);
 }
 
-cella_status cella_keyring_open_data_key(const struct cella_keyring *keyring,
-                                         const char owner[CELLA_THUMBPRINT_SIZE + 1],
+/* CELLA_THUMBPRINT_SIZE + CELLA_SHA256_SIZE bytes */
+static void write_data_context(const char *owner, const uint8_t sha256[CELLA_SHA256_SIZE], uint8_t *out)
+{
+    memcpy(out, owner, CELLA_THUMBPRINT_SIZE);
+    memcpy(out + CELLA_THUMBPRINT_SIZE, sha256, CELLA_SHA256_SIZE);
+}
+
+cella_status cella_keyring_keep_data_key(const struct cella_keyring *keyring, const uint8_t sha256[CELLA_SHA256_SIZE],
+                                         struct cella_view key, struct cella_bytes *out)
+{
+    uint8_t context[CELLA_THUMBPRINT_SIZE + CELLA_SHA256_SIZE];
+    write_data_context(keyring->executor, sha256, context);
+    return cella_keyring_seal(keyring->public_keys.seal, "data key", cella_view_of(context, sizeof(context)), key,
+                              out);
+}
+
+cella_status cella_keyring_open_data_key(const struct cella_keyring *keyring, const char *owner,
                                          const uint8_t sha256[CELLA_SHA256_SIZE], struct cella_view sealed,
                                          struct cella_secret *out)
 {
     uint8_t context[CELLA_THUMBPRINT_SIZE + CELLA_SHA256_SIZE];
     CELLA_CLEANUP(cella_secret_clear) struct cella_secret key = { 0 };
-    memcpy(context, owner, CELLA_THUMBPRINT_SIZE);
-    memcpy(context + CELLA_THUMBPRINT_SIZE, sha256, CELLA_SHA256_SIZE);
+    write_data_context(owner == NULL ? keyring->executor : owner, sha256, context);
     CELLA_TRY(cella_keyring_open(keyring, "data key", cella_view_of(context, sizeof(context)), sealed, &key));
     if (key.size != CELLA_SEALED_KEY_SIZE) {
         return CELLA_BAD_KEY;

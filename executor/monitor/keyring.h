@@ -33,12 +33,17 @@ CELLA_MUST_USE cella_status cella_keyring_open(const struct cella_keyring *keyri
 
 /*
  * Open a data key. It is sealed for its owner's party id and the SHA-256 of the sealed file, so that nobody can register
- * somebody else's sealed key as his own. CELLA_BAD_KEY for a key of another size, and those of cella_keyring_open
+ * somebody else's sealed key as his own. owner NULL: one that the executor keeps itself. CELLA_BAD_KEY for a key of another size, and those of cella_keyring_open
  */
 CELLA_MUST_USE cella_status cella_keyring_open_data_key(const struct cella_keyring *keyring,
-                                                        const char owner[CELLA_THUMBPRINT_SIZE + 1],
+                                                        const char *owner,
                                                         const uint8_t sha256[CELLA_SHA256_SIZE],
                                                         struct cella_view sealed, struct cella_secret *out);
+
+/* Seal the key of a sealed file to the executor itself: an output that may become an input. out is appended to. */
+CELLA_MUST_USE cella_status cella_keyring_keep_data_key(const struct cella_keyring *keyring,
+                                                        const uint8_t sha256[CELLA_SHA256_SIZE],
+                                                        struct cella_view key, struct cella_bytes *out);
 
 /* Seal to a party. Needs no private key; here so that the purposes stand beside each other. out is appended to. */
 CELLA_MUST_USE cella_status cella_keyring_seal(const uint8_t receiver[CELLA_X25519_KEY_SIZE], const char *purpose,

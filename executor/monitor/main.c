@@ -27,6 +27,7 @@
 #include "monitor/cgroups.h"
 #include "monitor/courier.h"
 #include "monitor/doctor.h"
+#include "monitor/expiry.h"
 #include "monitor/front.h"
 #include "monitor/pool.h"
 #include "monitor/refresh.h"
@@ -321,6 +322,7 @@ static cella_status run(struct cella_monitor *monitor, struct reaper *reaper, co
     CELLA_TRY(cella_front_new(monitor, &monitor->front));
     CELLA_TRY(send_ready(monitor));
     monitor->linger.expired = wake_up;
+    cella_expiry_start(monitor);
     *step = "running";
     return cella_loop_run(monitor->loop, after_events, monitor);
 }

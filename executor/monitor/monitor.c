@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include "monitor/attest.h"
+#include "monitor/clock.h"
 #include "monitor/front.h"
 #include "monitor/keyring.h"
 
@@ -49,9 +50,13 @@ void cella_monitor_log_death(struct cella_monitor *monitor, const char *program,
 
 /* ---- state ---- */
 
-cella_status cella_monitor_commit(struct cella_monitor *monitor, enum cella_event event, const json_t *body)
+cella_status cella_monitor_commit(struct cella_monitor *monitor, enum cella_event event, json_t *body)
 {
-    return body == NULL ? CELLA_NO_MEMORY : cella_state_apply(&monitor->state, event, body);
+    if (body == NULL) {
+        return CELLA_NO_MEMORY;
+    }
+    CELLA_TRY(cella_clock_stamp(&monitor->state, body));
+    return cella_state_apply(&monitor->state, event, body);
 }
 
 void cella_monitor_task_changed(struct cella_monitor *monitor, struct cella_task_record *task)

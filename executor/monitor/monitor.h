@@ -35,10 +35,27 @@ struct cella_config {
     size_t profile_count;
 };
 
+/* How parties become known. An administrator of the charter always may. */
+enum cella_enrolment {
+    CELLA_ENROL_OPEN,   /* whoever asks */
+    CELLA_ENROL_INVITE, /* with an invitation */
+    CELLA_ENROL_ADMIN,  /* an administrator enrols them */
+};
+
+#define CELLA_CHARTER_PARTIES_MAX 32U
+#define CELLA_APPROVAL_DEFAULT_S (7 * 86400)
+
 /* The rules fixed at first start. Its bytes are hashed into the evidence. */
 struct cella_charter {
     struct cella_bytes text;
-    bool open_enrolment;
+    enum cella_enrolment enrolment;
+    char administrators[CELLA_CHARTER_PARTIES_MAX][CELLA_THUMBPRINT_SIZE + 1];
+    size_t administrator_count;
+    char auditors[CELLA_CHARTER_PARTIES_MAX][CELLA_THUMBPRINT_SIZE + 1];
+    size_t auditor_count;
+    unsigned int auditors_read; /* CELLA_READ_... of right.h */
+    unsigned int roles;         /* of who enrols without an invitation */
+    int64_t approval_s;         /* seconds after which a task that was not invoked ends, and the most that may be asked for */
     struct cella_task_limits limits; /* of a task unless lowered, and the most that may be asked for */
 };
 
@@ -73,6 +90,7 @@ struct cella_monitor {
     struct cella_attester *attester;        /* makes all evidence after the first */
     struct cella_refresh *refresh;
     bool draining;
+    struct cella_timer expiry; /* when the next task ends that nobody invokes */
     struct cella_timer linger; /* while draining: when to look again whether clients are still fetching */
 };
 
@@ -88,10 +106,10 @@ void cella_monitor_log_death(struct cella_monitor *monitor, const char *program,
 
 /*
  * Change the state: the one place through which every change passes. What is not committed has not happened, so the
- * caller answers nobody before this has returned CELLA_OK.
+ * caller answers nobody before this has returned CELLA_OK. The body gets the event's time (clock.h).
  */
 CELLA_MUST_USE cella_status cella_monitor_commit(struct cella_monitor *monitor, enum cella_event event,
-                                                 const json_t *body);
+                                                 json_t *body);
 
 /* Answer everybody who watches the task. Called after a commit or progress. */
 void cella_monitor_task_changed(struct cella_monitor *monitor, struct cella_task_record *task);

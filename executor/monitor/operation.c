@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "monitor/operation.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define SEQUENCE_MAX (((int64_t) 1 << 53) - 1)
 
-/* The policy: name, handler, and by which kind of question it may come. */
+/* Name, handler, and by which kind of question it may come. Who may is the table of right.c. */
 static const struct {
     const char *name;
     cella_operation handler;
@@ -13,6 +14,19 @@ static const struct {
 } operations[] = {
     { "party.enrol", cella_operation_party_enrol, CELLA_REQUEST_REQUEST },
     { "party.get", cella_operation_party_get, CELLA_REQUEST_REQUEST },
+    { "party.list", cella_operation_party_list, CELLA_REQUEST_REQUEST },
+    { "party.change", cella_operation_party_change, CELLA_REQUEST_REQUEST },
+    { "party.rotate", cella_operation_party_rotate, CELLA_REQUEST_REQUEST },
+    { "party.remove", cella_operation_party_remove, CELLA_REQUEST_REQUEST },
+    { "party.add", cella_operation_party_add, CELLA_REQUEST_REQUEST },
+    { "party.join", cella_operation_party_join, CELLA_REQUEST_REQUEST },
+    { "invitation.revoke", cella_operation_invitation_revoke, CELLA_REQUEST_REQUEST },
+    { "organisation.create", cella_operation_organisation_create, CELLA_REQUEST_REQUEST },
+    { "organisation.get", cella_operation_organisation_get, CELLA_REQUEST_REQUEST },
+    { "organisation.list", cella_operation_organisation_list, CELLA_REQUEST_REQUEST },
+    { "organisation.add", cella_operation_organisation_add, CELLA_REQUEST_REQUEST },
+    { "organisation.remove", cella_operation_organisation_remove, CELLA_REQUEST_REQUEST },
+    { "organisation.delete", cella_operation_organisation_delete, CELLA_REQUEST_REQUEST },
     { "executor.info", cella_operation_executor_info, CELLA_REQUEST_REQUEST },
     { "function.register", cella_operation_function_register, CELLA_REQUEST_REQUEST },
     { "function.get", cella_operation_function_get, CELLA_REQUEST_REQUEST },
@@ -31,6 +45,21 @@ static const struct {
     { "task.get", cella_operation_task_get, CELLA_REQUEST_REQUEST },
     { "task.watch", cella_operation_task_watch, CELLA_REQUEST_REQUEST },
     { "task.list", cella_operation_task_list, CELLA_REQUEST_REQUEST },
+    { "function.usage", cella_operation_function_usage, CELLA_REQUEST_REQUEST },
+    { "function.change", cella_operation_function_change, CELLA_REQUEST_REQUEST },
+    { "function.disable", cella_operation_function_disable, CELLA_REQUEST_REQUEST },
+    { "function.enable", cella_operation_function_enable, CELLA_REQUEST_REQUEST },
+    { "function.delete", cella_operation_function_delete, CELLA_REQUEST_REQUEST },
+    { "function.show", cella_operation_function_show, CELLA_REQUEST_REQUEST },
+    { "function.source", cella_operation_function_source, CELLA_REQUEST_REQUEST },
+    { "function.audit", cella_operation_function_audit, CELLA_REQUEST_REQUEST },
+    { "data.change", cella_operation_data_change, CELLA_REQUEST_REQUEST },
+    { "data.delete", cella_operation_data_delete, CELLA_REQUEST_REQUEST },
+    { "data.derive", cella_operation_data_derive, CELLA_REQUEST_REQUEST },
+    { "task.withdraw", cella_operation_task_withdraw, CELLA_REQUEST_REQUEST },
+    { "task.reject", cella_operation_task_reject, CELLA_REQUEST_REQUEST },
+    { "task.retry", cella_operation_task_retry, CELLA_REQUEST_REQUEST },
+    { "audit.list", cella_operation_audit_list, CELLA_REQUEST_REQUEST },
 };
 
 /* Whose key the signature must verify under. Nobody who is not enrolled gets past here but to enrol. */
@@ -44,12 +73,12 @@ static cella_status find_signer(struct cella_monitor *monitor, const struct cell
             return CELLA_UNKNOWN_PARTY;
         }
         *key = call->party->sign;
-        return CELLA_OK;
+        return call->party->removed ? CELLA_PARTY_REMOVED : CELLA_OK;
     case CELLA_JWS_JWK:
         memcpy(call->enrol_key, jws->jwk, sizeof(call->enrol_key));
         memcpy(call->enrol_id, jws->kid, sizeof(call->enrol_id));
         *key = call->enrol_key;
-        return monitor->charter.open_enrolment ? CELLA_OK : CELLA_ENROL_CLOSED;
+        return CELLA_OK;
     case CELLA_JWS_PLAIN:
         break;
     }
@@ -66,6 +95,10 @@ static cella_status run_handler(struct cella_monitor *monitor, enum cella_reques
         bool enrols = operations[i].handler == cella_operation_party_enrol;
         if (operations[i].kind != kind || enrols != (call->party == NULL)) {
             return CELLA_BAD_STATE;
+        }
+        call->right = cella_right_of(name);
+        if (!enrols) {
+            CELLA_TRY(call->right == NULL ? CELLA_INTERNAL : cella_right_role(call->right, call->party));
         }
         return operations[i].handler(monitor, call);
     }
@@ -112,6 +145,25 @@ cella_status cella_operation_run(struct cella_monitor *monitor, enum cella_reque
     return status;
 }
 
+cella_status cella_operation_may(const struct cella_call *call, unsigned int relations)
+{
+    return cella_right_check(call->right, relations);
+}
+
+cella_status cella_operation_blame(struct cella_call *call, const char *member, cella_status status)
+{
+    (void) snprintf(call->error.field, sizeof(call->error.field), "args.%.58s", member);
+    return status;
+}
+
+cella_status cella_operation_only(struct cella_call *call, const char *member, const char **out)
+{
+    struct cella_json_object object;
+    CELLA_TRY(cella_json_begin(call->args, "args", &call->error, &object));
+    CELLA_TRY(cella_json_string(&object, member, CELLA_ID_SIZE - 1, out));
+    return cella_json_end(&object);
+}
+
 cella_status cella_operation_page(const struct cella_table *table, struct cella_call *call, struct cella_page *out)
 {
     struct cella_json_object object;
@@ -119,6 +171,11 @@ cella_status cella_operation_page(const struct cella_table *table, struct cella_
     CELLA_TRY(cella_json_begin(call->args, "args", &call->error, &object));
     CELLA_TRY(cella_json_string_optional(&object, "after", CELLA_ID_SIZE - 1, &after));
     CELLA_TRY(cella_json_end(&object));
+    return cella_operation_page_from(table, after, out);
+}
+
+cella_status cella_operation_page_from(const struct cella_table *table, const char *after, struct cella_page *out)
+{
     out->next = table->first;
     out->room = CELLA_PAGE_MAX;
     if (after != NULL) {

@@ -2,20 +2,23 @@
 #pragma once
 
 /*
- * Requests of parties: one table names each operation, who may call it in general and which function answers. The
- * table is the policy; a name that is not in it is UNKNOWN_OPERATION.
+ * Requests of parties: one table names each operation and which function answers; a name that is not in it is
+ * UNKNOWN_OPERATION. Who may call it is the table of right.h.
  */
 
 #include "monitor/monitor.h"
 #include "monitor/request.h"
+#include "monitor/right.h"
 
 /* One request whose signature, audience and sequence number were found good. */
 struct cella_call {
     struct cella_party *party;               /* NULL for party.enrol */
+    const struct cella_right *right;         /* who may do this; NULL for party.enrol */
     uint8_t enrol_key[CELLA_ED25519_KEY_SIZE];
     char enrol_id[CELLA_THUMBPRINT_SIZE + 1];
     json_t *args;                            /* object, borrowed */
     struct cella_json_error error;           /* set by a handler that blames a field */
+    char detail[CELLA_DETAIL_MAX];           /* set by a handler that can say more */
     json_t *reply;                           /* set by the handler */
     uint32_t request;                        /* id of the front's question */
     bool deferred;                           /* the handler answers later */
@@ -31,10 +34,38 @@ typedef cella_status (*cella_operation)(struct cella_monitor *monitor, struct ce
 /* Handlers, in the file of their noun. */
 cella_status cella_operation_party_enrol(struct cella_monitor *monitor, struct cella_call *call);
 cella_status cella_operation_party_get(struct cella_monitor *monitor, struct cella_call *call);
+cella_status cella_operation_party_list(struct cella_monitor *monitor, struct cella_call *call);
+cella_status cella_operation_party_change(struct cella_monitor *monitor, struct cella_call *call);
+cella_status cella_operation_party_rotate(struct cella_monitor *monitor, struct cella_call *call);
+cella_status cella_operation_party_remove(struct cella_monitor *monitor, struct cella_call *call);
+cella_status cella_operation_party_add(struct cella_monitor *monitor, struct cella_call *call);
+cella_status cella_operation_party_join(struct cella_monitor *monitor, struct cella_call *call);
+cella_status cella_operation_invitation_revoke(struct cella_monitor *monitor, struct cella_call *call);
+cella_status cella_operation_organisation_create(struct cella_monitor *monitor, struct cella_call *call);
+cella_status cella_operation_organisation_get(struct cella_monitor *monitor, struct cella_call *call);
+cella_status cella_operation_organisation_list(struct cella_monitor *monitor, struct cella_call *call);
+cella_status cella_operation_organisation_add(struct cella_monitor *monitor, struct cella_call *call);
+cella_status cella_operation_organisation_remove(struct cella_monitor *monitor, struct cella_call *call);
+cella_status cella_operation_organisation_delete(struct cella_monitor *monitor, struct cella_call *call);
 cella_status cella_operation_executor_info(struct cella_monitor *monitor, struct cella_call *call);
 cella_status cella_operation_function_register(struct cella_monitor *monitor, struct cella_call *call);
 cella_status cella_operation_function_get(struct cella_monitor *monitor, struct cella_call *call);
 cella_status cella_operation_function_list(struct cella_monitor *monitor, struct cella_call *call);
+cella_status cella_operation_function_usage(struct cella_monitor *monitor, struct cella_call *call);
+cella_status cella_operation_function_change(struct cella_monitor *monitor, struct cella_call *call);
+cella_status cella_operation_function_disable(struct cella_monitor *monitor, struct cella_call *call);
+cella_status cella_operation_function_enable(struct cella_monitor *monitor, struct cella_call *call);
+cella_status cella_operation_function_delete(struct cella_monitor *monitor, struct cella_call *call);
+cella_status cella_operation_function_show(struct cella_monitor *monitor, struct cella_call *call);
+cella_status cella_operation_function_source(struct cella_monitor *monitor, struct cella_call *call);
+cella_status cella_operation_function_audit(struct cella_monitor *monitor, struct cella_call *call);
+cella_status cella_operation_data_change(struct cella_monitor *monitor, struct cella_call *call);
+cella_status cella_operation_data_delete(struct cella_monitor *monitor, struct cella_call *call);
+cella_status cella_operation_data_derive(struct cella_monitor *monitor, struct cella_call *call);
+cella_status cella_operation_task_withdraw(struct cella_monitor *monitor, struct cella_call *call);
+cella_status cella_operation_task_reject(struct cella_monitor *monitor, struct cella_call *call);
+cella_status cella_operation_task_retry(struct cella_monitor *monitor, struct cella_call *call);
+cella_status cella_operation_audit_list(struct cella_monitor *monitor, struct cella_call *call);
 cella_status cella_operation_data_register(struct cella_monitor *monitor, struct cella_call *call);
 cella_status cella_operation_data_get(struct cella_monitor *monitor, struct cella_call *call);
 cella_status cella_operation_data_list(struct cella_monitor *monitor, struct cella_call *call);
@@ -61,6 +92,21 @@ cella_status cella_operation_task_list(struct cella_monitor *monitor, struct cel
 CELLA_MUST_USE cella_status cella_operation_run(struct cella_monitor *monitor, enum cella_request_kind kind,
                                                 struct cella_view jws, struct cella_call *call);
 
+/* May the caller, who stands in these relations to the target? As cella_right_check. */
+CELLA_MUST_USE cella_status cella_operation_may(const struct cella_call *call, unsigned int relations);
+
+/* Blame a member of args, and return the status. */
+cella_status cella_operation_blame(struct cella_call *call, const char *member, cella_status status);
+
+/* Operations whose only argument is an id. */
+CELLA_MUST_USE cella_status cella_operation_only(struct cella_call *call, const char *member, const char **out);
+
+/* A key that HPKE can seal to: the result of a task must not fail for its receiver's sake at the end. CELLA_BAD_KEY */
+CELLA_MUST_USE cella_status cella_operation_check_seal(const uint8_t key[CELLA_X25519_KEY_SIZE]);
+
+/* A party with what everybody may know of it. NULL without memory. */
+json_t *cella_party_json(const struct cella_party *party);
+
 /*
  * A page of a table: after (args.after, "" for the start) is the last id that the caller has. CELLA_NOT_FOUND for an
  * id that is not in the table.
@@ -72,6 +118,9 @@ struct cella_page {
 };
 CELLA_MUST_USE cella_status cella_operation_page(const struct cella_table *table, struct cella_call *call,
                                                  struct cella_page *out);
+/* The same where args have been read already: after is NULL for the start. */
+CELLA_MUST_USE cella_status cella_operation_page_from(const struct cella_table *table, const char *after,
+                                                      struct cella_page *out);
 /* End the reply: {name: list, "more": whether something is left}. Takes over list. */
 CELLA_MUST_USE cella_status cella_operation_page_end(const struct cella_page *page, struct cella_call *call,
                                                      const char *name, json_t *list);

@@ -21,6 +21,24 @@ cella_status cella_queue_has_room(const struct cella_queue *queue, const struct 
     return full ? CELLA_PARTY_BUSY : CELLA_OK;
 }
 
+/* Behind all that are as urgent, before all that are less. */
+static void insert(struct cella_queue_lane *lane, struct cella_task_record *task)
+{
+    struct cella_task_record *before = NULL;
+    struct cella_task_record *after = lane->first;
+    while (after != NULL && after->priority >= task->priority) {
+        before = after;
+        after = after->next_in_queue;
+    }
+    task->next_in_queue = after;
+    if (before == NULL) {
+        lane->first = task;
+    } else {
+        before->next_in_queue = task;
+    }
+    lane->last = after == NULL ? task : lane->last;
+}
+
 void cella_queue_add(struct cella_queue *queue, struct cella_task_record *task)
 {
     size_t index = find_lane(queue, task->creator);
@@ -30,8 +48,7 @@ void cella_queue_add(struct cella_queue *queue, struct cella_task_record *task)
         *lane = (struct cella_queue_lane){ task->creator, task, task, 0 };
         queue->lane_count++;
     } else {
-        lane->last->next_in_queue = task;
-        lane->last = task;
+        insert(lane, task);
     }
     lane->count++;
     queue->count++;

@@ -12,7 +12,7 @@
 #define CELLA_QUEUE_MAX 256U                        /* tasks that wait, of all parties */
 #define CELLA_QUEUE_PARTY_MAX (CELLA_QUEUE_MAX / 4) /* of one party */
 
-/* Tasks of one party, in the order in which they came. */
+/* Tasks of one party: the more urgent first, and those of one priority in the order in which they came. */
 struct cella_queue_lane {
     const struct cella_party *party;
     struct cella_task_record *first;
@@ -30,10 +30,10 @@ struct cella_queue {
 /* Does one more task of this party fit? CELLA_BUSY  the queue is full; CELLA_PARTY_BUSY  the party's share of it is */
 CELLA_MUST_USE cella_status cella_queue_has_room(const struct cella_queue *queue, const struct cella_party *party);
 
-/* Put a task at the end of its creator's lane. cella_queue_has_room must have said CELLA_OK. */
+/* Put a task into its creator's lane, behind those of its priority. cella_queue_has_room must have said CELLA_OK. */
 void cella_queue_add(struct cella_queue *queue, struct cella_task_record *task);
 
-/* The oldest task of the lane whose turn it is. NULL when nothing waits. */
+/* The first task of the lane whose turn it is. NULL when nothing waits. */
 struct cella_task_record *cella_queue_take(struct cella_queue *queue);
 
 /* Take a task out, wherever it is. False when it is not in the queue. */

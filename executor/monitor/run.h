@@ -34,6 +34,9 @@ struct cella_run {
     bool silent;                 /* its socket has been read to the end */
     bool broken;                 /* what it said made no sense, or was too much */
     bool cancelled;
+    cella_status reason;         /* why it was cancelled, and what everybody is told about it, and who wanted it */
+    char reason_detail[CELLA_DETAIL_MAX];
+    const struct cella_party *reason_by;
     bool asked_to_store;         /* outputs may lie in the store */
     cella_status failure;        /* why the monitor ended it, CELLA_OK if it did not */
     char detail[CELLA_DETAIL_MAX];

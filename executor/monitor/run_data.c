@@ -38,7 +38,7 @@ static cella_status write_input(const struct cella_monitor *monitor, const struc
 {
     const struct cella_data *data = input->data;
     CELLA_CLEANUP(cella_secret_clear) struct cella_secret key = { 0 };
-    CELLA_TRY(cella_keyring_open_data_key(monitor->keyring, data->owner->entry.id, data->sha256,
+    CELLA_TRY(cella_keyring_open_data_key(monitor->keyring, cella_data_key_owner(data), data->sha256,
                                           cella_bytes_view(&data->sealed_key), &key));
     CELLA_TRY(cella_write_field(out, cella_view_of_string(data->object)));
     CELLA_TRY(cella_write_u64(out, data->size));

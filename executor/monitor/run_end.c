@@ -186,6 +186,17 @@ static cella_status seal_output(const struct cella_run *run, const struct cella_
     if (json_object_set_new(outputs, output->file->name, one) != 0) {
         return CELLA_NO_MEMORY;
     }
+    if (!task->isolation.padded) {
+        CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes kept = { 0 };
+        CELLA_TRY(cella_keyring_keep_data_key(cella_runner_monitor(run->runner)->keyring, stored->sha256,
+                                              cella_secret_view(key), &kept));
+        if (json_object_set_new(one, "kept_key", cella_json_base64url(cella_bytes_view(&kept))) != 0) {
+            return CELLA_NO_MEMORY;
+        }
+    }
+    if (output->fusion) {
+        return CELLA_OK; /* nobody outside gets the key */
+    }
     CELLA_TRY(write_key(run, key, stored->plain_size, &plain));
     for (size_t i = 0; i < task->participant_count; i++) {
         if ((output->receivers >> i & 1) != 0) {
@@ -271,7 +282,8 @@ static cella_status commit_failed(struct cella_monitor *monitor, const struct ce
                                           class_name.size),
                              "line", (json_int_t) run->error_line, "messages", messages, "usage",
                              usage_json(run, 0));
-    if (body == NULL) {
+    if (body == NULL || (run->reason_by != NULL &&
+                         json_object_set_new(body, "by", json_string(run->reason_by->entry.id)) != 0)) {
         return CELLA_NO_MEMORY;
     }
     CELLA_TRY(seal_messages(run, messages));

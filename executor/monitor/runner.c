@@ -3,10 +3,12 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/layers.h"
 #include "monitor/queue.h"
 #include "monitor/run.h"
+#include "monitor/task_check.h"
 
 /*
  * Runs beyond those that have a cell: as many as there may be cells, so that the data of the next are moved while one
@@ -51,6 +53,18 @@ static void stop_clock(struct cella_run *run)
 
 /* ---- the end of a run ---- */
 
+static void forget_run(struct cella_run *run)
+{
+    struct cella_runner *runner = run->runner;
+    struct cella_run **place = &runner->runs;
+    while (*place != run) {
+        place = &(*place)->next;
+    }
+    *place = run->next;
+    runner->running--;
+    cella_run_free(run);
+}
+
 static void end_run(struct cella_run *run, cella_status status, struct cella_reader *stored)
 {
     struct cella_runner *runner = run->runner;
@@ -59,8 +73,8 @@ static void end_run(struct cella_run *run, cella_status status, struct cella_rea
     cella_loop_clear_timer(runner->monitor->loop, &run->cpu_check);
     cella_loop_unwatch(runner->monitor->loop, &run->watcher);
     if (run->cancelled) {
-        status = CELLA_CANCELLED;
-        run->detail[0] = '\0';
+        status = run->reason;
+        memcpy(run->detail, run->reason_detail, sizeof(run->detail));
     }
     if (cella_run_commit_end(runner->monitor, run, status, stored) != CELLA_OK) {
         cella_monitor_log(runner->monitor, "task %s could not be ended: no memory", run->task->entry.id);
@@ -70,13 +84,7 @@ static void end_run(struct cella_run *run, cella_status status, struct cella_rea
         cella_courier_dismiss(run->courier);
         run->courier = NULL;
     }
-    struct cella_run **place = &runner->runs;
-    while (*place != run) {
-        place = &(*place)->next;
-    }
-    *place = run->next;
-    runner->running--;
-    cella_run_free(run);
+    forget_run(run);
 }
 
 /* ---- couriers ---- */
@@ -310,9 +318,38 @@ static bool start_cell(struct cella_run *run)
     return true;
 }
 
+/* One that nothing was begun for. */
+static cella_status end_waiting(struct cella_runner *runner, struct cella_task_record *task, cella_status reason,
+                                const char *detail, const struct cella_party *by)
+{
+    CELLA_CLEANUP(cella_json_cleanup)
+    json_t *body = json_pack("{s:s, s:I, s:s}", "task", task->entry.id, "error", (json_int_t) reason, "detail", detail);
+    if (body == NULL || (by != NULL && json_object_set_new(body, "by", json_string(by->entry.id)) != 0)) {
+        return CELLA_NO_MEMORY;
+    }
+    CELLA_TRY(cella_monitor_commit(runner->monitor, CELLA_EVENT_TASK_FAILED, body));
+    (void) cella_queue_remove(&runner->queue, task);
+    cella_monitor_task_changed(runner->monitor, task);
+    return CELLA_OK;
+}
+
+/* What may have changed since it was queued: who takes part, the function, what owners allow. False: it has ended. */
+static bool may_start(struct cella_runner *runner, struct cella_task_record *task)
+{
+    char detail[CELLA_DETAIL_MAX] = "";
+    cella_status status = cella_task_check(runner->monitor, task, detail);
+    if (status != CELLA_OK && end_waiting(runner, task, status, detail, NULL) != CELLA_OK) {
+        cella_monitor_log(runner->monitor, "task %s could not be ended: no memory", task->entry.id);
+    }
+    return status == CELLA_OK;
+}
+
 /* False without memory: then the task waits on. */
 static bool start_task(struct cella_runner *runner, struct cella_task_record *task)
 {
+    if (!may_start(runner, task)) {
+        return true;
+    }
     struct cella_run *run = cella_run_new(runner, task);
     if (run == NULL) {
         cella_queue_add(&runner->queue, task);
@@ -438,23 +475,42 @@ void cella_runner_advance(struct cella_runner *runner)
 
 /* ---- what operations ask for ---- */
 
-cella_status cella_runner_cancel(struct cella_runner *runner, struct cella_task_record *task)
+cella_status cella_runner_end(struct cella_runner *runner, struct cella_task_record *task, cella_status reason,
+                              const char *detail, const struct cella_party *by)
 {
     struct cella_run *run = task->run;
-    if (run != NULL && cella_run_awaits_cell(run)) {
+    if (run == NULL) {
+        return end_waiting(runner, task, reason, detail, by);
+    }
+    if (!run->cancelled || reason != CELLA_CANCELLED) {
+        run->reason = reason;
+        run->reason_by = by;
+        (void) snprintf(run->reason_detail, sizeof(run->reason_detail), "%s", detail);
+    }
+    if (!cella_run_awaits_cell(run)) {
+        run->cancelled = true;
+        end_run(run, reason, NULL);
+    } else if (reason == CELLA_CANCELLED) {
         cella_run_cancel_cell(run);
-        return CELLA_OK;
+    } else {
+        run->cancelled = true;
+        cella_run_kill_cell(run, reason, detail);
     }
-    if (run != NULL) {
-        end_run(run, CELLA_CANCELLED, NULL);
-        return CELLA_OK;
-    }
-    (void) cella_queue_remove(&runner->queue, task);
-    CELLA_CLEANUP(cella_json_cleanup)
-    json_t *body = json_pack("{s:s, s:I}", "task", task->entry.id, "error", (json_int_t) CELLA_CANCELLED);
-    CELLA_TRY(cella_monitor_commit(runner->monitor, CELLA_EVENT_TASK_FAILED, body));
-    cella_monitor_task_changed(runner->monitor, task);
     return CELLA_OK;
+}
+
+bool cella_runner_take_back(struct cella_runner *runner, struct cella_task_record *task)
+{
+    if (task->run == NULL) {
+        (void) cella_queue_remove(&runner->queue, task);
+        return true;
+    }
+    if (task->run->started) {
+        return false;
+    }
+    stop_clock(task->run);
+    forget_run(task->run);
+    return true;
 }
 
 void cella_runner_enqueue(struct cella_runner *runner, struct cella_task_record *task)

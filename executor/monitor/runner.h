@@ -30,11 +30,20 @@ CELLA_MUST_USE cella_status cella_runner_may_run(const struct cella_runner *runn
 void cella_runner_enqueue(struct cella_runner *runner, struct cella_task_record *task);
 
 /*
- * Cancel a task in any state that is not over. One whose script runs is asked to end (SIGTERM to its cell): it ends when
- * the cell has, and is killed after two seconds, or at once when it is cancelled again. Whatever the script says in
- * between, the task is cancelled. In every other state it is over at once. What was stored for it is deleted.
+ * End a task in any state that is not over. One whose script runs is asked to end (SIGTERM to its cell): it ends when the
+ * cell has, and is killed after two seconds, or at once when it is cancelled again or the reason is another one than that
+ * somebody cancels it. Whatever the script says in between, the task ends for this reason. In every other state it is over
+ * at once. What was stored for it is deleted.
+ *
+ * reason: CELLA_CANCELLED, CELLA_REJECTED, CELLA_TASK_EXPIRED, CELLA_PARTY_REMOVED, or why it may not start
+ * detail: for every participant
+ * by:     who wants it; NULL: the executor
  */
-CELLA_MUST_USE cella_status cella_runner_cancel(struct cella_runner *runner, struct cella_task_record *task);
+CELLA_MUST_USE cella_status cella_runner_end(struct cella_runner *runner, struct cella_task_record *task,
+                                             cella_status reason, const char *detail, const struct cella_party *by);
+
+/* Take a task out of the queue again, if nothing was begun for it. False: it runs, and can only be ended. */
+bool cella_runner_take_back(struct cella_runner *runner, struct cella_task_record *task);
 
 /* Nothing queued, nothing running. */
 bool cella_runner_is_idle(const struct cella_runner *runner);

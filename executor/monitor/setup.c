@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "monitor/right.h"
 #include "trust/evidence.h"
 
 #define CONFIG_MAX 16384U
@@ -69,11 +70,78 @@ cella_status cella_setup_config(struct cella_view text, struct cella_json_error 
     return CELLA_OK;
 }
 
+/* A list of party ids, each once. */
+static cella_status read_ids(const json_t *list, const char *member, struct cella_json_error *error,
+                             char out[CELLA_CHARTER_PARTIES_MAX][CELLA_THUMBPRINT_SIZE + 1], size_t *count)
+{
+    uint8_t digest[CELLA_SHA256_SIZE];
+    if (json_array_size(list) > CELLA_CHARTER_PARTIES_MAX) {
+        return blame(error, member);
+    }
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *id = json_string_value(json_array_get(list, i));
+        if (id == NULL ||
+            cella_base64url_decode_exact(cella_view_of_string(id), digest, sizeof(digest)) != CELLA_OK) {
+            return blame(error, member);
+        }
+        for (size_t k = 0; k < i; k++) {
+            if (strcmp(out[k], id) == 0) {
+                return blame(error, member);
+            }
+        }
+        memcpy(out[i], id, CELLA_THUMBPRINT_SIZE + 1);
+    }
+    *count = json_array_size(list);
+    return CELLA_OK;
+}
+
+static cella_status read_enrolment(const char *word, struct cella_json_error *error, struct cella_charter *out)
+{
+    static const char *const words[] = {
+        [CELLA_ENROL_OPEN] = "open", [CELLA_ENROL_INVITE] = "invite", [CELLA_ENROL_ADMIN] = "admin",
+    };
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strcmp(words[i], word) == 0) {
+            out->enrolment = (enum cella_enrolment) i;
+            return CELLA_OK;
+        }
+    }
+    return blame(error, "enrol");
+}
+
+/* Who governs. Where parties do not enrol by themselves, somebody has to be there to let them in. */
+static cella_status read_government(struct cella_json_object *object, struct cella_json_error *error,
+                                    struct cella_charter *out)
+{
+    json_t *administrators = NULL;
+    json_t *auditors = NULL;
+    json_t *auditors_read = NULL;
+    json_t *roles = NULL;
+    CELLA_TRY(cella_json_member_optional(object, "administrators", JSON_ARRAY, &administrators));
+    CELLA_TRY(cella_json_member_optional(object, "auditors", JSON_ARRAY, &auditors));
+    CELLA_TRY(cella_json_member_optional(object, "auditors_read", JSON_ARRAY, &auditors_read));
+    CELLA_TRY(cella_json_member_optional(object, "roles", JSON_ARRAY, &roles));
+    CELLA_TRY(cella_json_integer_optional(object, "approval_s", 1, 10 * 366 * 86400, &out->approval_s));
+    CELLA_TRY(read_ids(administrators, "administrators", error, out->administrators, &out->administrator_count));
+    CELLA_TRY(read_ids(auditors, "auditors", error, out->auditors, &out->auditor_count));
+    if (out->enrolment != CELLA_ENROL_OPEN && out->administrator_count == 0) {
+        return blame(error, "administrators");
+    }
+    if (auditors_read != NULL && cella_right_reading(auditors_read, &out->auditors_read) != CELLA_OK) {
+        return blame(error, "auditors_read");
+    }
+    if (roles != NULL && (cella_roles_read(roles, &out->roles) != CELLA_OK ||
+                          (out->roles & ~CELLA_ROLES_ORDINARY) != 0)) {
+        return blame(error, "roles");
+    }
+    return CELLA_OK;
+}
+
 cella_status cella_setup_charter(struct cella_view text, struct cella_json_error *error, struct cella_charter *out)
 {
     CELLA_CLEANUP(cella_json_cleanup) json_t *json = NULL;
     struct cella_json_object object;
-    struct cella_task_limits limits;
+    struct cella_charter charter = { .roles = CELLA_ROLES_ORDINARY, .approval_s = CELLA_APPROVAL_DEFAULT_S };
     int64_t version;
     const char *enrol;
     json_t *chosen = NULL;
@@ -81,16 +149,13 @@ cella_status cella_setup_charter(struct cella_view text, struct cella_json_error
     CELLA_TRY(cella_json_begin(json, "", error, &object));
     CELLA_TRY(cella_json_integer(&object, "version", 1, 1, &version));
     CELLA_TRY(cella_json_string(&object, "enrol", 16, &enrol));
+    CELLA_TRY(read_enrolment(enrol, error, &charter));
+    CELLA_TRY(read_government(&object, error, &charter));
     CELLA_TRY(cella_json_member_optional(&object, "limits", JSON_OBJECT, &chosen));
     CELLA_TRY(cella_json_end(&object));
-    bool open = strcmp(enrol, "open") == 0;
-    if (!open && strcmp(enrol, "closed") != 0) {
-        return blame(error, "enrol");
-    }
-    CELLA_TRY(cella_spec_choose_limits(chosen, error, &limits));
-    CELLA_TRY(cella_bytes_set(&out->text, text));
-    out->open_enrolment = open;
-    out->limits = limits;
+    CELLA_TRY(cella_spec_choose_limits(chosen, error, &charter.limits));
+    CELLA_TRY(cella_bytes_set(&charter.text, text));
+    *out = charter;
     return CELLA_OK;
 }
 

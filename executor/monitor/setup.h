@@ -23,7 +23,7 @@ CELLA_MUST_USE cella_status cella_setup_config(struct cella_view json, struct ce
                                                struct cella_config *out);
 
 /*
- * {"version": 1, "enrol": "open" | "closed", "limits"?: {any of the seven}}; the text is kept byte for byte.
+ * The charter (docs/operations.md lists its members); the text is kept byte for byte.
  * CELLA_BAD_FIELD and those of trust/json.h; error names the member.
  */
 CELLA_MUST_USE cella_status cella_setup_charter(struct cella_view json, struct cella_json_error *error,

@@ -186,6 +186,23 @@ static cella_status check_streams(const struct cella_spec *spec, struct cella_js
     return CELLA_OK;
 }
 
+/* Rules that a function declares about what it releases, such as the smallest group: names and positive numbers. */
+static cella_status check_release(const json_t *release, struct cella_json_error *error)
+{
+    const char *name;
+    json_t *value;
+    if (json_object_size(release) > CELLA_SPEC_RULES_MAX) {
+        return blame(error, "release", "size", CELLA_TOO_LARGE);
+    }
+    json_object_foreach((json_t *) release, name, value)
+    {
+        if (!cella_spec_is_identifier(name) || !json_is_integer(value) || json_integer_value(value) < 1) {
+            return blame(error, "release", name, CELLA_BAD_FIELD);
+        }
+    }
+    return CELLA_OK;
+}
+
 static cella_status parse_members(json_t *json, bool complete, const struct cella_task_limits *most,
                                   struct cella_json_error *error, struct cella_spec *out)
 {
@@ -198,6 +215,8 @@ static cella_status parse_members(json_t *json, bool complete, const struct cell
     json_t *arguments = NULL;
     json_t *limits = NULL;
     json_t *isolation = NULL;
+    json_t *release = NULL;
+    const char *description = NULL;
     out->profile = "python";
     CELLA_TRY(cella_json_begin(json, "package", error, &object));
     CELLA_TRY(cella_json_integer(&object, "version", 1, 1, &version));
@@ -212,8 +231,12 @@ static cella_status parse_members(json_t *json, bool complete, const struct cell
     CELLA_TRY(cella_json_member_optional(&object, "arguments", JSON_ARRAY, &arguments));
     CELLA_TRY(cella_json_member_optional(&object, "limits", JSON_OBJECT, &limits));
     CELLA_TRY(cella_json_member_optional(&object, "isolation", JSON_OBJECT, &isolation));
+    CELLA_TRY(cella_json_member_optional(&object, "release", JSON_OBJECT, &release));
+    CELLA_TRY(cella_json_string_optional(&object, "description", CELLA_SPEC_TEXT_MAX, &description));
     CELLA_TRY(cella_json_end(&object));
+    CELLA_TRY(check_release(release, error));
     out->limits = limits;
+    out->release = release;
     if (!is_name(out->name)) {
         return blame(error, "package", "name", CELLA_BAD_FIELD);
     }

@@ -11,6 +11,7 @@
 #define CELLA_PACKAGE_MAX (1024U * 1024U + 65536U) /* bytes */
 #define CELLA_SPEC_ARGUMENTS_MAX 64U
 #define CELLA_SPEC_MAX 65536U /* bytes of a package without its source */
+#define CELLA_SPEC_RULES_MAX 16U /* release rules */
 #define CELLA_SPEC_TEXT_MAX 1024U /* characters of a description */
 
 enum cella_argument_type {
@@ -56,6 +57,7 @@ struct cella_spec {
     struct cella_spec_argument arguments[CELLA_SPEC_ARGUMENTS_MAX];
     size_t argument_count;
     const json_t *limits; /* object or NULL */
+    const json_t *release; /* rules that the function promises to keep: name -> integer; NULL: none */
     struct cella_isolation isolation;
 };
 

@@ -2,11 +2,16 @@
 #pragma once
 
 /*
- * What the executor knows: parties, functions, data, tasks. State is the fold of events: it changes in
+ * What the executor knows: parties, organisations, functions, data, tasks. State is the fold of events: it changes in
  * cella_state_apply and nowhere else, so that a ledger which keeps the events keeps the state. Who may cause an event
- * is decided before (request handlers); apply only carries it out, the same way every time.
+ * is decided before (request handlers); apply only carries it out, the same way every time. There is no clock and no
+ * chance in it: ids and times stand in the event.
+ *
+ * Records are never freed while the executor runs: what was removed or deleted stays as its id and what others refer to.
  */
 
+#include "monitor/journal.h"
+#include "monitor/role.h"
 #include "monitor/spec.h"
 #include "monitor/table.h"
 #include "trust/hpke.h"
@@ -21,28 +26,69 @@
 #define CELLA_ASSOCIATED_DATA_MAX 256U
 #define CELLA_SEEN_MAX 256U /* sequence numbers that are remembered per party */
 #define CELLA_DETAIL_MAX 256U
+#define CELLA_ORGANISATIONS_MAX 1000U
+#define CELLA_INVITATIONS_MAX 20000U /* used or revoked ones, which are remembered */
+#define CELLA_ROTATIONS_MAX 100U
+#define CELLA_ALLOWED_MAX 256U /* entries of an allow list */
+#define CELLA_REVIEWERS_MAX 64U
+#define CELLA_PRIORITY_MAX 9U
+#define CELLA_PRIORITY_DEFAULT 5U
+#define CELLA_ATTEMPTS_MAX 10U
+
+struct cella_organisation {
+    struct cella_entry entry;
+    char name[CELLA_PARTY_NAME_MAX + 1];
+    size_t member_count;
+    bool removed;
+};
 
 struct cella_party {
     struct cella_entry entry;
-    uint8_t sign[CELLA_ED25519_KEY_SIZE];
+    uint8_t sign[CELLA_ED25519_KEY_SIZE]; /* the present key; the id is the thumbprint of the first */
     uint8_t seal[CELLA_X25519_KEY_SIZE];
     char name[CELLA_PARTY_NAME_MAX + 1];
+    unsigned int roles; /* CELLA_PARTY_... of role.h */
+    struct cella_organisation *organisation; /* NULL: of none */
+    bool manages;       /* its organisation */
+    bool removed;       /* nothing that it signs counts any more */
+    json_t *rotations;  /* array of statements with which it replaced its keys, the oldest first; NULL: none */
     int64_t seen[CELLA_SEEN_MAX]; /* ascending */
     size_t seen_count;
+};
+
+/* How tasks of a function have ended, and what they have used. */
+struct cella_function_usage {
+    uint64_t finished;
+    uint64_t failed;
+    uint64_t cancelled;
+    uint64_t cpu_us;
 };
 
 struct cella_function {
     struct cella_entry entry;
     struct cella_party *owner;
+    uint32_t version;            /* counts the owner's functions of this name, from 1 */
     uint8_t sha256[CELLA_SHA256_SIZE];
     bool sealed;                 /* package is the owner's sealed package */
-    struct cella_bytes package;
+    struct cella_bytes package;  /* empty when it was deleted */
     struct cella_spec spec;
+    json_t *allow;               /* array of "party:<id>" and "organisation:<id>"; NULL: anybody */
+    int64_t quota;               /* runs of all tasks together; negative: no end */
+    bool quota_of_successes;     /* a run that does not finish gives back what it took of the quota */
+    uint64_t used;               /* of the quota */
+    struct cella_function_usage usage;
+    bool disabled;
+    bool disabled_by_administrator; /* then its owner can not enable it */
+    bool deleted;
+    json_t *reviewers;           /* array of ids of the parties who may read its source; NULL: nobody */
+    json_t *audits;              /* party id -> {statement, accepted, time}; NULL: none */
 };
 
 struct cella_data {
     struct cella_entry entry;
-    struct cella_party *owner;
+    struct cella_party **owners; /* all of them have to take part where it is used */
+    size_t owner_count;
+    bool kept;                   /* an output of a task; its key is sealed to the executor itself */
     char name[CELLA_PARTY_NAME_MAX + 1];
     char object[33];
     uint8_t sha256[CELLA_SHA256_SIZE];
@@ -51,6 +97,9 @@ struct cella_data {
     struct cella_bytes sealed_key;
     struct cella_bytes associated_data;
     bool stored;
+    bool deleted;
+    json_t *policy;              /* docs/protocol.md section 13; NULL: none */
+    uint64_t used;               /* runs that have taken it, of what the policy allows */
 };
 
 enum cella_task_state {
@@ -82,6 +131,8 @@ struct cella_task_input {
 struct cella_task_output {
     const struct cella_spec_file *file;
     uint64_t receivers; /* mask; 0: an optional output that is left out */
+    bool fusion;        /* owned jointly: no receiver gets its key */
+    struct cella_bytes kept_key; /* its key, sealed to the executor itself */
     char object[33];
     uint8_t sha256[CELLA_SHA256_SIZE];
     uint64_t size; /* of the sealed file; 0 until stored */
@@ -111,6 +162,11 @@ struct cella_task_record {
     struct cella_isolation isolation;
     struct cella_bytes contract;
     uint8_t contract_sha256[CELLA_SHA256_SIZE];
+    json_t *auditors;       /* {parties [], threshold}: signatures that the function needs; NULL: none */
+    uint32_t priority;      /* 0 to CELLA_PRIORITY_MAX; among tasks of one creator the higher goes first */
+    uint32_t attempts;      /* runs that the contract allows */
+    uint32_t attempt;       /* runs so far */
+    int64_t expires_s;      /* Unix time at which it ends if it was not invoked; 0: never */
     cella_status error;
     char error_detail[CELLA_DETAIL_MAX]; /* what limit, which input: for every participant */
     char error_class[CELLA_DETAIL_MAX];
@@ -135,7 +191,12 @@ struct cella_task_record {
 
 struct cella_state {
     uint64_t bytes;
+    int64_t time_s; /* of the last event that had one */
+    struct cella_journal journal;
+    size_t administrators; /* parties with that role that were not removed */
     struct cella_table parties;
+    struct cella_table organisations;
+    struct cella_table invitations; /* bare entries: used or revoked */
     struct cella_table functions;
     struct cella_table data;
     struct cella_table tasks;
@@ -154,22 +215,45 @@ enum cella_event {
     CELLA_EVENT_TASK_STARTED,
     CELLA_EVENT_TASK_FINISHED,
     CELLA_EVENT_TASK_FAILED,
+    CELLA_EVENT_PARTY_CHANGED,
+    CELLA_EVENT_PARTY_ROTATED,
+    CELLA_EVENT_PARTY_REMOVED,
+    CELLA_EVENT_ORGANISATION_CREATED,
+    CELLA_EVENT_ORGANISATION_JOINED,
+    CELLA_EVENT_ORGANISATION_LEFT,
+    CELLA_EVENT_ORGANISATION_REMOVED,
+    CELLA_EVENT_INVITATION_REVOKED,
+    CELLA_EVENT_FUNCTION_CHANGED,
+    CELLA_EVENT_FUNCTION_DELETED,
+    CELLA_EVENT_FUNCTION_SHOWN,
+    CELLA_EVENT_FUNCTION_AUDITED,
+    CELLA_EVENT_DATA_CHANGED,
+    CELLA_EVENT_DATA_DELETED,
+    CELLA_EVENT_DATA_DERIVED,
+    CELLA_EVENT_TASK_WITHDRAWN,
+    CELLA_EVENT_TASK_RETRIED,
+    CELLA_EVENT_COUNT,
 };
 
 /*
- * Carry out one event.
+ * Carry out one event, and note it in the journal.
  *
- * body: JSON object as described beside each apply function. Made by the monitor itself, so a body that does not fit
- *       is a defect: CELLA_INTERNAL. CELLA_NO_MEMORY; then nothing has changed.
+ * body: JSON object as described beside each apply function; its "time" (Unix seconds) is the event's. Made by the
+ *       monitor itself, so a body that does not fit is a defect: CELLA_INTERNAL. CELLA_NO_MEMORY; then nothing has
+ *       changed.
  */
 CELLA_MUST_USE cella_status cella_state_apply(struct cella_state *state, enum cella_event event, const json_t *body);
 void cella_state_clear(struct cella_state *state);
+
+/* Name of an event, for example "task.finished"; it never changes. NULL past the last one. */
+const char *cella_event_name(enum cella_event event);
 
 /* CELLA_TOO_MANY when a table of this size or the state as a whole is full. */
 CELLA_MUST_USE cella_status cella_state_has_room(const struct cella_state *state, const struct cella_table *table,
                                                  size_t most);
 
 struct cella_party *cella_state_party(const struct cella_state *state, const char *id);
+struct cella_organisation *cella_state_organisation(const struct cella_state *state, const char *id);
 struct cella_function *cella_state_function(const struct cella_state *state, const char *id);
 struct cella_data *cella_state_data(const struct cella_state *state, const char *id);
 struct cella_task_record *cella_state_task(const struct cella_state *state, const char *id);
@@ -177,6 +261,13 @@ struct cella_task_record *cella_state_task(const struct cella_state *state, cons
 /* The task's participant that is this party, or NULL. Index of it: cella_task_participant_index (-1 when none). */
 struct cella_participant *cella_task_participant(struct cella_task_record *task, const struct cella_party *party);
 int cella_task_participant_index(const struct cella_task_record *task, const struct cella_party *party);
+
+bool cella_data_is_owner(const struct cella_data *data, const struct cella_party *party);
+/* The id that the data's key is bound to: its owner's, or NULL where the executor keeps the key itself. */
+const char *cella_data_key_owner(const struct cella_data *data);
+
+/* A party that was removed is not one any more. */
+bool cella_party_is(const struct cella_party *party, unsigned int role);
 
 /* Every declared input that is not left out has data. */
 bool cella_task_is_assigned(const struct cella_task_record *task);

@@ -3,8 +3,11 @@
 
 #include <string.h>
 
+#include "monitor/clock.h"
 #include "monitor/front.h"
+#include "monitor/policy.h"
 #include "monitor/runner.h"
+#include "monitor/task_check.h"
 
 /* ---- steps ---- */
 
@@ -15,17 +18,29 @@ static cella_status blame_input(struct cella_call *call, const char *name, cella
 }
 
 cella_status cella_task_check_data(struct cella_monitor *monitor, struct cella_call *call, const char *input,
-                                   const char *data_id, const json_t *owners)
+                                   const char *data_id, const json_t *owners,
+                                   const struct cella_function *function)
 {
     const struct cella_data *data = cella_state_data(&monitor->state, data_id);
-    if (data == NULL || data->owner != call->party) {
+    if (data == NULL || !cella_data_is_owner(data, call->party)) {
         return blame_input(call, input, CELLA_NOT_FOUND);
     }
-    if (json_array_size(owners) != 1 ||
-        strcmp(json_string_value(json_array_get(owners, 0)), data->owner->entry.id) != 0) {
+    /* The owners of the data are those that the task declares, no more and no fewer: all of them are asked. */
+    if (json_array_size(owners) != data->owner_count) {
         return blame_input(call, input, CELLA_DENIED);
     }
-    return data->stored ? CELLA_OK : blame_input(call, input, CELLA_BAD_STATE);
+    for (size_t i = 0; i < json_array_size(owners); i++) {
+        const struct cella_party *owner =
+            cella_state_party(&monitor->state, json_string_value(json_array_get(owners, i)));
+        if (owner == NULL || !cella_data_is_owner(data, owner)) {
+            return blame_input(call, input, CELLA_DENIED);
+        }
+    }
+    cella_status status = cella_policy_allows(&monitor->state, data, function,
+                                              cella_clock_now_s(&monitor->state), call->detail);
+    status = status == CELLA_OK ? cella_policy_has_use(data, call->detail) : status;
+    status = status == CELLA_OK && !data->stored ? CELLA_BAD_STATE : status;
+    return status == CELLA_OK ? CELLA_OK : blame_input(call, input, status);
 }
 
 cella_status cella_task_may_run(const struct cella_monitor *monitor, const struct cella_party *creator,
@@ -37,11 +52,12 @@ cella_status cella_task_may_run(const struct cella_monitor *monitor, const struc
     return cella_runner_may_run(monitor->runner, creator, spec);
 }
 
-cella_status cella_task_commit_data(struct cella_monitor *monitor, struct cella_task_record *task, json_t *data)
+cella_status cella_task_commit_data(struct cella_monitor *monitor, struct cella_task_record *task, json_t *data,
+                                    const struct cella_party *by)
 {
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes contract = { 0 };
     CELLA_CLEANUP(cella_json_cleanup)
-    json_t *assigned = json_pack("{s:s, s:O}", "task", task->entry.id, "inputs", data);
+    json_t *assigned = json_pack("{s:s, s:O, s:s}", "task", task->entry.id, "inputs", data, "by", by->entry.id);
     CELLA_TRY(cella_monitor_commit(monitor, CELLA_EVENT_TASK_ASSIGNED, assigned));
     if (!cella_task_is_assigned(task)) {
         return CELLA_OK;
@@ -53,16 +69,14 @@ cella_status cella_task_commit_data(struct cella_monitor *monitor, struct cella_
     return cella_monitor_commit(monitor, CELLA_EVENT_TASK_CONTRACTED, contracted);
 }
 
-static cella_status commit_named(struct cella_monitor *monitor, enum cella_event event,
-                                 const struct cella_task_record *task)
+cella_status cella_task_commit_queued(struct cella_monitor *monitor, struct cella_call *call,
+                                      struct cella_task_record *task, enum cella_event event)
 {
-    CELLA_CLEANUP(cella_json_cleanup) json_t *body = json_pack("{s:s}", "task", task->entry.id);
-    return cella_monitor_commit(monitor, event, body);
-}
-
-cella_status cella_task_commit_queued(struct cella_monitor *monitor, struct cella_task_record *task)
-{
-    CELLA_TRY(commit_named(monitor, CELLA_EVENT_TASK_QUEUED, task));
+    CELLA_TRY(cella_task_check(monitor, task, call->detail));
+    CELLA_TRY(cella_task_check_costs(task, call->detail));
+    CELLA_CLEANUP(cella_json_cleanup)
+    json_t *body = json_pack("{s:s, s:s}", "task", task->entry.id, "by", call->party->entry.id);
+    CELLA_TRY(cella_monitor_commit(monitor, event, body));
     cella_runner_enqueue(monitor->runner, task);
     return CELLA_OK;
 }
@@ -76,25 +90,24 @@ cella_status cella_task_reply(struct cella_call *call, const struct cella_task_r
 
 /* ---- operations ---- */
 
-/* The task named in args, of which the caller is a participant. */
-static cella_status find_task(struct cella_monitor *monitor, struct cella_call *call, const char *id,
-                              struct cella_task_record **task, struct cella_participant **reader)
+cella_status cella_task_find(struct cella_monitor *monitor, struct cella_call *call, const char *id,
+                             struct cella_task_record **task, struct cella_participant **reader)
 {
     *task = cella_state_task(&monitor->state, id);
-    *reader = *task == NULL ? NULL : cella_task_participant(*task, call->party);
-    return *reader == NULL ? CELLA_NOT_FOUND : CELLA_OK;
+    if (*task == NULL) {
+        return CELLA_NOT_FOUND;
+    }
+    CELLA_TRY(cella_operation_may(call, cella_right_to_task(call->party, *task)));
+    *reader = cella_task_participant(*task, call->party);
+    return CELLA_OK;
 }
 
-/* Operations whose only argument is the task. */
-static cella_status only_task(struct cella_monitor *monitor, struct cella_call *call,
-                              struct cella_task_record **task, struct cella_participant **reader)
+cella_status cella_task_find_only(struct cella_monitor *monitor, struct cella_call *call,
+                                  struct cella_task_record **task, struct cella_participant **reader)
 {
-    struct cella_json_object object;
     const char *id;
-    CELLA_TRY(cella_json_begin(call->args, "args", &call->error, &object));
-    CELLA_TRY(cella_json_string(&object, "task", CELLA_ID_SIZE - 1, &id));
-    CELLA_TRY(cella_json_end(&object));
-    return find_task(monitor, call, id, task, reader);
+    CELLA_TRY(cella_operation_only(call, "task", &id));
+    return cella_task_find(monitor, call, id, task, reader);
 }
 
 static json_t *owners_json(const struct cella_task_record *task, const struct cella_task_input *input)
@@ -123,7 +136,7 @@ static cella_status check_assignment(struct cella_monitor *monitor, struct cella
             return blame_input(call, name, CELLA_BAD_FIELD);
         }
         CELLA_CLEANUP(cella_json_cleanup) json_t *owners = owners_json(task, input);
-        return cella_task_check_data(monitor, call, name, json_string_value(data), owners);
+        return cella_task_check_data(monitor, call, name, json_string_value(data), owners, task->function);
     }
     return blame_input(call, name, CELLA_UNKNOWN_FIELD);
 }
@@ -139,7 +152,7 @@ cella_status cella_operation_task_assign(struct cella_monitor *monitor, struct c
     CELLA_TRY(cella_json_string(&object, "task", CELLA_ID_SIZE - 1, &id));
     CELLA_TRY(cella_json_member(&object, "inputs", JSON_OBJECT, &inputs));
     CELLA_TRY(cella_json_end(&object));
-    CELLA_TRY(find_task(monitor, call, id, &task, &reader));
+    CELLA_TRY(cella_task_find(monitor, call, id, &task, &reader));
     if (task->state != CELLA_TASK_CREATED) {
         return CELLA_BAD_STATE;
     }
@@ -149,7 +162,7 @@ cella_status cella_operation_task_assign(struct cella_monitor *monitor, struct c
     {
         CELLA_TRY(check_assignment(monitor, call, task, name, data));
     }
-    CELLA_TRY(cella_task_commit_data(monitor, task, inputs));
+    CELLA_TRY(cella_task_commit_data(monitor, task, inputs, call->party));
     cella_monitor_task_changed(monitor, task);
     return cella_task_reply(call, task);
 }
@@ -158,7 +171,7 @@ cella_status cella_operation_task_contract(struct cella_monitor *monitor, struct
 {
     struct cella_task_record *task;
     struct cella_participant *reader;
-    CELLA_TRY(only_task(monitor, call, &task, &reader));
+    CELLA_TRY(cella_task_find_only(monitor, call, &task, &reader));
     if (task->contract.size == 0) {
         return CELLA_NOT_ASSIGNED;
     }
@@ -180,7 +193,7 @@ cella_status cella_operation_task_approve(struct cella_monitor *monitor, struct 
     CELLA_TRY(cella_json_string(&object, "task", CELLA_ID_SIZE - 1, &id));
     CELLA_TRY(cella_json_string(&object, "contract", 2 * CELLA_SHA256_SIZE, &contract));
     CELLA_TRY(cella_json_end(&object));
-    CELLA_TRY(find_task(monitor, call, id, &task, &reader));
+    CELLA_TRY(cella_task_find(monitor, call, id, &task, &reader));
     if (task->contract.size == 0) {
         return CELLA_NOT_ASSIGNED;
     }
@@ -201,49 +214,11 @@ cella_status cella_operation_task_approve(struct cella_monitor *monitor, struct 
     return cella_task_reply(call, task);
 }
 
-cella_status cella_operation_task_invoke(struct cella_monitor *monitor, struct cella_call *call)
-{
-    struct cella_task_record *task;
-    struct cella_participant *reader;
-    CELLA_TRY(only_task(monitor, call, &task, &reader));
-    if (task->creator != call->party) {
-        return CELLA_DENIED;
-    }
-    if (task->state == CELLA_TASK_CREATED) {
-        return CELLA_NOT_ASSIGNED;
-    }
-    if (task->state == CELLA_TASK_ASSIGNED) {
-        return CELLA_NOT_APPROVED;
-    }
-    if (task->state != CELLA_TASK_APPROVED) {
-        return CELLA_BAD_STATE;
-    }
-    CELLA_TRY(cella_task_may_run(monitor, task->creator, &task->function->spec));
-    CELLA_TRY(cella_task_commit_queued(monitor, task));
-    cella_monitor_task_changed(monitor, task);
-    return cella_task_reply(call, task);
-}
-
-cella_status cella_operation_task_cancel(struct cella_monitor *monitor, struct cella_call *call)
-{
-    struct cella_task_record *task;
-    struct cella_participant *reader;
-    CELLA_TRY(only_task(monitor, call, &task, &reader));
-    if (task->creator != call->party) {
-        return CELLA_DENIED;
-    }
-    if (cella_task_is_over(task)) {
-        return CELLA_BAD_STATE;
-    }
-    CELLA_TRY(cella_runner_cancel(monitor->runner, task));
-    return cella_task_reply(call, task);
-}
-
 cella_status cella_operation_task_get(struct cella_monitor *monitor, struct cella_call *call)
 {
     struct cella_task_record *task;
     struct cella_participant *reader;
-    CELLA_TRY(only_task(monitor, call, &task, &reader));
+    CELLA_TRY(cella_task_find_only(monitor, call, &task, &reader));
     call->reply = cella_task_view(task, reader);
     return CELLA_OK;
 }
@@ -261,7 +236,7 @@ cella_status cella_operation_task_watch(struct cella_monitor *monitor, struct ce
     CELLA_TRY(cella_json_integer(&object, "version", 0, (int64_t) 1 << 53, &version));
     CELLA_TRY(cella_json_boolean_optional(&object, "over", &over));
     CELLA_TRY(cella_json_end(&object));
-    CELLA_TRY(find_task(monitor, call, id, &task, &reader));
+    CELLA_TRY(cella_task_find(monitor, call, id, &task, &reader));
     if ((task->version > version && !over) || cella_task_is_over(task)) {
         call->reply = cella_task_view(task, reader);
         return CELLA_OK;
@@ -283,7 +258,7 @@ cella_status cella_operation_task_list(struct cella_monitor *monitor, struct cel
     json_t *list = json_array();
     for (; page.next != NULL && page.room > 0; page.next = page.next->next) {
         const struct cella_task_record *task = (const struct cella_task_record *) page.next;
-        if (cella_task_participant_index(task, call->party) >= 0) {
+        if (cella_operation_may(call, cella_right_to_task(call->party, task)) == CELLA_OK) {
             (void) json_array_append_new(list, brief_json(task));
             page.room--;
         }

@@ -10,10 +10,11 @@
 
 /*
  * May the caller assign this data to this input? It must be his, stored, and its owners exactly the declared ones.
- * CELLA_NOT_FOUND, CELLA_BAD_STATE (not uploaded), CELLA_DENIED
+ * CELLA_NOT_FOUND, CELLA_BAD_STATE (not uploaded), CELLA_DENIED (other owners), and what policy.h says
  */
 CELLA_MUST_USE cella_status cella_task_check_data(struct cella_monitor *monitor, struct cella_call *call,
-                                                  const char *input, const char *data, const json_t *owners);
+                                                  const char *input, const char *data, const json_t *owners,
+                                                  const struct cella_function *function);
 
 /* Could a task of this creator run this function now? CELLA_DRAINING, and the errors of cella_runner_may_run */
 CELLA_MUST_USE cella_status cella_task_may_run(const struct cella_monitor *monitor, const struct cella_party *creator,
@@ -21,8 +22,21 @@ CELLA_MUST_USE cella_status cella_task_may_run(const struct cella_monitor *monit
 
 /* Assign data {name: id}; when nothing is missing any more, write the contract. */
 CELLA_MUST_USE cella_status cella_task_commit_data(struct cella_monitor *monitor, struct cella_task_record *task,
-                                                   json_t *data);
-CELLA_MUST_USE cella_status cella_task_commit_queued(struct cella_monitor *monitor, struct cella_task_record *task);
+                                                   json_t *data, const struct cella_party *by);
+
+/*
+ * Queue a task, or queue it again (event: CELLA_EVENT_TASK_QUEUED, _RETRIED): here a run is counted.
+ * Errors of task_check.h; then nothing has changed
+ */
+CELLA_MUST_USE cella_status cella_task_commit_queued(struct cella_monitor *monitor, struct cella_call *call,
+                                                     struct cella_task_record *task, enum cella_event event);
+
+/* The task with an id, if the caller may do to it what he asks; reader: NULL for one who does not take part. */
+CELLA_MUST_USE cella_status cella_task_find(struct cella_monitor *monitor, struct cella_call *call, const char *id,
+                                            struct cella_task_record **task, struct cella_participant **reader);
+/* The same for operations whose only argument is the task. */
+CELLA_MUST_USE cella_status cella_task_find_only(struct cella_monitor *monitor, struct cella_call *call,
+                                                 struct cella_task_record **task, struct cella_participant **reader);
 
 /* The reply {task, state, version}. */
 CELLA_MUST_USE cella_status cella_task_reply(struct cella_call *call, const struct cella_task_record *task);

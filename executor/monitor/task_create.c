@@ -3,6 +3,10 @@
 
 #include <string.h>
 
+#include "monitor/audit_rule.h"
+#include "monitor/clock.h"
+#include "monitor/expiry.h"
+
 /* What becomes the event of a new task, and of its first assignment. */
 struct draft {
     const struct cella_function *function;
@@ -14,7 +18,12 @@ struct draft {
     json_t *arguments;
     json_t *limits;
     json_t *isolation;
-    json_t *data; /* name -> data id */
+    json_t *data;   /* name -> data id */
+    json_t *fusion; /* name -> true */
+    json_t *auditors; /* borrowed; NULL: none are required */
+    int64_t priority;
+    int64_t attempts;
+    int64_t approval_s; /* from now until it expires */
 };
 
 static void clear_draft(struct draft *draft)
@@ -28,6 +37,7 @@ static void clear_draft(struct draft *draft)
     json_decref(draft->limits);
     json_decref(draft->isolation);
     json_decref(draft->data);
+    json_decref(draft->fusion);
 }
 
 static cella_status blame(struct cella_call *call, const char *path, const char *name, cella_status status)
@@ -58,7 +68,7 @@ static cella_status add_participant(struct draft *draft, const char *id)
     return json_array_append_new(draft->participants, json_string(id)) == 0 ? CELLA_OK : CELLA_NO_MEMORY;
 }
 
-/* A list of party ids: known, no one twice; all become participants. An absent list means the caller. */
+/* A list of party ids: known and not removed, no one twice; all become participants. An absent list means the caller. */
 static cella_status read_parties(struct cella_monitor *monitor, struct cella_call *call, struct draft *draft,
                                  const json_t *list, const char *path, json_t **out)
 {
@@ -74,8 +84,9 @@ static cella_status read_parties(struct cella_monitor *monitor, struct cella_cal
         if (id == NULL || contains(parties, id) || strlen(id) != CELLA_THUMBPRINT_SIZE) {
             return blame(call, path, "", CELLA_BAD_FIELD);
         }
-        if (cella_state_party(&monitor->state, id) == NULL) {
-            return blame(call, path, "", CELLA_NOT_FOUND);
+        const struct cella_party *party = cella_state_party(&monitor->state, id);
+        if (party == NULL || party->removed) {
+            return blame(call, path, "", party == NULL ? CELLA_NOT_FOUND : CELLA_PARTY_REMOVED);
         }
         CELLA_TRY(add_participant(draft, id));
         if (json_array_append_new(parties, json_string(id)) != 0) {
@@ -87,7 +98,16 @@ static cella_status read_parties(struct cella_monitor *monitor, struct cella_cal
     return CELLA_OK;
 }
 
-/* One member of inputs or outputs: {"owners"|"receivers": [...]?, "data"?}. */
+/* A fusion output belongs to several, the caller among them, and its key to nobody. */
+static cella_status add_fusion(struct cella_call *call, struct draft *draft, const char *name, const json_t *parties)
+{
+    if (json_array_size(parties) < 2 || !contains(parties, call->party->entry.id)) {
+        return blame(call, "outputs", name, CELLA_BAD_FIELD);
+    }
+    return json_object_set_new(draft->fusion, name, json_true()) == 0 ? CELLA_OK : CELLA_NO_MEMORY;
+}
+
+/* One member of inputs or outputs: {"owners"?, "data"?} or {"receivers"?, "fusion"?}. */
 static cella_status read_file(struct cella_monitor *monitor, struct cella_call *call, struct draft *draft,
                               const struct cella_spec_file *file, const json_t *given, bool is_input)
 {
@@ -95,11 +115,14 @@ static cella_status read_file(struct cella_monitor *monitor, struct cella_call *
     json_t *list = NULL;
     json_t *parties = NULL;
     const char *data = NULL;
+    bool fusion = false;
     const char *member = is_input ? "owners" : "receivers";
     CELLA_TRY(cella_json_begin(given, is_input ? "args.inputs" : "args.outputs", &call->error, &object));
     CELLA_TRY(cella_json_member_optional(&object, member, JSON_ARRAY, &list));
     if (is_input) {
         CELLA_TRY(cella_json_string_optional(&object, "data", CELLA_ID_SIZE - 1, &data));
+    } else {
+        CELLA_TRY(cella_json_boolean_optional(&object, "fusion", &fusion));
     }
     CELLA_TRY(cella_json_end(&object));
     if (list != NULL && json_array_size(list) == 0) {
@@ -109,6 +132,7 @@ static cella_status read_file(struct cella_monitor *monitor, struct cella_call *
     if (json_object_set_new(is_input ? draft->inputs : draft->outputs, file->name, parties) != 0) {
         return CELLA_NO_MEMORY;
     }
+    CELLA_TRY(fusion ? add_fusion(call, draft, file->name, parties) : CELLA_OK);
     if (data != NULL && json_object_set_new(draft->data, file->name, json_string(data)) != 0) {
         return CELLA_NO_MEMORY;
     }
@@ -191,6 +215,42 @@ static cella_status read_terms(const struct cella_monitor *monitor, struct cella
     return draft->limits == NULL || draft->isolation == NULL ? CELLA_NO_MEMORY : CELLA_OK;
 }
 
+/* How the task is to be treated: what is not said has its default. */
+static cella_status read_treatment(const struct cella_monitor *monitor, struct cella_json_object *object,
+                                   struct cella_call *call, struct draft *draft)
+{
+    draft->priority = CELLA_PRIORITY_DEFAULT;
+    draft->attempts = 1;
+    draft->approval_s = monitor->charter.approval_s;
+    CELLA_TRY(cella_json_integer_optional(object, "priority", 0, CELLA_PRIORITY_MAX, &draft->priority));
+    CELLA_TRY(cella_json_integer_optional(object, "attempts", 1, CELLA_ATTEMPTS_MAX, &draft->attempts));
+    CELLA_TRY(cella_json_integer_optional(object, "approval_s", 1, draft->approval_s, &draft->approval_s));
+    CELLA_TRY(cella_json_member_optional(object, "auditors", JSON_OBJECT, &draft->auditors));
+    return draft->auditors == NULL ? CELLA_OK
+                                   : cella_audit_rule_check(draft->auditors, "args.auditors", &call->error);
+}
+
+/* The function of the task, if the caller may use it. */
+static cella_status find_function(struct cella_monitor *monitor, struct cella_call *call, const char *id,
+                                  struct draft *draft)
+{
+    const struct cella_function *function = cella_state_function(&monitor->state, id);
+    if (function == NULL) {
+        return blame(call, "function", "", CELLA_NOT_FOUND);
+    }
+    if (cella_operation_may(call, cella_right_to_function(call->party, function)) != CELLA_OK) {
+        return blame(call, "function", "", CELLA_NOT_ALLOWED);
+    }
+    if (function->disabled || function->deleted) {
+        return blame(call, "function", "", CELLA_FUNCTION_DISABLED);
+    }
+    if (!function->spec.is_public && function->owner->removed) {
+        return blame(call, "function", "", CELLA_PARTY_REMOVED); /* he would have to approve */
+    }
+    draft->function = function;
+    return CELLA_OK;
+}
+
 static cella_status read_draft(struct cella_monitor *monitor, struct cella_call *call, struct draft *draft,
                                bool *invoke)
 {
@@ -213,11 +273,9 @@ static cella_status read_draft(struct cella_monitor *monitor, struct cella_call 
     CELLA_TRY(cella_json_member_optional(&object, "limits", JSON_OBJECT, &limits));
     CELLA_TRY(cella_json_member_optional(&object, "isolation", JSON_OBJECT, &isolation));
     CELLA_TRY(cella_json_boolean_optional(&object, "invoke", invoke));
+    CELLA_TRY(read_treatment(monitor, &object, call, draft));
     CELLA_TRY(cella_json_end(&object));
-    draft->function = cella_state_function(&monitor->state, function);
-    if (draft->function == NULL) {
-        return blame(call, "function", "", CELLA_NOT_FOUND);
-    }
+    CELLA_TRY(find_function(monitor, call, function, draft));
     CELLA_TRY(add_participant(draft, call->party->entry.id));
     if (!draft->function->spec.is_public) {
         CELLA_TRY(add_participant(draft, draft->function->owner->entry.id));
@@ -238,7 +296,14 @@ static cella_status check_draft(struct cella_monitor *monitor, struct cella_call
     json_object_foreach(draft->data, name, value)
     {
         const json_t *owners = json_object_get(draft->inputs, name);
-        CELLA_TRY(cella_task_check_data(monitor, call, name, json_string_value(value), owners));
+        CELLA_TRY(cella_task_check_data(monitor, call, name, json_string_value(value), owners, draft->function));
+    }
+    if (json_object_size(draft->fusion) > 0 && strcmp(json_string_value(json_object_get(draft->isolation, "sizes")),
+                                                      "padded") == 0) {
+        return blame(call, "isolation", "sizes", CELLA_BAD_FIELD); /* nobody could take the padding off again */
+    }
+    if (!cella_audit_rule_is_met(&monitor->state, draft->auditors, draft->function)) {
+        return blame(call, "auditors", "", CELLA_NOT_AUDITED);
     }
     if (!invoke) {
         return CELLA_OK;
@@ -258,13 +323,19 @@ static cella_status commit_draft(struct cella_monitor *monitor, struct cella_cal
     CELLA_TRY(cella_monitor_new_id("task-", id));
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes arguments = { 0 };
     CELLA_TRY(cella_json_write(draft->arguments, &arguments));
+    int64_t expires_s = cella_clock_now_s(&monitor->state) + draft->approval_s;
     CELLA_CLEANUP(cella_json_cleanup)
     json_t *event =
-        json_pack("{s:s, s:s, s:s, s:O, s:O, s:O, s:O, s:O, s:O, s:O, s:O, s:I}", "task", id, "creator",
+        json_pack("{s:s, s:s, s:s, s:O, s:O, s:O, s:O, s:O, s:O, s:O, s:O, s:O, s:I, s:I, s:I, s:I}", "task", id, "creator",
                   call->party->entry.id, "function", draft->function->entry.id, "participants", draft->participants,
                   "inputs", draft->inputs, "outputs", draft->outputs, "result", draft->result, "messages",
                   draft->messages, "arguments", draft->arguments, "limits", draft->limits, "isolation",
-                  draft->isolation, "arguments_bytes", (json_int_t) arguments.size);
+                  draft->isolation, "fusion", draft->fusion, "arguments_bytes", (json_int_t) arguments.size, "priority",
+                  (json_int_t) draft->priority, "attempts", (json_int_t) draft->attempts, "expires", (json_int_t) expires_s);
+    if (event == NULL || (draft->auditors != NULL && json_object_set(event, "auditors", draft->auditors) != 0)) {
+        return CELLA_NO_MEMORY;
+    }
+    cella_expiry_note(monitor, expires_s);
     return cella_monitor_commit(monitor, CELLA_EVENT_TASK_CREATED, event);
 }
 
@@ -277,6 +348,7 @@ cella_status cella_operation_task_create(struct cella_monitor *monitor, struct c
     draft.inputs = json_object();
     draft.outputs = json_object();
     draft.data = json_object();
+    draft.fusion = json_object();
     CELLA_TRY(cella_state_has_room(&monitor->state, &monitor->state.tasks, CELLA_TASKS_MAX));
     if (monitor->draining) {
         return CELLA_DRAINING;
@@ -287,10 +359,10 @@ cella_status cella_operation_task_create(struct cella_monitor *monitor, struct c
     struct cella_task_record *task = cella_state_task(&monitor->state, id);
     cella_monitor_log(monitor, "task created %s", id);
     if (json_object_size(draft.data) > 0 || cella_task_is_assigned(task)) {
-        CELLA_TRY(cella_task_commit_data(monitor, task, draft.data));
+        CELLA_TRY(cella_task_commit_data(monitor, task, draft.data, call->party));
     }
     if (invoke) {
-        CELLA_TRY(cella_task_commit_queued(monitor, task));
+        CELLA_TRY(cella_task_commit_queued(monitor, call, task, CELLA_EVENT_TASK_QUEUED));
     }
     return cella_task_reply(call, task);
 }

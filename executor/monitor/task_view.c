@@ -47,6 +47,9 @@ static json_t *inputs_json(const struct cella_task_record *task)
             (void) json_object_set_new(one, "data", json_string(input->data->entry.id));
             (void) json_object_set_new(one, "sha256", digest_json(input->data->sha256));
             (void) json_object_set_new(one, "size", json_integer((json_int_t) input->data->size));
+            if (input->data->policy != NULL) {
+                (void) json_object_set(one, "policy", input->data->policy);
+            }
         }
         (void) json_object_set_new(inputs, input->file->name, one);
     }
@@ -62,6 +65,9 @@ static json_t *outputs_json(const struct cella_task_record *task, const struct c
             continue;
         }
         json_t *one = json_pack("{s:o}", "receivers", parties_json(task, output->receivers));
+        if (output->fusion) {
+            (void) json_object_set_new(one, "fusion", json_true());
+        }
         if (output->size > 0) {
             (void) json_object_set_new(one, "size", json_integer((json_int_t) output->size));
             (void) json_object_set_new(one, "sha256", digest_json(output->sha256));
@@ -124,12 +130,14 @@ static void add_end(const struct cella_task_record *task, const struct cella_par
 json_t *cella_task_view(const struct cella_task_record *task, const struct cella_participant *reader)
 {
     json_t *view =
-        json_pack("{s:s, s:I, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "task", task->entry.id, "version",
+        json_pack("{s:s, s:I, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:I, s:I}", "task", task->entry.id, "version",
                   (json_int_t) task->version, "state", cella_task_state_name(task->state), "creator",
                   task->creator->entry.id, "function", task->function->entry.id, "function_sha256",
                   digest_json(task->function->sha256), "participants", parties_json(task, mask_of(task, EVERYBODY)),
                   "approved", parties_json(task, mask_of(task, APPROVED)), "inputs", inputs_json(task), "outputs",
-                  outputs_json(task, reader), "isolation", cella_spec_isolation_json(&task->isolation));
+                  outputs_json(task, reader), "isolation", cella_spec_isolation_json(&task->isolation), "attempt",
+                  (json_int_t) task->attempt, "attempts", (json_int_t) task->attempts, "priority",
+                  (json_int_t) task->priority, "expires", (json_int_t) task->expires_s);
     if (view != NULL) {
         add_progress(task, reader, view);
         add_end(task, reader, view);
@@ -137,25 +145,50 @@ json_t *cella_task_view(const struct cella_task_record *task, const struct cella
     return view;
 }
 
+/* The function as everybody who approves has to know it: of a private one, hash, declarations and who vouches for it. */
+static json_t *function_json(const struct cella_task_record *task)
+{
+    const struct cella_function *function = task->function;
+    json_t *auditors = json_array();
+    const char *auditor;
+    json_t *audit;
+    json_object_foreach(function->audits, auditor, audit)
+    {
+        if (json_is_true(json_object_get(audit, "accepted"))) {
+            (void) json_array_append_new(auditors, json_string(auditor));
+        }
+    }
+    json_t *json = json_pack(
+        "{s:s, s:s, s:I, s:s, s:o, s:b, s:s, s:s, s:s, s:I, s:o}", "function", function->entry.id, "name",
+        function->spec.name, "version", (json_int_t) function->version, "owner", function->owner->entry.id, "sha256",
+        digest_json(function->sha256), "public", (int) function->spec.is_public, "executor",
+        function->spec.kind == CELLA_TASK_PYTHON ? "python" : "builtin", "profile", function->spec.profile, "entry",
+        function->spec.entry, "quota", (json_int_t) function->quota, "audited_by", auditors);
+    if (json != NULL && function->spec.release != NULL) {
+        (void) json_object_set(json, "release", (json_t *) function->spec.release);
+    }
+    return json;
+}
+
 cella_status cella_contract_write(const struct cella_monitor *monitor, const struct cella_task_record *task,
                                   struct cella_bytes *out)
 {
-    const struct cella_function *function = task->function;
     char measurement[7 + 2 * CELLA_SHA256_SIZE + 1] = "sha256:";
     cella_hex_encode(cella_view_of(monitor->measurement, sizeof(monitor->measurement)), measurement + 7);
     CELLA_CLEANUP(cella_json_cleanup)
     json_t *contract = json_pack(
-        "{s:i, s:s, s:s, s:[s], s:s, s:{s:s, s:s, s:s, s:o, s:b, s:s, s:s, s:s}, s:O, s:o, s:o, s:{s:o}, s:{s:o}, "
-        "s:o, s:o, s:o}",
-        "version", 1, "task", task->entry.id, "executor", cella_keyring_executor(monitor->keyring), "measurements",
-        measurement, "creator", task->creator->entry.id, "function", "function", function->entry.id, "name",
-        function->spec.name, "owner", function->owner->entry.id, "sha256", digest_json(function->sha256), "public",
-        (int) function->spec.is_public, "executor", function->spec.kind == CELLA_TASK_PYTHON ? "python" : "builtin",
-        "profile", function->spec.profile, "entry", function->spec.entry, "arguments", task->arguments, "inputs",
+        "{s:i, s:s, s:s, s:[s], s:s, s:o, s:O, s:o, s:o, s:{s:o}, s:{s:o}, s:o, s:o, s:o, s:I, s:I}", "version", 1,
+        "task", task->entry.id, "executor", cella_keyring_executor(monitor->keyring), "measurements", measurement,
+        "creator", task->creator->entry.id, "function", function_json(task), "arguments", task->arguments, "inputs",
         inputs_json(task), "outputs", outputs_json(task, NULL), "result", "receivers",
         parties_json(task, mask_of(task, RESULT_READERS)), "messages", "receivers",
         parties_json(task, mask_of(task, MESSAGE_READERS)), "limits", cella_spec_limits_json(&task->limits),
         "isolation", cella_spec_isolation_json(&task->isolation), "participants",
-        parties_json(task, mask_of(task, EVERYBODY)));
-    return contract == NULL ? CELLA_NO_MEMORY : cella_json_write(contract, out);
+        parties_json(task, mask_of(task, EVERYBODY)), "attempts", (json_int_t) task->attempts, "expires",
+        (json_int_t) task->expires_s);
+    if (contract == NULL ||
+        (task->auditors != NULL && json_object_set(contract, "auditors", task->auditors) != 0)) {
+        return CELLA_NO_MEMORY;
+    }
+    return cella_json_write(contract, out);
 }

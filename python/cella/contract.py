@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import json
 from dataclasses import dataclass
@@ -26,7 +27,28 @@ MEMBERS = {
     "limits",
     "isolation",
     "participants",
+    "attempts",
+    "expires",
 }
+OPTIONAL = {"auditors"}
+FUNCTION_MEMBERS = {
+    "function",
+    "name",
+    "version",
+    "owner",
+    "sha256",
+    "public",
+    "executor",
+    "profile",
+    "entry",
+    "quota",
+    "audited_by",
+}
+FILE_MEMBERS = {
+    "inputs": {"owners", "stream", "data", "sha256", "size", "policy"},
+    "outputs": {"receivers", "fusion"},
+}
+POLICY_MEMBERS = {"functions", "auditors", "uses", "until", "release"}
 ISOLATION = {
     "clock": {
         "fine": "its clock runs at full resolution",
@@ -71,7 +93,7 @@ class Contract:
             FormatError: it is not a contract, or has terms that this version does not know and could not explain.
         """
         terms = parse_object(content, "contract")
-        if terms.get("version") != 1 or set(terms) != MEMBERS:
+        if terms.get("version") != 1 or not _is_known(terms):
             raise _native.error(
                 "BAD_VERSION", "the contract has terms that this version of cella can not explain; update"
             )
@@ -95,6 +117,34 @@ class Contract:
             return visible("\n".join(_lines(self.terms, me, self.sha256)))
         except (KeyError, TypeError, AttributeError, ValueError) as problem:
             raise _native.error("BAD_FORMAT", f"the contract can not be explained: {problem!r}") from None
+
+
+def _is_known(terms: dict[str, Any]) -> bool:
+    """Whether every term is one that can be explained: nobody approves what he is not shown."""
+    try:
+        if set(terms) - OPTIONAL != MEMBERS or set(terms["function"]) - FUNCTION_MEMBERS - {"release"}:
+            return False
+        rules = [terms.get("auditors", {})]
+        for kind, known in FILE_MEMBERS.items():
+            for item in terms[kind].values():
+                if set(item) - known or set(item.get("policy", ())) - POLICY_MEMBERS:
+                    return False
+                rules.append(item.get("policy", {}).get("auditors", {}))
+        return not any(set(rule) - {"parties", "threshold"} for rule in rules)
+    except (TypeError, AttributeError, KeyError):
+        return True  # of a shape that explain refuses with its own words
+
+
+def _when(unix_s: int) -> str:
+    return datetime.datetime.fromtimestamp(unix_s, datetime.timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _rules(release: dict[str, int]) -> str:
+    return ", ".join(f"{name} at least {value}" for name, value in sorted(release.items()))
+
+
+def _auditors(rule: dict[str, Any], me: str | None) -> str:
+    return f"at least {rule['threshold']} of the auditors {_people(rule['parties'], me)}"
 
 
 def _quoted(text: Any) -> str:
@@ -126,7 +176,10 @@ def _lines(terms: dict[str, Any], me: str | None, sha256: str) -> list[str]:
         *_isolation(terms["isolation"]),
         "  " + ", ".join(_limit(name, value) for name, value in sorted(terms["limits"].items())),
         "",
-        f"It runs when all have approved: {_people(terms['participants'], me)}.",
+        "What it costs, and when it ends",
+        *_costs(terms),
+        "",
+        f"It runs when all have approved: {_people(terms['participants'], me)}. Until it runs, each of them may withdraw.",
         f"Contract SHA-256 {sha256}",
     ]
 
@@ -142,12 +195,59 @@ def _what_runs(terms: dict[str, Any], me: str | None) -> list[str]:
         else "private: only its owner and the executor know its source"
     )
     return [
-        f"  {_quoted(function['name'])} ({where}), entry {_quoted(function['entry'])}, "
+        f"  {_quoted(function['name'])} version {function['version']} ({where}), entry {_quoted(function['entry'])}, "
         f"owned by {_people([function['owner']], me)}.",
         f"  It is {kind}.",
         f"  SHA-256 {function['sha256']}",
+        *_vouched(terms, me),
         *(f"  argument {name} = {_quoted(value)}" for name, value in sorted(terms["arguments"].items())),
     ]
+
+
+def _vouched(terms: dict[str, Any], me: str | None) -> list[str]:
+    function, lines = terms["function"], []
+    if function["audited_by"]:
+        lines.append(f"  Auditors who have signed for it: {_people(function['audited_by'], me)}.")
+    else:
+        lines.append("  No auditor has signed for it.")
+    if "auditors" in terms:
+        lines.append(f"  It runs only while {_auditors(terms['auditors'], me)} stand by it.")
+    if function.get("release"):
+        lines.append(f"  Its owner declares that what it releases keeps to: {_rules(function['release'])}.")
+        lines.append("    The executor compares that with what owners of data ask for; whether it is true, auditors say.")
+    return lines
+
+
+def _costs(terms: dict[str, Any]) -> list[str]:
+    quota, attempts = terms["function"]["quota"], terms["attempts"]
+    lines = []
+    if quota >= 0:
+        lines.append(f"  Each run takes 1 of the {quota} runs of the function's quota.")
+    else:
+        lines.append("  The function has no quota.")
+    for name, item in sorted(terms["inputs"].items()):
+        if "uses" in item.get("policy", {}):
+            lines.append(f"  Each run takes 1 of the {item['policy']['uses']} uses of {name}.")
+    runs = "1 run" if attempts == 1 else f"up to {attempts} runs, a further one only after one has failed"
+    lines.append(f"  The approval is for {runs}.")
+    lines.append(f"  If it was not invoked before {_when(terms['expires'])} it is over.")
+    return lines
+
+
+def _policy(policy: dict[str, Any], me: str | None) -> list[str]:
+    lines = []
+    if "functions" in policy:
+        lines.append("    its owner lets these functions read it, by hash: " + ", ".join(policy["functions"]))
+    if "auditors" in policy:
+        either = "or functions" if "functions" in policy else "its owner lets functions read it"
+        lines.append(f"    {either} for which {_auditors(policy['auditors'], me)} have signed")
+    if "uses" in policy:
+        lines.append(f"    it may be used {policy['uses']} times, over all tasks")
+    if "until" in policy:
+        lines.append(f"    it may be used until {_when(policy['until'])}")
+    if "release" in policy:
+        lines.append(f"    its owner asks that the function declares: {_rules(policy['release'])}")
+    return lines
 
 
 def _inputs(inputs: dict[str, Any], me: str | None) -> list[str]:
@@ -157,6 +257,7 @@ def _inputs(inputs: dict[str, Any], me: str | None) -> list[str]:
             f"  {name}: from {_people(item['owners'], me)}, {human_size(item['size'])} sealed, {item['data']}"
         )
         lines.append(f"    SHA-256 {item['sha256']}")
+        lines += _policy(item.get("policy", {}), me)
         if item.get("stream"):
             lines.append("    read once, forward, while it is being decrypted; nothing is released before all of it")
             lines.append("    was found to be what was registered")
@@ -165,7 +266,13 @@ def _inputs(inputs: dict[str, Any], me: str | None) -> list[str]:
 
 def _who_gets(terms: dict[str, Any], me: str | None) -> list[str]:
     owner, readers = terms["function"]["owner"], terms["messages"]["receivers"]
-    lines = [f"  {name}: to {_people(item['receivers'], me)}" for name, item in sorted(terms["outputs"].items())]
+    lines = []
+    for name, item in sorted(terms["outputs"].items()):
+        if item.get("fusion"):
+            lines.append(f"  {name}: stays in the executor; nobody gets its key. It belongs to {_people(item['receivers'], me)}")
+            lines.append("    together, and becomes the input of a task only if all of them approve that task")
+        else:
+            lines.append(f"  {name}: to {_people(item['receivers'], me)}")
     lines += [
         f"  result (a JSON value): to {_people(terms['result']['receivers'], me)}",
         "  error texts, traceback, log, words of progress, all of which can contain data: "

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Union
@@ -32,6 +32,9 @@ class Data:
         sha256: of the sealed file, hexadecimal.
         size: bytes of the sealed file.
         stored: whether the sealed file has been uploaded.
+        policy: what their owner lets be done with them; None: whatever he approves.
+        used: runs that have taken them so far.
+        deleted: whether their key is forgotten.
     """
 
     id: str
@@ -40,6 +43,9 @@ class Data:
     sha256: str
     size: int
     stored: bool
+    policy: Mapping[str, Any] | None = None
+    used: int = 0
+    deleted: bool = False
 
     @classmethod
     def of(cls, answer: dict[str, Any]) -> Data:
@@ -51,6 +57,9 @@ class Data:
             sha256=answer.get("sha256", ""),
             size=answer.get("size", 0),
             stored=bool(answer.get("stored")),
+            policy=answer.get("policy"),
+            used=answer.get("used", 0),
+            deleted=bool(answer.get("deleted")),
         )
 
 
@@ -106,6 +115,7 @@ class DataRegistry:
         *,
         key: DataKey | None = None,
         progress: Reporter | bool | None = None,
+        policy: Mapping[str, Any] | None = None,
     ) -> Data:
         """Encrypt data here, register and upload it.
 
@@ -117,19 +127,25 @@ class DataRegistry:
             name: for its owner, at most 64 characters; None for the file's name.
             key: to be able to open the stored file later.
             progress: True for lines on stderr, or a function that gets events.
+            policy: what may be done with them (docs/protocol.md section 13): functions, auditors, uses, until, release.
 
         Returns:
             The registered and stored data.
         """
         report = reporter_of(progress)
         label = _label(source, name)
-        key = key or DataKey.generate()
         with open_source(source, label) as plain:
             regular = plain if hasattr(plain, "raw") else _spooled(plain)
-            with regular, sealed_copy(key, regular, _amount(report, "encrypt", label)) as (sealed, facts):
-                report(Event("encrypt", label, facts.plain_size, facts.plain_size))
-                data = self.register(label, facts, key)
-                self._upload(data, sealed, facts.sealed_size, label, report)
+            with regular:
+                return self._add_open(regular, label, key or DataKey.generate(), report, policy)
+
+    def _add_open(
+        self, plain: BinaryIO, label: str, key: DataKey, report: Reporter, policy: Mapping[str, Any] | None
+    ) -> Data:
+        with sealed_copy(key, plain, _amount(report, "encrypt", label)) as (sealed, facts):
+            report(Event("encrypt", label, facts.plain_size, facts.plain_size))
+            data = self.register(label, facts, key, policy)
+            self._upload(data, sealed, facts.sealed_size, label, report)
         return data
 
     def add_sealed(
@@ -139,6 +155,7 @@ class DataRegistry:
         name: str | None = None,
         *,
         progress: Reporter | bool | None = None,
+        policy: Mapping[str, Any] | None = None,
     ) -> Data:
         """Register and upload a file that was sealed before (cella encrypt, or any Tink library).
 
@@ -154,7 +171,7 @@ class DataRegistry:
             digest = hashlib.file_digest(file, "sha256").digest()
             size = file.tell()
             facts = Sealed(_native.plain_size(size, key.segment), size, digest)
-            data = self.register(label, facts, key)
+            data = self.register(label, facts, key, policy)
             self._upload(data, file, size, label, report)
         return data
 
@@ -162,11 +179,14 @@ class DataRegistry:
         self._executor.upload(data.id, file, size, _amount(report, "upload", label))
         report(Event("upload", label, size, size))
 
-    def register(self, name: str, facts: Sealed, key: DataKey) -> Data:
+    def register(
+        self, name: str, facts: Sealed, key: DataKey, policy: Mapping[str, Any] | None = None
+    ) -> Data:
         """Register a sealed file without uploading it."""
         answer = self._executor.request(
             "data.register",
             {
+                **({} if policy is None else {"policy": dict(policy)}),
                 "name": name,
                 "sha256": facts.sha256.hex(),
                 "size": facts.sealed_size,
@@ -176,7 +196,57 @@ class DataRegistry:
             },
         )
         owners = (self._executor.party,)
-        return Data(answer["data"], name, owners, facts.sha256.hex(), facts.sealed_size, stored=False)
+        return Data(answer["data"], name, owners, facts.sha256.hex(), facts.sealed_size, stored=False, policy=policy)
+
+    def change(self, data: Data | str, policy: Mapping[str, Any] | None) -> Data:
+        """Set the policy of data, from now on; None: there is none. What has not started is judged by the new one."""
+        args: dict[str, Any] = {"data": data.id if isinstance(data, Data) else data}
+        if policy is not None:
+            args["policy"] = dict(policy)
+        return Data.of(self._executor.request("data.change", args))
+
+    def delete(self, data: Data | str) -> Data:
+        """Delete data: the executor forgets their key, so that nobody can open what the host still has."""
+        return Data.of(self._executor.request("data.delete", {"data": data.id if isinstance(data, Data) else data}))
+
+    def derive(self, task: Any, output: str) -> Data:
+        """An output of a finished task as an input of the next one, without leaving the executor.
+
+        Args:
+            task: Task or its id.
+            output: its name. All its receivers own the data together, and take part in each task that uses them.
+        """
+        return Data.of(self._executor.request("data.derive", {"task": getattr(task, "id", task), "output": output}))
+
+    def rotate(
+        self, data: Data | str, key: DataKey, new_key: DataKey, *, progress: Reporter | bool | None = None
+    ) -> Data:
+        """Replace data by the same under a new key: fetched, opened, sealed anew and uploaded here; the old are deleted.
+
+        The plaintext is in memory meanwhile, never on disk.
+
+        Args:
+            data: of the caller alone.
+            key: the present key, which only their owner has.
+            new_key: the next one.
+
+        Returns:
+            The new data, with the same name and policy. Uses are counted anew.
+        """
+        found = self.get(data.id if isinstance(data, Data) else data)
+        opener = _native.Opener(key.key, key.associated_data, key.segment)
+        with os.fdopen(os.memfd_create("cella-rotate", os.MFD_CLOEXEC), "w+b") as plain:
+
+            def take(block: bytes) -> None:
+                plain.write(opener.update(block))
+
+            self._executor.download({"data": found.id}, take)
+            plain.write(opener.finish())
+            plain.flush()
+            plain.seek(0)
+            new = self._add_open(plain, found.name, new_key, reporter_of(progress), found.policy)
+        self.delete(found)
+        return new
 
     def get(self, data: str) -> Data:
         """One of the caller's data by id."""

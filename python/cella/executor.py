@@ -21,12 +21,19 @@ if TYPE_CHECKING:
     from .data import DataRegistry, Source
     from .events import Reporter
     from .functions import Function, FunctionRegistry
+    from .party import OrganisationRegistry, PartyRegistry
     from .script import Script
     from .task import Receivers, Task, TaskRegistry
 
 READS = frozenset(
     {
         "party.get",
+        "party.list",
+        "organisation.get",
+        "organisation.list",
+        "function.usage",
+        "function.source",
+        "audit.list",
         "executor.info",
         "function.get",
         "function.list",
@@ -187,6 +194,12 @@ class Executor:
         """Id of the party that is asking."""
         return self.identity.party
 
+    def become(self, identity: Identity) -> None:
+        """Go on as this identity: the same party with new keys."""
+        if identity.party != self.party:
+            raise _native.error("WRONG_AUDIENCE", "these are the keys of another party")
+        self._identity = identity
+
     def _sequence(self) -> int:
         with self._lock:
             self._last_seq = max(self._last_seq + 1, time.time_ns() // 1000)
@@ -226,21 +239,23 @@ class Executor:
         self.enrol()
         return self._exchange(op, args or {}, timeout)
 
-    def pages(self, op: str, name: str) -> list[dict[str, Any]]:
+    def pages(self, op: str, name: str, args: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """All entries of a list operation, page by page.
 
         Args:
-            op: "function.list", "data.list" or "task.list".
+            op: "function.list", "data.list", "task.list", ...
             name: member of the answer that holds the entries.
+            args: filters, where the operation has some.
         """
         found: list[dict[str, Any]] = []
-        args: dict[str, Any] = {}
+        after: dict[str, Any] = {}
+        member = "number" if op == "audit.list" else op.partition(".")[0]
         while True:
-            answer = self.request(op, args)
+            answer = self.request(op, {**(args or {}), **after})
             found += answer[name]
             if not answer.get("more") or not answer[name]:
                 return found
-            args = {"after": answer[name][-1][op.partition(".")[0]]}
+            after = {"after": answer[name][-1][member]}
 
     def _exchange(self, op: str, args: Mapping[str, Any], timeout: float | None) -> dict[str, Any]:
         signed = self.sign(op, args)
@@ -281,21 +296,25 @@ class Executor:
     def _may_enrol(self) -> bool:
         return self.auto_enrol and self.session.rules.get("enrol") == "open"
 
-    def enrol(self, name: str = "") -> str:
+    def enrol(self, name: str = "", invitation: str | None = None) -> str:
         """Make this party known to the executor. Enrolling again is not an error.
 
         Args:
             name: for people, at most 64 characters; shown to other parties.
+            invitation: what an administrator or a manager has signed, where the charter asks for one.
 
         Returns:
             The party's id.
 
         Raises:
-            PermissionDenied: ENROL_CLOSED; the charter wants somebody else to enrol parties.
+            PermissionDenied: ENROL_CLOSED, the charter wants an invitation or somebody else to enrol parties;
+                BAD_INVITATION, INVITATION_EXPIRED, INVITATION_USED.
         """
         args = {"seal": to_base64url(self.identity.seal_public)}
         if name:
             args["name"] = name
+        if invitation is not None:
+            args["invitation"] = invitation.strip()
         try:
             return str(self._exchange("party.enrol", args, None).get("party", self.party))
         except _native.StateError as refusal:
@@ -365,7 +384,32 @@ class Executor:
             self._answer(status, body)
             raise _native.error("BAD_HTTP", f"the executor answered HTTP {status}")
 
+    def audit(self, **filters: Any) -> list[dict[str, Any]]:
+        """What happened here, as far as it concerns the caller.
+
+        Args:
+            filters: since and until (Unix seconds), party, function, data, task (ids).
+
+        Returns:
+            {number, time, event, by?, subject?, other?, code?} each, the oldest first.
+        """
+        return self.pages("audit.list", "entries", {name: value for name, value in filters.items() if value is not None})
+
     # What the executor keeps
+
+    @property
+    def parties(self) -> PartyRegistry:
+        """Parties: list, change, rotate, remove, add, invite, join."""
+        from .party import PartyRegistry
+
+        return PartyRegistry(self)
+
+    @property
+    def organisations(self) -> OrganisationRegistry:
+        """Organisations: create, get, list, add, remove, delete."""
+        from .party import OrganisationRegistry
+
+        return OrganisationRegistry(self)
 
     @property
     def functions(self) -> FunctionRegistry:
@@ -455,7 +499,12 @@ def error_of(error: Any) -> _native.CellaError:
     message = error.get("message")
     field = error.get("field")
     message = message if isinstance(message, str) else None
+    detail = error.get("detail")
+    if isinstance(detail, str) and message is not None:
+        message = f"{message}: {detail}"
     made = _native.error(number, message, field if isinstance(field, str) else None)
+    if isinstance(detail, str):
+        made.detail = detail
     code = error.get("code")
     if made.number != number and isinstance(code, str):
         made = _native.error("INTERNAL", f"{code} ({number}), which this version of cella does not know: {message}")

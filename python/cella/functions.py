@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from . import _native
-from .encoding import to_base64url, write_json
+from .encoding import from_base64url, to_base64url, write_json
 from .script import Script, parse_isolation, parse_limits
 
 if TYPE_CHECKING:
@@ -30,6 +30,10 @@ class Function:
         public: whether everybody may read and use it.
         spec: the package without its source.
         source: text, where the caller may read it.
+        version: counts its owner's functions of this name.
+        disabled: whether nothing new runs with it.
+        audits: who has signed for it: {auditor, accepted, time, statement} each.
+        allow: who may use it, "party:ID" or "organisation:ID" each; None: anybody, or the caller is not its owner.
     """
 
     id: str
@@ -38,6 +42,10 @@ class Function:
     public: bool
     spec: Mapping[str, Any]
     source: str | None = None
+    version: int = 1
+    disabled: bool = False
+    audits: Sequence[Mapping[str, Any]] = ()
+    allow: Sequence[str] | None = None
 
     @classmethod
     def of(cls, answer: Mapping[str, Any]) -> Function:
@@ -49,6 +57,10 @@ class Function:
             public=bool(answer.get("public")),
             spec=answer.get("spec", {}),
             source=answer.get("source"),
+            version=answer.get("version", 1),
+            disabled=bool(answer.get("disabled")),
+            audits=tuple(answer.get("audits", ())),
+            allow=answer.get("allow"),
         )
 
     @property
@@ -63,11 +75,23 @@ class FunctionRegistry:
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
 
-    def register(self, package: bytes) -> Function:
+    def register(
+        self,
+        package: bytes,
+        *,
+        allow: Sequence[str] | None = None,
+        quota: int | None = None,
+        quota_of: str | None = None,
+    ) -> Function:
         """Register a package. A private one travels sealed to the executor.
+
+        The same name again is the next version; the former one keeps its id, its hash and what was approved of it.
 
         Args:
             package: JSON bytes, from Script.package, builtin_package or one's own tool.
+            allow: who may create tasks with it, "party:ID" or "organisation:ID" each; None: anybody who knows its id.
+            quota: runs of all tasks together; None: no end.
+            quota_of: "runs", or "successes": then a run that does not finish is given back.
 
         Raises:
             IntegrityError: BAD_DIGEST, the executor's hash is not the one computed here.
@@ -76,24 +100,131 @@ class FunctionRegistry:
 
         spec = parse_object(package, "function package")
         if spec.get("public") is True:
-            args = {"package": to_base64url(package)}
+            args: dict[str, Any] = {"package": to_base64url(package)}
         else:
             context = self._executor.party.encode("ascii")
             args = {"sealed_package": self._executor.seal("package", context, package)}
+        args.update(_terms(allow, quota, quota_of))
         answer = self._executor.request("function.register", args)
         digest = hashlib.sha256(package).hexdigest()
         if answer["sha256"] != digest:
             raise _native.error("BAD_DIGEST", "the executor registered another package than was sent")
         source = spec.pop("source", None)
-        return Function(answer["function"], self._executor.party, digest, spec.get("public") is True, spec, source)
+        return Function(
+            answer["function"],
+            self._executor.party,
+            digest,
+            spec.get("public") is True,
+            spec,
+            source,
+            version=answer.get("version", 1),
+            allow=allow,
+        )
 
     def get(self, function: str) -> Function:
-        """A function by id."""
-        return Function.of(self._executor.request("function.get", {"function": function}))
+        """A function by id, or by NAME@VERSION or NAME (the newest) among those that the caller sees.
 
-    def list(self) -> Sequence[Function]:
-        """The caller's functions and all public ones."""
-        return [Function.of(item) for item in self._executor.pages("function.list", "functions")]
+        Raises:
+            NotFound: there is none.
+            ArgumentError: BAD_ARGUMENT, several owners have one of this name; use the id.
+        """
+        if function.startswith("function-"):
+            return Function.of(self._executor.request("function.get", {"function": function}))
+        name, _, version = function.partition("@")
+        found = [item for item in self.list(name=name) if not version or str(item.version) == version]
+        if not found:
+            raise _native.error("NOT_FOUND", f"there is no function {function} that you may see")
+        if len({item.owner for item in found}) > 1:
+            raise _native.error("BAD_ARGUMENT", f"several owners have a function {function}; use its id")
+        return self.get(max(found, key=lambda item: item.version).id)
+
+    def list(self, *, name: str = "", owner: str = "", search: str = "") -> Sequence[Function]:
+        """The caller's functions, all public ones that he may use, and private ones whose list names him.
+
+        Args:
+            name: exactly this one.
+            owner: party id.
+            search: part of the name or description, in any case.
+        """
+        given = {"name": name, "owner": owner, "search": search}
+        args = {member: value for member, value in given.items() if value}
+        return [Function.of(item) for item in self._executor.pages("function.list", "functions", args)]
+
+    def change(
+        self,
+        function: Function | str,
+        *,
+        allow: Sequence[str] | None = None,
+        quota: int | None = None,
+        quota_of: str | None = None,
+    ) -> None:
+        """Change the terms on which one's function is offered; what is None stays. allow ["anybody"] ends a list, quota -1
+        the quota."""
+        self._ask("function.change", function, _terms(allow, quota, quota_of))
+
+    def disable(self, function: Function | str) -> None:
+        """Nothing new runs with it: no task is created, queued or started. What runs goes on."""
+        self._ask("function.disable", function)
+
+    def enable(self, function: Function | str) -> None:
+        """Undo disable. What an administrator has disabled only an administrator enables."""
+        self._ask("function.enable", function)
+
+    def delete(self, function: Function | str) -> None:
+        """Forget the source, for good. Its hash and declarations stay with the tasks that used it."""
+        self._ask("function.delete", function)
+
+    def usage(self, function: Function | str) -> dict[str, Any]:
+        """quota (-1: none), quota_of, used, finished, failed, cancelled, cpu_us."""
+        return self._ask("function.usage", function)
+
+    def show(self, function: Function | str, auditor: str) -> None:
+        """Let a party read the source of one's function. There is no way back: what was read was read."""
+        self._ask("function.show", function, {"auditor": auditor})
+
+    def package(self, function: Function | str) -> bytes:
+        """The package of a function that one owns or was shown, with its source. Its hash is verified here."""
+        answer = self._ask("function.source", function)
+        opened = self._executor.identity.open(
+            "shown package", answer["function"].encode("ascii"), from_base64url(answer["sealed_package"], "sealed_package")
+        )
+        content = opened.export()
+        if hashlib.sha256(content).hexdigest() != answer["sha256"]:
+            raise _native.error("BAD_DIGEST", "the executor shows another package than the one with this hash")
+        return content
+
+    def audit(self, function: Function | str, sha256: str, *, accepted: bool = True, note: str = "") -> str:
+        """Sign for a function, as its auditor, or against it. The last word counts.
+
+        Args:
+            sha256: of the package that was read: package() gives it. Only the function with this hash is meant.
+            accepted: False withdraws a signature.
+            note: at most 1,024 characters; everybody reads it.
+
+        Returns:
+            The statement, a compact JWS that verifies without the executor.
+        """
+        content: dict[str, Any] = {
+            "version": 1,
+            "type": "cella function audit",
+            "sha256": sha256,
+            "auditor": self._executor.party,
+            "accepted": accepted,
+        }
+        if note:
+            content["note"] = note
+        statement = self._executor.identity.sign_statement(write_json(content, "statement"))
+        self._ask("function.audit", function, {"statement": statement})
+        return statement
+
+    def _ask(self, op: str, function: Function | str, args: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        named = function.id if isinstance(function, Function) else function
+        return self._executor.request(op, {"function": named, **(args or {})})
+
+
+def _terms(allow: Sequence[str] | None, quota: int | None, quota_of: str | None) -> dict[str, Any]:
+    given = {"allow": None if allow is None else list(allow), "quota": quota, "quota_of": quota_of}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def builtin_package(

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +68,8 @@ class Identity:
     """A party's private keys, and what is done with them. The keys themselves never come out.
 
     Attributes:
-        party: the party's id, 43 characters: what others put into owners and receivers.
+        party: the party's id, 43 characters: what others put into owners and receivers. It is the thumbprint of the
+            first key and stays when the keys are replaced.
         sign_public: Ed25519 public key, 32 bytes.
         seal_public: X25519 public key, 32 bytes.
 
@@ -75,12 +78,19 @@ class Identity:
     43
     """
 
-    def __init__(self, sign: _native.Secret, seal: _native.Secret) -> None:
+    def __init__(
+        self,
+        sign: _native.Secret,
+        seal: _native.Secret,
+        party: str | None = None,
+        former_seals: Sequence[_native.Secret] = (),
+    ) -> None:
         self._sign = sign
         self._seal = seal
+        self._former_seals = tuple(former_seals)
         self.sign_public = _native.ed25519_public(sign)
         self.seal_public = _native.x25519_public(seal)
-        self.party = _native.thumbprint(self.sign_public)
+        self.party = party or _native.thumbprint(self.sign_public)
 
     def __repr__(self) -> str:
         return f"<Identity {self.party}>"
@@ -107,9 +117,15 @@ class Identity:
             content = read_private_file(path, KIND)
         except FileNotFoundError:
             raise _native.error("NOT_FOUND", f"there is no identity at {path}; make one: cella keygen") from None
-        identity = cls(_secret(content, "sign"), _secret(content, "seal"))
-        if content.get("party") != identity.party:
+        former = content.get("former_seals", [])
+        if not isinstance(former, list):
+            raise _native.error("BAD_FORMAT", f"{path}: former_seals is not a list", "former_seals")
+        seals = [_secret({"former_seals": item}, "former_seals") for item in former]
+        identity = cls(_secret(content, "sign"), _secret(content, "seal"), None, seals)
+        party = content.get("party")
+        if not isinstance(party, str) or (party != identity.party and not seals):
             raise _native.error("BAD_FORMAT", f"{path}: its keys do not belong to its party", "party")
+        identity.party = party
         return identity
 
     def save(self, path: str | os.PathLike[str] | None = None) -> Path:
@@ -126,18 +142,42 @@ class Identity:
         """
         path = default_path() if path is None else Path(path)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        content = {
+        try:
+            atomic.create(path, self._text())
+        except FileExistsError:
+            raise _native.error("EXISTS", f"{path} exists already and is never overwritten") from None
+        return path
+
+    def _text(self) -> bytes:
+        content: dict[str, Any] = {
             "version": 1,
             "kind": KIND,
             "party": self.party,
             "sign": to_base64url(self._sign.export()),
             "seal": to_base64url(self._seal.export()),
         }
-        try:
-            atomic.create(path, write_json(content) + b"\n")
-        except FileExistsError:
-            raise _native.error("EXISTS", f"{path} exists already and is never overwritten") from None
+        if self._former_seals:
+            content["former_seals"] = [to_base64url(secret.export()) for secret in self._former_seals]
+        return write_json(content) + b"\n"
+
+    def replace(self, path: str | os.PathLike[str] | None = None) -> Path:
+        """Write the identity over the file of the same party, complete or not at all (0600).
+
+        Raises:
+            StateError: EXISTS; the file belongs to another party.
+        """
+        path = default_path() if path is None else Path(path)
+        if Identity.load(path).party != self.party:
+            raise _native.error("EXISTS", f"{path} belongs to another party and is not overwritten")
+        with atomic.replace(path, 0o600) as file:
+            file.write(self._text())
         return path
+
+    def successor(self) -> Identity:
+        """The same party with new keys. What was sealed to the former ones can still be opened."""
+        return Identity(
+            _native.Secret.generate(), _native.Secret.generate(), self.party, (*self._former_seals, self._seal)
+        )
 
     @classmethod
     def load_or_create(cls, path: str | os.PathLike[str] | None = None) -> tuple[Identity, bool]:
@@ -154,11 +194,19 @@ class Identity:
 
     def sign_request(self, payload: bytes, *, enrol: bool = False) -> str:
         """Compact JWS over payload; with enrol the header carries the public key itself."""
-        return _native.jws_sign(self._sign, payload, "jwk" if enrol else "kid")
+        if enrol:
+            return _native.jws_sign(self._sign, payload, "jwk")
+        header = b'{"alg":"EdDSA","kid":"%s"}' % self.party.encode("ascii")
+        text = f"{to_base64url(header)}.{to_base64url(payload)}"
+        return f"{text}.{to_base64url(_native.ed25519_sign(self._sign, text.encode('ascii')))}"
 
     def sign_statement(self, payload: bytes) -> str:
-        """Compact JWS over a statement about a measurement. It names no key: readers try those that they believe."""
+        """Compact JWS over a statement. It names no key: readers try those that they believe."""
         return _native.jws_sign(self._sign, payload, "plain")
+
+    def sign_invitation(self, payload: bytes) -> str:
+        """Compact JWS over an invitation; its header carries the public key, so that anybody can verify it."""
+        return _native.jws_sign(self._sign, payload, "jwk")
 
     def open(self, purpose: str, context: bytes, sealed: bytes) -> _native.Secret:
         """Open a secret that was sealed to this party (docs/protocol.md section 7).
@@ -166,4 +214,9 @@ class Identity:
         Raises:
             IntegrityError: BAD_TAG, it was sealed to another party, for another purpose, or changed.
         """
-        return _native.hpke_open(self._seal, secret_info(purpose, context), sealed)
+        info = secret_info(purpose, context)
+        *newer, oldest = (self._seal, *reversed(self._former_seals))
+        for key in newer:
+            with contextlib.suppress(_native.IntegrityError):
+                return _native.hpke_open(key, info, sealed)
+        return _native.hpke_open(oldest, info, sealed)

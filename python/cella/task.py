@@ -253,8 +253,32 @@ class Task:
         """Queue it. Its creator does that when all have approved."""
         return self._change("task.invoke")
 
+    def withdraw(self) -> Task:
+        """Take one's approval back. Possible until the task has started; it may be given again.
+
+        Raises:
+            StateError: BAD_STATE, it has started or is over.
+        """
+        return self._change("task.withdraw")
+
+    def reject(self, reason: str = "") -> Task:
+        """End it for everybody, before it has started. Every participant may.
+
+        Args:
+            reason: at most 200 characters, for all participants to read.
+        """
+        return self._change("task.reject", {"reason": reason} if reason else None)
+
+    def retry(self) -> Task:
+        """Try once more after a failure, as often as the contract allows (attempts).
+
+        Raises:
+            StateError: ATTEMPTS_USED_UP; BAD_STATE, it has not failed.
+        """
+        return self._change("task.retry")
+
     def cancel(self) -> Task:
-        """Ask for its end; nothing is released. Its creator may, until it is over.
+        """Ask for its end; nothing is released. Its creator and administrators may, until it is over.
 
         One that waits is cancelled at once. In one that runs, the script gets cella.Cancelled, which it may use to
         tidy up and write to its log, and is killed 2 s later: this returns before that, wait(check=False) waits for
@@ -444,6 +468,11 @@ class TaskRegistry:
         limits: Mapping[str, int | str] | None = None,
         invoke: bool = False,
         isolation: Mapping[str, str] | None = None,
+        fusion: Sequence[str] = (),
+        auditors: Mapping[str, Any] | None = None,
+        priority: int | None = None,
+        attempts: int | None = None,
+        approval_s: int | None = None,
     ) -> Task:
         """Create a task.
 
@@ -458,6 +487,11 @@ class TaskRegistry:
             limits: lower than the function's.
             invoke: queue it at once; it needs to have one participant and all inputs.
             isolation: stricter than the function's, for example {"sizes": "padded"}; see script.parse_isolation.
+            fusion: names of outputs that stay in the executor, owned by their receivers together.
+            auditors: {"parties": [...], "threshold": k}: signatures that the function must have.
+            priority: 0 to 9, among your own tasks; 5 if not given.
+            attempts: runs that the approval is for, 1 to 10; a further one only after one has failed.
+            approval_s: seconds after which it ends if it was not invoked; not above the charter's.
 
         Returns:
             The task.
@@ -472,6 +506,15 @@ class TaskRegistry:
             args["inputs"] = {name: _input(item, me) for name, item in inputs.items()}
         if outputs:
             args["outputs"] = {name: {"receivers": list(to) if to else [me]} for name, to in outputs.items()}
+        for name in fusion:
+            if name not in args.get("outputs", {}):
+                raise _native.error("BAD_FIELD", f"{name} is not one of the outputs", name)
+            args["outputs"][name]["fusion"] = True
+        if auditors is not None:
+            args["auditors"] = dict(auditors)
+        for member, value in (("priority", priority), ("attempts", attempts), ("approval_s", approval_s)):
+            if value is not None:
+                args[member] = value
         if result is not None:
             args["result"] = {"receivers": list(result)}
         if messages is not None:

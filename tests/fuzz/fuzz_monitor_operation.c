@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "confine/cgroup.h"
 #include "monitor/cgroups.h"
@@ -59,6 +60,9 @@ static void add_records(struct harness *harness)
     check(cella_state_apply(&harness->monitor.state, CELLA_EVENT_DATA_REGISTERED, data));
     check(cella_state_apply(&harness->monitor.state, CELLA_EVENT_DATA_STORED, stored));
     check(cella_state_apply(&harness->monitor.state, CELLA_EVENT_TASK_CREATED, task));
+    json_t *organisation = json_pack("{s:s, s:s}", "organisation", "organisation-1", "name", "o");
+    check(cella_state_apply(&harness->monitor.state, CELLA_EVENT_ORGANISATION_CREATED, organisation));
+    json_decref(organisation);
     json_decref(function);
     json_decref(data);
     json_decref(stored);
@@ -71,7 +75,9 @@ static void furnish(struct harness *harness)
     uint8_t public_key[CELLA_ED25519_KEY_SIZE];
     char id[CELLA_THUMBPRINT_SIZE + 1];
     char enrol[512];
-    monitor->charter.open_enrolment = true;
+    monitor->charter.enrolment = CELLA_ENROL_OPEN;
+    monitor->charter.roles = CELLA_ROLES_ORDINARY;
+    monitor->charter.approval_s = CELLA_APPROVAL_DEFAULT_S;
     monitor->charter.limits = cella_limits_default;
     monitor->loop = cella_loop_new();
     check(cella_keyring_new(&monitor->keyring));
@@ -79,12 +85,15 @@ static void furnish(struct harness *harness)
     check(cella_cgroups_new(&none, 0, &monitor->cgroups));
     check(cella_runner_new(monitor, &monitor->runner));
     check(cella_secret_random(&harness->seed, CELLA_ED25519_KEY_SIZE));
+    check(cella_ed25519_public(&harness->seed, public_key));
+    check(cella_thumbprint(public_key, id));
+    /* An administrator, so that what only those may do is reached as well. He is the last one, so he stays. */
+    memcpy(monitor->charter.administrators[0], id, sizeof(id));
+    monitor->charter.administrator_count = 1;
     (void) snprintf(enrol, sizeof(enrol),
                     "{\"op\":\"party.enrol\",\"aud\":\"%s\",\"seq\":1,\"time\":1,\"args\":{\"seal\":\"%s\"}}",
                     cella_keyring_executor(monitor->keyring), "CQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
     check(sign(harness, CELLA_JWS_JWK, cella_view_of_string(enrol), CELLA_REQUEST_REQUEST, monitor));
-    check(cella_ed25519_public(&harness->seed, public_key));
-    check(cella_thumbprint(public_key, id));
     harness->party = cella_state_party(&monitor->state, id);
     add_records(harness);
 }

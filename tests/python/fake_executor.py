@@ -357,7 +357,7 @@ class FakeExecutor:
         spec = json.loads(package)
         digest = hashlib.sha256(package).hexdigest()
         self.functions[name] = {"owner": party, "sha256": digest, "spec": spec}
-        return {"function": name, "sha256": digest}
+        return {"function": name, "version": 1, "sha256": digest}
 
     def _function(self, name: str, party: str) -> dict[str, Any]:
         if name not in self.functions:
@@ -493,7 +493,8 @@ class FakeExecutor:
             "creator": task["creator"],
             "function": {"function": task["function"], "name": spec["name"], "owner": function["owner"]}
             | {"sha256": function["sha256"], "public": spec["public"], "executor": spec["executor"]}
-            | {"profile": spec.get("profile", "python"), "entry": spec["entry"]},
+            | {"profile": spec.get("profile", "python"), "entry": spec["entry"]}
+            | {"version": 1, "quota": -1, "audited_by": []},
             "arguments": task["arguments"],
             "inputs": inputs,
             "outputs": task["outputs"],
@@ -502,6 +503,8 @@ class FakeExecutor:
             "limits": LIMITS | ({"threads": 0} if task["isolation"]["clock"] == "coarse" else {}),
             "isolation": task["isolation"],
             "participants": task["participants"],
+            "attempts": 1,
+            "expires": 2000000000,
         }
         return json.dumps(terms).encode()
 

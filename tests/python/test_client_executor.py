@@ -376,7 +376,16 @@ def test_contracts_that_can_not_be_explained(fake: FakeExecutor) -> None:
     function = author.functions.register(Script.parse("def main(): pass", "f.py").package(public=True))
     task = user.tasks.create(function)
     good = json.loads(fake.tasks[task.id]["contract"])
-    for change in ({"extra": 1}, {"version": 2}):
+    function_terms = good["function"]
+    for change in (
+        {"extra": 1},
+        {"version": 2},
+        {"function": function_terms | {"licence": "x"}},
+        {"auditors": {"parties": [], "threshold": 1, "unless": "x"}},
+        {"outputs": {"z": {"receivers": [], "escrow": True}}},
+        {"inputs": {"x": {"owners": [], "policy": {"except": "x"}}}},
+        {"inputs": {"x": {"owners": [], "policy": {"auditors": {"unless": "x"}}}}},
+    ):
         with pytest.raises(cella.FormatError, match="can not explain"):
             Contract.of(json.dumps(good | change).encode(), task.id, fake.id)
     for change in ({"task": "task-" + "0" * 32}, {"executor": "x"}):

@@ -114,6 +114,27 @@ def test_operations_are_those_of_the_protocol():
     assert len(built) >= 20
 
 
+RELATIONS = {
+    "PARTY": "any party", "SELF": "the party itself", "ADMINISTRATOR": "administrators", "MANAGER": "managers",
+    "MEMBER": "members", "OWNER": "owners", "ALLOWED": "allowed", "LISTED": "listed", "PARTICIPANT": "participants",
+    "CREATOR": "the creator", "REVIEWER": "reviewers", "RECEIVER": "receivers",
+}
+ROLES = {"NO_ROLE": "–", "FUNCTION_OWNER": "`function_owner`", "DATA_OWNER": "`data_owner`"}
+
+
+def test_rights_are_those_of_the_source():
+    """The table of who may do what, line by line; and every operation but enrolling has a line."""
+
+    def words(relations: str) -> str:
+        return ", ".join(RELATIONS[one] for one in relations.split(" | "))
+
+    source = re.findall(r'\{ "([a-z]+\.[a-z]+)", (\w+), ([A-Z |]+), ([A-Z |]+) \},', text("executor/monitor/right.c"))
+    lines = re.findall(r"^\| `[a-z]+\.[a-z]+` \| .*$", section("docs/protocol.md", "## 12. Rights"), re.MULTILINE)
+    assert lines == [f"| `{op}` | {ROLES[role]} | {words(may)} | {words(know)} |" for op, role, may, know in source]
+    built = re.findall(r'^\s*\{ "([a-z]+\.[a-z]+)", cella_operation_\w+,', text("executor/monitor/operation.c"), re.MULTILINE)
+    assert sorted(op for op, *_ in source) == sorted(set(built) - {"party.enrol"})
+
+
 def test_operations_are_declared_and_have_a_handler():
     table = re.findall(r'"([a-z]+)\.([a-z]+)", (cella_operation_\w+),', text("executor/monitor/operation.c"))
     for noun, verb, handler in table:

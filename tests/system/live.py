@@ -190,11 +190,14 @@ class LiveExecutor:
         host, _, port = self.address.rpartition(":")
         return host, int(port)
 
-    def client(self, identity: cella.Identity | None = None, **options: Any) -> cella.Executor:
+    def client(
+        self, identity: cella.Identity | None = None, *, enrol: bool = True, **options: Any
+    ) -> cella.Executor:
         """A new party, enrolled; or another client of a known one."""
         made = cella.connect(self.address, self.trust, identity or cella.Identity.generate(), **options)
         self._open.append(made)
-        made.enrol()
+        if enrol:
+            made.enrol()
         return made
 
     def raw(self, **options: Any) -> RawConnection:

@@ -460,13 +460,13 @@ def test_a_profile_that_is_not_there(start: Start) -> None:
 def test_a_charter_that_is_closed(start: Start, tmp_path: Path) -> None:
     state = tmp_path / "closed"
     state.mkdir(mode=0o700)
-    (state / "charter.json").write_text('{"version":1,"enrol":"closed"}')
+    (state / "charter.json").write_text(json.dumps({"version": 1, "enrol": "admin", "administrators": ["A" * 43]}))
     live = start(name="closed")
     with refused("ENROL_CLOSED"):
         live.client()
 
 
-@pytest.mark.parametrize("charter", ["", "{}", '{"version":1,"enrol":"perhaps"}', '{"version":2,"enrol":"open"}', '{"version":1,"enrol":"open","x":1}'])
+@pytest.mark.parametrize("charter", ["", "{}", '{"version":1,"enrol":"closed"}', '{"version":1,"enrol":"invite"}', '{"version":1,"enrol":"perhaps"}', '{"version":2,"enrol":"open"}', '{"version":1,"enrol":"open","x":1}'])
 def test_charters_that_are_wrong(tmp_path: Path, charter: str) -> None:
     state = tmp_path / "state"
     state.mkdir(mode=0o700)

@@ -46,20 +46,53 @@ def check(hand: Hand, answer: Answer, code: str, field: str | None = None, statu
 
 WRONG: dict[str, list[Any]] = {
     "text": [None, 1, 1.5, True, [], {}],
+    "long text": [None, 1, 1.5, True, [], {}, "a" * 5000],
+    "array": [None, "x", 1, True, {}],
+    "integer below -1": [None, "1", 1.5, True, [], {}, -2],
     "bytes": [None, 1, True, [], {}, "not base64!", "AAAA=", "AA\n", "A"],
     "integer": [None, "1", 1.5, True, [], {}, -1],
     "object": [None, "x", 1, True, []],
     "boolean": [None, "true", 1, 0, [], {}],
 }
+ORGANISATION, KEY = f"organisation-{ZEROS}", "CQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 FUNCTION, DATA, TASK = f"function-{ZEROS}", f"data-{ZEROS}", f"task-{ZEROS}"
 OPERATIONS: dict[str, dict[str, tuple[str, bool, Any]]] = {
     # name -> argument -> kind, required, a value of the right form
     "party.enrol": {"seal": ("bytes", True, None), "name": ("text", False, "x")},
     "party.get": {"party": ("text", False, NOBODY)},
+    "party.list": {},
+    "party.add": {
+        "sign": ("bytes", True, KEY), "seal": ("bytes", True, KEY), "roles": ("array", True, []), "name": ("text", False, "x"),
+        "organisation": ("text", False, ORGANISATION), "manages": ("boolean", False, False),
+    },
+    "party.join": {"invitation": ("long text", True, "x")},
+    "party.change": {"party": ("text", True, NOBODY), "roles": ("array", True, [])},
+    "party.rotate": {"statement": ("long text", True, "x"), "proof": ("long text", True, "x")},
+    "party.remove": {"party": ("text", True, NOBODY)},
+    "invitation.revoke": {"invitation": ("text", True, ZEROS)},
+    "organisation.create": {"name": ("text", True, "x")},
+    "organisation.get": {"organisation": ("text", True, ORGANISATION)},
+    "organisation.list": {},
+    "organisation.add": {
+        "organisation": ("text", True, ORGANISATION), "party": ("text", True, NOBODY), "manages": ("boolean", False, False),
+    },
+    "organisation.remove": {"organisation": ("text", True, ORGANISATION), "party": ("text", True, NOBODY)},
+    "organisation.delete": {"organisation": ("text", True, ORGANISATION)},
     "executor.info": {},
     "function.register": {"package": ("bytes", True, "e30")},
     "function.get": {"function": ("text", True, FUNCTION)},
-    "function.list": {},
+    "function.list": {"name": ("text", False, "x"), "owner": ("text", False, NOBODY), "search": ("text", False, "x")},
+    "function.usage": {"function": ("text", True, FUNCTION)},
+    "function.change": {
+        "function": ("text", True, FUNCTION), "allow": ("array", False, []), "quota": ("integer below -1", False, 1),
+        "quota_of": ("text", False, "runs"),
+    },
+    "function.disable": {"function": ("text", True, FUNCTION)},
+    "function.enable": {"function": ("text", True, FUNCTION)},
+    "function.delete": {"function": ("text", True, FUNCTION)},
+    "function.show": {"function": ("text", True, FUNCTION), "auditor": ("text", True, NOBODY)},
+    "function.source": {"function": ("text", True, FUNCTION)},
+    "function.audit": {"function": ("text", True, FUNCTION), "statement": ("long text", True, "x")},
     "data.register": {
         "name": ("text", True, "x"),
         "sha256": ("text", True, "ab" * 32),
@@ -67,7 +100,11 @@ OPERATIONS: dict[str, dict[str, tuple[str, bool, Any]]] = {
         "segment": ("text", True, "1MB"),
         "sealed_key": ("bytes", True, "AAAA"),
         "associated_data": ("bytes", False, "AAAA"),
+        "policy": ("object", False, {}),
     },
+    "data.change": {"data": ("text", True, DATA), "policy": ("object", False, {})},
+    "data.delete": {"data": ("text", True, DATA)},
+    "data.derive": {"task": ("text", True, TASK), "output": ("text", True, "x")},
     "data.get": {"data": ("text", True, DATA)},
     "data.list": {},
     "task.create": {
@@ -80,6 +117,17 @@ OPERATIONS: dict[str, dict[str, tuple[str, bool, Any]]] = {
         "limits": ("object", False, {}),
         "isolation": ("object", False, {}),
         "invoke": ("boolean", False, False),
+        "auditors": ("object", False, {"parties": [NOBODY], "threshold": 1}),
+        "priority": ("integer", False, 5),
+        "attempts": ("integer", False, 1),
+        "approval_s": ("integer", False, 1),
+    },
+    "task.withdraw": {"task": ("text", True, TASK)},
+    "task.reject": {"task": ("text", True, TASK), "reason": ("long text", False, "x")},
+    "task.retry": {"task": ("text", True, TASK)},
+    "audit.list": {
+        "after": ("integer", False, 0), "since": ("integer", False, 0), "until": ("integer", False, 0),
+        "party": ("text", False, "x"), "function": ("text", False, "x"), "data": ("text", False, "x"), "task": ("text", False, "x"),
     },
     "task.assign": {"task": ("text", True, TASK), "inputs": ("object", True, {})},
     "task.contract": {"task": ("text", True, TASK)},
@@ -148,7 +196,11 @@ def test_every_text_has_a_longest_size(hand: Hand, op: str, name: str) -> None:
 @pytest.mark.parametrize("op, code", [
     ("function.get", "NOT_FOUND"), ("data.get", "NOT_FOUND"), ("task.assign", "NOT_FOUND"), ("party.get", "NOT_FOUND"),
     ("task.contract", "NOT_FOUND"), ("task.approve", "NOT_FOUND"), ("task.invoke", "NOT_FOUND"),
-    ("task.cancel", "NOT_FOUND"), ("task.get", "NOT_FOUND"), ("task.watch", "NOT_FOUND"), ("task.create", "NOT_FOUND"),
+    ("task.cancel", "NOT_FOUND"), ("task.withdraw", "NOT_FOUND"), ("task.reject", "NOT_FOUND"), ("task.retry", "NOT_FOUND"),
+    ("function.usage", "NOT_FOUND"), ("function.change", "NOT_FOUND"), ("function.delete", "NOT_FOUND"),
+    ("function.source", "NOT_FOUND"), ("data.change", "NOT_FOUND"), ("data.delete", "NOT_FOUND"), ("data.derive", "NOT_FOUND"),
+    ("party.change", "NOT_FOUND"), ("party.remove", "NOT_FOUND"), ("organisation.get", "NOT_FOUND"),
+    ("organisation.add", "NOT_FOUND"), ("task.get", "NOT_FOUND"), ("task.watch", "NOT_FOUND"), ("task.create", "NOT_FOUND"),
 ])
 def test_what_does_not_exist(hand: Hand, op: str, code: str) -> None:
     check(hand, ask(hand, op, good(hand, op)), code, status=404)
@@ -217,7 +269,7 @@ def test_an_unknown_member(hand: Hand) -> None:
     check(hand, ask_with(hand, {"colour": "blue"}), "UNKNOWN_FIELD", "colour")
 
 
-@pytest.mark.parametrize("op", ["", "party", "party.get ", "PARTY.GET", "party.delete", "object", "../party.get"])
+@pytest.mark.parametrize("op", ["", "party", "party.get ", "PARTY.GET", "party.erase", "object", "../party.get"])
 def test_an_unknown_operation(hand: Hand, op: str) -> None:
     check(hand, hand.ask(op, {}), "UNKNOWN_OPERATION", status=400)
 

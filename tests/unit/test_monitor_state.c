@@ -142,6 +142,94 @@ static void events_that_do_not_fit(void **unused)
     cella_state_clear(&state);
 }
 
+/* Roles, organisations and invitations; the number of administrators is kept whatever happens to them. */
+static void parties_and_organisations(void **unused)
+{
+    struct cella_state state = { 0 };
+    (void) unused;
+    apply(&state, CELLA_EVENT_PARTY_ENROLLED,
+          json_pack("{s:s, s:s, s:s, s:s, s:[s], s:s, s:I}", "party", "a", "name", "", "sign", key, "seal", key, "roles",
+                    "administrator", "by", "a", "time", (json_int_t) 1000));
+    assert_int_equal(state.administrators, 1);
+    apply(&state, CELLA_EVENT_ORGANISATION_CREATED,
+          json_pack("{s:s, s:s, s:s}", "organisation", "o", "name", "clinic", "by", "a"));
+    apply(&state, CELLA_EVENT_PARTY_ENROLLED,
+          json_pack("{s:s, s:s, s:s, s:s, s:[s], s:s, s:b, s:s, s:s}", "party", "b", "name", "", "sign", key, "seal",
+                    key, "roles", "data_owner", "organisation", "o", "manages", 1, "invitation", "i", "by", "a"));
+    const struct cella_party *b = cella_state_party(&state, "b");
+    const struct cella_organisation *o = cella_state_organisation(&state, "o");
+    assert_true(b->manages && b->organisation == o && o->member_count == 1);
+    assert_non_null(cella_table_find(&state.invitations, "i"));
+    apply(&state, CELLA_EVENT_PARTY_CHANGED,
+          json_pack("{s:s, s:s, s:[s,s]}", "party", "b", "by", "a", "roles", "data_owner", "administrator"));
+    assert_int_equal(state.administrators, 2);
+    apply(&state, CELLA_EVENT_PARTY_REMOVED, json_pack("{s:s, s:s}", "party", "a", "by", "b"));
+    assert_int_equal(state.administrators, 1);
+    assert_false(cella_party_is(cella_state_party(&state, "a"), CELLA_ROLES_ALL));
+    apply(&state, CELLA_EVENT_ORGANISATION_REMOVED, json_pack("{s:s, s:s}", "organisation", "o", "by", "b"));
+    assert_true(b->organisation == NULL && !b->manages && o->removed && o->member_count == 0);
+    /* The journal has them all, in order, and no time before that of another. */
+    assert_int_equal(state.journal.count, 6);
+    assert_int_equal(state.journal.entries[5].time_s, 1000);
+    assert_ptr_equal(state.journal.entries[4].by, &b->entry);
+    assert_string_equal(cella_event_name((enum cella_event) state.journal.entries[4].event), "party.removed");
+    cella_state_clear(&state);
+}
+
+static void queue(struct cella_state *state, enum cella_event event)
+{
+    apply(state, event, json_pack("{s:s, s:s}", "task", "t", "by", "a"));
+}
+
+static void end_with(struct cella_state *state, cella_status status)
+{
+    apply(state, CELLA_EVENT_TASK_FAILED, json_pack("{s:s, s:i}", "task", "t", "error", (int) status));
+}
+
+/* A run is counted when the task is queued, and given back only when it leaves the queue without having started. */
+static void what_a_run_costs(void **unused)
+{
+    struct cella_state state = { 0 };
+    (void) unused;
+    furnish(&state);
+    create(&state, "[\"a\",\"b\"]", "[\"a\"]");
+    const struct cella_function *function = cella_state_function(&state, "f");
+    const struct cella_data *data = cella_state_data(&state, "d");
+    const struct cella_task_record *task = cella_state_task(&state, "t");
+    apply(&state, CELLA_EVENT_TASK_ASSIGNED, json_pack("{s:s, s:{s:s,s:s}}", "task", "t", "inputs", "x", "d", "y", "d"));
+    apply(&state, CELLA_EVENT_TASK_CONTRACTED, json_pack("{s:s, s:s}", "task", "t", "contract", "e30"));
+    queue(&state, CELLA_EVENT_TASK_QUEUED);
+    assert_int_equal(function->used, 1);
+    assert_int_equal(data->used, 1); /* once, though it is two inputs */
+    assert_int_equal(task->attempt, 1);
+    apply(&state, CELLA_EVENT_TASK_WITHDRAWN, json_pack("{s:s, s:s}", "task", "t", "party", "b"));
+    assert_int_equal(task->state, CELLA_TASK_ASSIGNED);
+    assert_int_equal(function->used + data->used + task->attempt, 0);
+    queue(&state, CELLA_EVENT_TASK_QUEUED);
+    apply(&state, CELLA_EVENT_TASK_STARTED, json_pack("{s:s}", "task", "t"));
+    end_with(&state, CELLA_SCRIPT_FAILED);
+    assert_int_equal(function->used, 1);
+    assert_int_equal(data->used, 1);
+    assert_int_equal(function->usage.failed, 1);
+    queue(&state, CELLA_EVENT_TASK_RETRIED);
+    assert_int_equal(task->error, CELLA_OK);
+    assert_int_equal(function->used, 2);
+    assert_int_equal(task->attempt, 2);
+    end_with(&state, CELLA_CANCELLED); /* still in the queue */
+    assert_int_equal(function->used, 1);
+    assert_int_equal(function->usage.cancelled, 1);
+    assert_int_equal(task->state, CELLA_TASK_CANCELLED);
+    /* Where successes count, a run that fails gives back. */
+    apply(&state, CELLA_EVENT_FUNCTION_CHANGED,
+          json_pack("{s:s, s:s, s:b, s:i}", "function", "f", "by", "a", "quota_of_successes", 1, "quota", 5));
+    queue(&state, CELLA_EVENT_TASK_RETRIED);
+    apply(&state, CELLA_EVENT_TASK_STARTED, json_pack("{s:s}", "task", "t"));
+    end_with(&state, CELLA_SCRIPT_FAILED);
+    assert_int_equal(function->used, 1);
+    assert_int_equal(function->quota, 5);
+    cella_state_clear(&state);
+}
+
 static void many_records_are_found(void **unused)
 {
     struct cella_state state = { 0 };
@@ -220,6 +308,15 @@ static void the_charter(void **unused)
         { "{\"version\":1,\"enrol\":\"open\",\"limits\":{\"cpu_s\":0}}", CELLA_BAD_FIELD, "limits.cpu_s" },
         { "{\"version\":1,\"enrol\":\"open\",\"limits\":{\"gpu_s\":1}}", CELLA_UNKNOWN_FIELD, "limits.gpu_s" },
         { "{\"version\":1,\"enrol\":\"open\",\"admins\":[]}", CELLA_UNKNOWN_FIELD, "admins" },
+        { "{\"version\":1,\"enrol\":\"invite\"}", CELLA_BAD_FIELD, "administrators" },
+        { "{\"version\":1,\"enrol\":\"admin\",\"administrators\":[]}", CELLA_BAD_FIELD, "administrators" },
+        { "{\"version\":1,\"enrol\":\"admin\",\"administrators\":[\"x\"]}", CELLA_BAD_FIELD, "administrators" },
+        { "{\"version\":1,\"enrol\":\"open\",\"administrators\":[\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\","
+          "\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"]}", CELLA_BAD_FIELD, "administrators" },
+        { "{\"version\":1,\"enrol\":\"open\",\"roles\":[\"administrator\"]}", CELLA_BAD_FIELD, "roles" },
+        { "{\"version\":1,\"enrol\":\"open\",\"roles\":[\"data_owner\",\"data_owner\"]}", CELLA_BAD_FIELD, "roles" },
+        { "{\"version\":1,\"enrol\":\"open\",\"auditors_read\":[\"secrets\"]}", CELLA_BAD_FIELD, "auditors_read" },
+        { "{\"version\":1,\"enrol\":\"open\",\"approval_s\":0}", CELLA_BAD_FIELD, "approval_s" },
     };
     struct cella_charter charter = { .limits = { .cpu_s = 5 } };
     struct cella_json_error error = { 0 };
@@ -230,9 +327,13 @@ static void the_charter(void **unused)
         assert_int_equal(charter.limits.cpu_s, 5);
         assert_int_equal(charter.text.size, 0);
     }
-    const char *good = "{\"version\":1,\"enrol\":\"closed\",\"limits\":{\"cpu_s\":9,\"memory_bytes\":4294967296}}";
+    const char *good = "{\"version\":1,\"enrol\":\"admin\",\"administrators\":"
+                       "[\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"],\"limits\":{\"cpu_s\":9,\"memory_bytes\":4294967296}}";
     assert_int_equal(cella_setup_charter(cella_view_of_string(good), &error, &charter), CELLA_OK);
-    assert_false(charter.open_enrolment);
+    assert_int_equal(charter.enrolment, CELLA_ENROL_ADMIN);
+    assert_int_equal(charter.administrator_count, 1);
+    assert_int_equal(charter.roles, CELLA_ROLES_ORDINARY);
+    assert_int_equal(charter.approval_s, CELLA_APPROVAL_DEFAULT_S);
     assert_true(cella_view_is(cella_bytes_view(&charter.text), good));
     assert_int_equal(charter.limits.cpu_s, 9);
     assert_int_equal(charter.limits.wall_s, cella_limits_default.wall_s);
@@ -250,6 +351,8 @@ int main(void)
         cmocka_unit_test(a_task_of_two),
         cmocka_unit_test(one_participant_approves_by_assigning),
         cmocka_unit_test(events_that_do_not_fit),
+        cmocka_unit_test(parties_and_organisations),
+        cmocka_unit_test(what_a_run_costs),
         cmocka_unit_test(many_records_are_found),
         cmocka_unit_test(sequence_numbers),
         cmocka_unit_test(the_hosts_configuration),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""cella data: add, list, show."""
+"""cella data: add, list, show, policy, derive, delete."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 
 from ..encoding import visible
 from . import show
-from .options import with_executor
+from .options import json_values, unix_time, with_executor
 
 if TYPE_CHECKING:
     from ..data import Data
@@ -29,7 +29,47 @@ def _facts(item: Data) -> dict[str, Any]:
         "sha256": item.sha256,
         "size": item.size,
         "stored": item.stored,
+        "used": item.used,
+        "deleted": item.deleted,
+        **({} if item.policy is None else {"policy": dict(item.policy)}),
     }
+
+
+def policy_options(command: Any) -> Any:
+    """Add the options that make a policy."""
+    for option in (
+        click.option("--release", multiple=True, metavar="RULE=N", help="The function must declare this rule, N at least."),
+        click.option("--until", metavar="TIME", help="Not after this time, for example 2026-12-31T12:00."),
+        click.option("--uses", type=click.IntRange(min=0), help="Runs of all tasks together."),
+        click.option("--threshold", type=click.IntRange(min=1), help="How many of the auditors. Default: all of them."),
+        click.option("--auditor", "auditors", multiple=True, metavar="PARTY", help="Functions that they have signed for."),
+        click.option("--function", "functions", multiple=True, metavar="SHA256", help="Functions, by their hash."),
+    ):
+        command = option(command)
+    return command
+
+
+def policy_of(
+    functions: tuple[str, ...],
+    auditors: tuple[str, ...],
+    threshold: int | None,
+    uses: int | None,
+    until: str | None,
+    release: tuple[str, ...],
+) -> dict[str, Any] | None:
+    """A policy from options; None where none was given."""
+    policy: dict[str, Any] = {}
+    if functions:
+        policy["functions"] = list(functions)
+    if auditors:
+        policy["auditors"] = {"parties": list(auditors), "threshold": threshold or len(auditors)}
+    if uses is not None:
+        policy["uses"] = uses
+    if until is not None:
+        policy["until"] = unix_time(until, "--until")
+    if release:
+        policy["release"] = json_values(release)
+    return policy or None
 
 
 @data.command()
@@ -37,8 +77,11 @@ def _facts(item: Data) -> dict[str, Any]:
 @click.option("--name", help="Name, for yourself. Default: the file's.")
 @click.option("--sealed", is_flag=True, help="FILE is sealed already (cella encrypt); needs --key.")
 @click.option("--key", "key_path", type=click.Path(dir_okay=False), help="Key file of a sealed FILE.")
+@policy_options
 @with_executor
-def add(executor: Executor, path: str, name: str | None, sealed: bool, key_path: str | None, as_json: bool) -> None:
+def add(
+    executor: Executor, path: str, name: str | None, sealed: bool, key_path: str | None, as_json: bool, **terms: Any
+) -> None:
     """Encrypt FILE on this machine, register and upload it. Prints the data's id."""
     from ..sealing import DataKey
 
@@ -46,9 +89,9 @@ def add(executor: Executor, path: str, name: str | None, sealed: bool, key_path:
         raise click.UsageError("--sealed and --key belong together")
     with show.reporter(as_json) as report:
         if key_path is not None:
-            added = executor.data.add_sealed(path, DataKey.load(key_path), name, progress=report)
+            added = executor.data.add_sealed(path, DataKey.load(key_path), name, progress=report, policy=policy_of(**terms))
         else:
-            added = executor.data.add(path, name, progress=report)
+            added = executor.data.add(path, name, progress=report, policy=policy_of(**terms))
     if as_json:
         show.event("data", **(_facts(added) | {"stored": True}))
     else:
@@ -78,3 +121,45 @@ def show_data(executor: Executor, data_id: str, as_json: bool) -> None:
         show.event("data", **facts)
     else:
         show.value(facts)
+
+
+@data.command()
+@click.argument("data_id", metavar="DATA")
+@click.option("--none", is_flag=True, help="No policy: whatever you approve.")
+@policy_options
+@with_executor
+def policy(executor: Executor, data_id: str, none: bool, as_json: bool, **terms: Any) -> None:
+    """Set what may be done with DATA from now on. What has not started is judged by it."""
+    made = policy_of(**terms)
+    if none == (made is not None):
+        raise click.UsageError("give the whole policy, or --none")
+    facts = _facts(executor.data.change(data_id, made))
+    if as_json:
+        show.event("data", **facts)
+    else:
+        show.value(facts)
+
+
+@data.command()
+@click.argument("task_id", metavar="TASK")
+@click.argument("output")
+@with_executor
+def derive(executor: Executor, task_id: str, output: str, as_json: bool) -> None:
+    """Make OUTPUT of TASK an input of the next task, without leaving the executor. Prints the data's id."""
+    derived = executor.data.derive(task_id, output)
+    if as_json:
+        show.event("data", **_facts(derived))
+    else:
+        print(derived.id)
+
+
+@data.command()
+@click.argument("data_id", metavar="DATA")
+@with_executor
+def delete(executor: Executor, data_id: str, as_json: bool) -> None:
+    """Delete DATA: the executor forgets their key, so that nobody opens what the host still has."""
+    facts = _facts(executor.data.delete(data_id))
+    if as_json:
+        show.event("data", **facts)
+    else:
+        print(data_id)

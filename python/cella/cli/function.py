@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""cella function: register, list, show."""
+"""cella function: register, list, show, change, disable, enable, delete, usage, share, source, sign."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -42,6 +42,9 @@ def function() -> None:
 @click.option("--argument", "arguments", multiple=True, metavar="NAME", help="An argument's name, for builtins.")
 @click.option("--builtin", help="Register this builtin of the executor instead of a script.")
 @click.option("--name", help="Name. Default: the file's.")
+@click.option("--allow", multiple=True, metavar="WHO", help="Who may use it: party:ID, organisation:ID. Default: anybody.")
+@click.option("--quota", type=click.IntRange(min=0), help="Runs of all tasks together. Default: no end.")
+@click.option("--quota-of", type=click.Choice(["runs", "successes"]), help="What counts. Default: runs.")
 @click.option("--public", is_flag=True, help="Everybody may read the source, and use it without your approval.")
 @profile_option
 @entry_option
@@ -58,6 +61,9 @@ def register(
     arguments: tuple[str, ...],
     builtin: str | None,
     name: str | None,
+    allow: tuple[str, ...],
+    quota: int | None,
+    quota_of: str | None,
     public: bool,
     profile: str | None,
     entry: str | None,
@@ -105,31 +111,37 @@ def register(
             streams=streams,
             isolation=isolation_of(isolation),
         )
-    made = executor.functions.register(package)
+    made = executor.functions.register(package, allow=list(allow) or None, quota=quota, quota_of=quota_of)
     if as_json:
-        show.event("function", function=made.id, sha256=made.sha256)
+        show.event("function", function=made.id, sha256=made.sha256, version=made.version)
     else:
-        show.note(f"SHA-256 {made.sha256}")
+        show.note(f"{visible(made.name)}@{made.version}, SHA-256 {made.sha256}")
         print(made.id)
 
 
 @function.command("list")
+@click.option("--name", default="", help="Exactly this name.")
+@click.option("--owner", default="", metavar="PARTY", help="Of this owner.")
+@click.option("--search", default="", metavar="TEXT", help="In name or description.")
 @with_executor
-def list_functions(executor: Executor, as_json: bool) -> None:
-    """Your functions and all public ones."""
-    for item in executor.functions.list():
+def list_functions(executor: Executor, name: str, owner: str, search: str, as_json: bool) -> None:
+    """Your functions, all public ones that you may use, and private ones whose list names you."""
+    for item in executor.functions.list(name=name, owner=owner, search=search):
         if as_json:
             show.event(
                 "function",
                 function=item.id,
                 name=item.name,
+                version=item.version,
+                disabled=item.disabled,
                 public=item.public,
                 owner=item.owner,
                 sha256=item.sha256,
             )
         else:
             kind = "public " if item.public else "private"
-            print(f"{item.id}  {kind}  {visible(item.name)}")
+            state = "  disabled" if item.disabled else ""
+            print(f"{item.id}  {kind}  {visible(item.name)}@{item.version}{state}")
 
 
 @function.command("show")
@@ -137,16 +149,128 @@ def list_functions(executor: Executor, as_json: bool) -> None:
 @click.option("--source", is_flag=True, help="Print the source text instead.")
 @with_executor
 def show_function(executor: Executor, function_id: str, source: bool, as_json: bool) -> None:
-    """What FUNCTION declares, and its hash."""
+    """What FUNCTION declares, its hash, and who has signed for it. FUNCTION is an id, or NAME@VERSION."""
     found = executor.functions.get(function_id)
     if source:
         if found.source is None:
             raise click.UsageError("its source is private")
         print(found.source, end="")
         return
-    facts = {"function": found.id, "owner": found.owner, "sha256": found.sha256, "public": found.public}
+    facts: dict[str, Any] = {"version": found.version, "disabled": found.disabled, "audits": list(found.audits)}
+    facts |= {"function": found.id, "owner": found.owner, "sha256": found.sha256, "public": found.public}
     facts["spec"] = dict(found.spec)
     if as_json:
         show.event("function", **facts)
     else:
         show.value(facts)
+
+
+function_argument = click.argument("function_id", metavar="FUNCTION")
+
+
+def _tell(facts: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        show.event("function", **facts)
+    else:
+        show.value(facts)
+
+
+@function.command()
+@function_argument
+@click.option("--allow", multiple=True, metavar="WHO", help="The whole list: party:ID, organisation:ID; or anybody.")
+@click.option("--quota", type=click.IntRange(min=-1), help="Runs of all tasks together; -1: no end.")
+@click.option("--quota-of", type=click.Choice(["runs", "successes"]), help="What counts.")
+@with_executor
+def change(
+    executor: Executor,
+    function_id: str,
+    allow: tuple[str, ...],
+    quota: int | None,
+    quota_of: str | None,
+    as_json: bool,
+) -> None:
+    """Change the terms of your FUNCTION; what is not given stays."""
+    if not allow and quota is None and quota_of is None:
+        raise click.UsageError("give --allow, --quota or --quota-of")
+    executor.functions.change(function_id, allow=list(allow) or None, quota=quota, quota_of=quota_of)
+    _tell(executor.functions.usage(function_id), as_json)
+
+
+@function.command()
+@function_argument
+@with_executor
+def disable(executor: Executor, function_id: str, as_json: bool) -> None:
+    """Let nothing new run with FUNCTION: yours, or any as an administrator."""
+    executor.functions.disable(function_id)
+    _tell({"function": function_id, "disabled": True}, as_json)
+
+
+@function.command()
+@function_argument
+@with_executor
+def enable(executor: Executor, function_id: str, as_json: bool) -> None:
+    """Undo disable. What an administrator has disabled only an administrator enables."""
+    executor.functions.enable(function_id)
+    _tell({"function": function_id, "disabled": False}, as_json)
+
+
+@function.command()
+@function_argument
+@with_executor
+def delete(executor: Executor, function_id: str, as_json: bool) -> None:
+    """Make the executor forget the source of your FUNCTION, for good."""
+    executor.functions.delete(function_id)
+    _tell({"function": function_id, "deleted": True}, as_json)
+
+
+@function.command()
+@function_argument
+@with_executor
+def usage(executor: Executor, function_id: str, as_json: bool) -> None:
+    """Quota of FUNCTION, and how its tasks have ended."""
+    _tell(executor.functions.usage(function_id), as_json)
+
+
+@function.command()
+@function_argument
+@click.argument("auditor", metavar="PARTY")
+@with_executor
+def share(executor: Executor, function_id: str, auditor: str, as_json: bool) -> None:
+    """Let PARTY, an auditor, read the source of your FUNCTION, sealed to its keys."""
+    executor.functions.show(function_id, auditor)
+    _tell({"function": function_id, "auditor": auditor}, as_json)
+
+
+@function.command()
+@function_argument
+@click.option("--package", is_flag=True, help="The whole package, whose hash is the function's, not the source alone.")
+@with_executor
+def source(executor: Executor, function_id: str, package: bool, as_json: bool) -> None:
+    """Print the source of a FUNCTION that is yours, or that its owner has shared with you."""
+    import hashlib
+
+    from ..encoding import parse_object
+
+    content = executor.functions.package(function_id)
+    sha256 = hashlib.sha256(content).hexdigest()
+    text = content.decode("utf-8") if package else str(parse_object(content, "package").get("source", ""))
+    if as_json:
+        show.event("source", function=function_id, sha256=sha256, text=text)
+    else:
+        print(text, end="")
+        show.note(f"SHA-256 of the package {sha256}: sign for it with cella function sign {function_id} --sha256 {sha256}")
+
+
+@function.command()
+@function_argument
+@click.option("--sha256", required=True, metavar="HASH", help="Of the package that you have read.")
+@click.option("--refuse", is_flag=True, help="Sign against it; this withdraws an earlier signature.")
+@click.option("--note", default="", help="For everybody to read.")
+@with_executor
+def sign(executor: Executor, function_id: str, sha256: str, refuse: bool, note: str, as_json: bool) -> None:
+    """Sign for FUNCTION as an auditor. Prints the statement, which verifies without the executor."""
+    statement = executor.functions.audit(function_id, sha256.lower(), accepted=not refuse, note=note)
+    if as_json:
+        show.event("audit", function=function_id, accepted=not refuse, statement=statement)
+    else:
+        print(statement)

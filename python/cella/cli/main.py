@@ -28,7 +28,9 @@ COMMANDS = {
     "function": ("function", "function", "Register and look at functions."),
     "data": ("data", "data", "Register, upload and look at data."),
     "task": ("task", "task", "Create, approve, run and look at tasks of several parties."),
-    "party": ("party", "party", "Enrol, and look at parties."),
+    "party": ("party", "party", "Enrol, invite, look at parties, and govern them."),
+    "organisation": ("organisation", "organisation", "Organisations, their members and managers."),
+    "audit": ("audit", "audit", "Who did what to what, and when, as far as it concerns you."),
 }
 """Command -> module, attribute, one line for the list. Modules are loaded when their command is used."""
 

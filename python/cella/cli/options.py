@@ -159,6 +159,19 @@ def json_values(texts: Iterable[str], script: Script | None = None) -> dict[str,
     return values
 
 
+def unix_time(text: str, option: str) -> int:
+    """A time such as 2026-01-31 or 2026-01-31T12:00 in Unix seconds; local where it does not say its zone."""
+    import datetime
+
+    try:
+        moment = datetime.datetime.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(
+            f"{text!r} is not a time such as 2026-01-31 or 2026-01-31T12:00", param_hint=option
+        ) from None
+    return int(moment.astimezone().timestamp())
+
+
 def _refuse_constant(text: str) -> Any:
     raise ValueError(text)
 

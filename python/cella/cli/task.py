@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""cella task: create, assign, contract, approve, invoke, watch, show, fetch, cancel, list."""
+"""cella task: create, assign, contract, approve, withdraw, reject, invoke, retry, watch, show, fetch, cancel, list."""
 
 from __future__ import annotations
 
@@ -57,6 +57,12 @@ def _tell(found: Task, as_json: bool) -> None:
     metavar="PARTY,...",
     help="Who gets error texts and log, which can contain data. Default: you if nobody else takes part, else nobody.",
 )
+@click.option("--fusion", multiple=True, metavar="NAME", help="An output that stays in the executor, owned by its receivers.")
+@click.option("--auditor", "auditors", multiple=True, metavar="PARTY", help="Whose signature the function needs.")
+@click.option("--threshold", type=click.IntRange(min=1), help="How many of the auditors. Default: all of them.")
+@click.option("--priority", type=click.IntRange(0, 9), help="Among your own tasks, the higher goes first. Default: 5.")
+@click.option("--attempts", type=click.IntRange(1, 10), help="Runs that the approval is for, after failures. Default: 1.")
+@click.option("--days", type=click.FloatRange(min=0.0001), help="It ends if it was not invoked within so many days.")
 @click.option("--invoke", is_flag=True, help="Queue it at once; only with your own data and nobody else in it.")
 @argument_option
 @limit_option
@@ -69,6 +75,12 @@ def create(
     outputs: tuple[str, ...],
     result: str | None,
     messages: str | None,
+    fusion: tuple[str, ...],
+    auditors: tuple[str, ...],
+    threshold: int | None,
+    priority: int | None,
+    attempts: int | None,
+    days: float | None,
     invoke: bool,
     arguments: tuple[str, ...],
     limits: tuple[str, ...],
@@ -90,6 +102,11 @@ def create(
         limits=pairs(limits, "--limit"),
         invoke=invoke,
         isolation=isolation_of(isolation),
+        fusion=fusion,
+        auditors={"parties": list(auditors), "threshold": threshold or len(auditors)} if auditors else None,
+        priority=priority,
+        attempts=attempts,
+        approval_s=None if days is None else max(1, int(days * 86400)),
     )
     _tell(made, as_json)
 
@@ -145,6 +162,37 @@ def approve(executor: Executor, task_id: str, sha256: str | None, yes: bool, as_
                 raise click.UsageError("nobody to ask here: give --sha256 HASH, or --yes to approve what is shown")
             click.confirm("Approve?", abort=True, err=True)
     _tell(found.approve(shown), as_json)
+
+
+@task.command()
+@task_argument
+@with_executor
+def withdraw(executor: Executor, task_id: str, as_json: bool) -> None:
+    """Take your approval of TASK back, as long as it has not started."""
+    from ..task import Task
+
+    _tell(Task(executor, task_id).withdraw(), as_json)
+
+
+@task.command()
+@task_argument
+@click.option("--reason", default="", help="For all participants to read, at most 200 characters.")
+@with_executor
+def reject(executor: Executor, task_id: str, reason: str, as_json: bool) -> None:
+    """End TASK for everybody, before it has started."""
+    from ..task import Task
+
+    _tell(Task(executor, task_id).reject(reason), as_json)
+
+
+@task.command()
+@task_argument
+@with_executor
+def retry(executor: Executor, task_id: str, as_json: bool) -> None:
+    """Run TASK, which has failed, once more, as often as its contract allows."""
+    from ..task import Task
+
+    _tell(Task(executor, task_id).retry(), as_json)
 
 
 @task.command()
