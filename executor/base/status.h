@@ -55,6 +55,8 @@ enum cella_category {
     ROW(BAD_DIGEST,         303, TRUST,    IntegrityError,  "bytes do not have the registered SHA-256 digest")       \
     ROW(TRUNCATED,          304, TRUST,    IntegrityError,  "data end before their authenticated end")               \
     ROW(BAD_KEY,            305, TRUST,    IntegrityError,  "key is not acceptable")                                 \
+    ROW(BAD_PROOF,          306, TRUST,    IntegrityError,  "a proof does not lead to the tree head that was signed") \
+    ROW(BAD_RECEIPT,        307, TRUST,    IntegrityError,  "receipt does not verify; it proves nothing")            \
     ROW(BAD_EVIDENCE,       310, TRUST,    AttestationError, "evidence does not verify; send nothing to this "       \
                                                             "executor")                                              \
     ROW(EVIDENCE_TYPE,      311, TRUST,    AttestationError, "evidence is of a type that the trust file does not "   \
