@@ -36,6 +36,7 @@ static const char help_text[] =
     "  platform              \"auto\" (the default): the best that the machine has; or \"snp\", \"tdx\", \"sgx\",\n"
     "                        \"nitro\", \"tpm\", \"soft\": this one, or no start\n"
     "  store_max_bytes       ciphertext stored at most (default 1099511627776)\n"
+    "  ledger_max_bytes      size of the ledger at most (default 1099511627776)\n"
     "  drain_s               longest wait for running tasks after SIGTERM (default 3600)\n"
     "  collateral_program    fetches what vendors say about the platform (default: cella-collateral beside\n"
     "                        cella-host; \"none\": nothing is fetched)\n"
@@ -158,6 +159,7 @@ cella_status cella_host_config_parse(struct cella_view json, struct cella_host_c
         { "allow_missing_layers", CELLA_FLAT_JSON_BOOLEAN, &config->allow_missing_layers, 0, 0, 0, false, false },
         { "platform", CELLA_FLAT_JSON_TEXT, platform, sizeof(platform), 0, 0, false, false },
         { "store_max_bytes", CELLA_FLAT_JSON_INTEGER, &config->store_max_bytes, 0, 0, INT64_MAX, false, false },
+        { "ledger_max_bytes", CELLA_FLAT_JSON_INTEGER, &config->ledger_max_bytes, 0, 65536, INT64_MAX, false, false },
         { "drain_s", CELLA_FLAT_JSON_INTEGER, &config->drain_s, 0, 0, 86400, false, false },
         { "collateral_program", CELLA_FLAT_JSON_TEXT, config->collateral_program, sizeof(config->collateral_program), 0,
           0, false, false },
@@ -363,6 +365,7 @@ cella_status cella_host_config_read(int argc, char **argv, struct cella_host_con
         .pool_memory_bytes = (int64_t) 1 << 30,
         .recycle = 10000,
         .store_max_bytes = (int64_t) 1 << 40,
+        .ledger_max_bytes = (int64_t) 1 << 40,
         .drain_s = 3600,
         .ready_fd = -1,
     };

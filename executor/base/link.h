@@ -45,6 +45,7 @@ enum cella_link_role {
     CELLA_LINK_MONITOR = 'M',
     CELLA_LINK_FRONT = 'F',
     CELLA_LINK_COURIER = 'C',
+    CELLA_LINK_LEDGER = 'L', /* the monitor, to the host's ledger (host/ledger.h) */
 };
 
 /* What a stream is for. */
@@ -53,6 +54,9 @@ enum cella_stream_kind {
     CELLA_STREAM_PUT = 2,    /* enclave -> host: field id, u64 size; bytes, END; answer u32 status, END */
     CELLA_STREAM_GET = 3,    /* enclave -> host: field id; answer u32 status, u64 size, bytes, END */
     CELLA_STREAM_DELETE = 4, /* enclave -> host: field id; answer u32 status, END */
+    CELLA_STREAM_APPEND = 5, /* enclave -> host, ledger: u64 size that it knows of; host: u32 status, u64 size, 16 bytes of the last
+                                record's end, at once and after each commit; enclave: field(record) ... */
+    CELLA_STREAM_READ = 6,   /* enclave -> host, ledger: u64 first; answer u32 status, u64 size, field(record) ..., END */
     CELLA_STREAM_COLLATERAL = 5, /* monitor -> host: field request, END; answer u32 status, u64 size, bytes, END */
 };
 

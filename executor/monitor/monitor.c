@@ -9,6 +9,7 @@
 #include "monitor/attest.h"
 #include "monitor/front.h"
 #include "monitor/keyring.h"
+#include "monitor/ledger.h"
 
 /* ---- words to the host ---- */
 
@@ -51,7 +52,7 @@ void cella_monitor_log_death(struct cella_monitor *monitor, const char *program,
 
 cella_status cella_monitor_commit(struct cella_monitor *monitor, enum cella_event event, const json_t *body)
 {
-    return body == NULL ? CELLA_NO_MEMORY : cella_state_apply(&monitor->state, event, body);
+    return body == NULL ? CELLA_NO_MEMORY : cella_ledger_commit(monitor->ledger, &monitor->state, event, body);
 }
 
 void cella_monitor_task_changed(struct cella_monitor *monitor, struct cella_task_record *task)

@@ -88,6 +88,8 @@ static cella_status run_payload(struct cella_monitor *monitor, enum cella_reques
     CELLA_TRY(cella_json_integer(&object, "seq", 1, SEQUENCE_MAX, &sequence));
     if (call->party != NULL) {
         CELLA_TRY(cella_party_sequence(call->party, sequence));
+        memcpy(monitor->cause.party, call->party->entry.id, sizeof(monitor->cause.party));
+        monitor->cause.sequence = (uint64_t) sequence;
     }
     CELLA_TRY(cella_json_string(&object, "op", 64, &name));
     CELLA_TRY(cella_json_integer(&object, "time", 0, SEQUENCE_MAX, &time));
