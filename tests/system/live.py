@@ -207,14 +207,17 @@ class LiveExecutor:
         return descendants(self.process.pid)
 
     def role(self, name: str) -> list[Process]:
-        """Its programs of one kind: host, monitor, front, courier, zygote (not the cells below one)."""
+        """Its programs of one kind: host, ledger (the host's), monitor, front, courier, zygote (not the cells below one)."""
         if name == "host":
             host = process_of(self.process.pid)
             return [] if host is None else [host]
         below = self.below()
-        monitors = [process for process in below if process.parent == self.process.pid]
+        own = [process for process in below if process.parent == self.process.pid]
+        monitors = [process for process in own if process.name != "cella-ledger"]
         if name == "monitor":
             return monitors
+        if name == "ledger":
+            return [process for process in own if process.name == "cella-ledger"]
         parents = {process.pid for process in monitors}
         return [process for process in below if process.parent in parents and process.name == f"cella-{name}"]
 
