@@ -146,6 +146,20 @@ cella_status cella_keyring_sign_session(const struct cella_keyring *keyring,
     return cella_ed25519_sign(&keyring->sign, cella_bytes_view(&message), out);
 }
 
+cella_status cella_keyring_sign_head(const struct cella_keyring *keyring, uint64_t epoch, uint64_t size,
+                                     const uint8_t root[CELLA_SHA256_SIZE], const uint8_t chain[CELLA_SHA256_SIZE],
+                                     uint8_t out[CELLA_ED25519_SIGNATURE_SIZE])
+{
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes message = { 0 };
+    CELLA_TRY(cella_write_field(&message, cella_view_of_string("cella head v1")));
+    CELLA_TRY(cella_write_field(&message, cella_view_of_string(keyring->executor)));
+    CELLA_TRY(cella_write_u64(&message, epoch));
+    CELLA_TRY(cella_write_u64(&message, size));
+    CELLA_TRY(cella_write_field(&message, cella_view_of(root, CELLA_SHA256_SIZE)));
+    CELLA_TRY(cella_write_field(&message, cella_view_of(chain, CELLA_SHA256_SIZE)));
+    return cella_ed25519_sign(&keyring->sign, cella_bytes_view(&message), out);
+}
+
 static cella_status write_info(const char *purpose, struct cella_view context, struct cella_bytes *out)
 {
     CELLA_TRY(cella_write_field(out, cella_view_of_string("cella secret v1")));

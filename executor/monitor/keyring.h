@@ -45,6 +45,12 @@ CELLA_MUST_USE cella_status cella_keyring_sign_session(const struct cella_keyrin
                                                        struct cella_view nonce,
                                                        uint8_t out[CELLA_ED25519_SIGNATURE_SIZE]);
 
+/* Sign a head of the ledger (head.h). It can sign nothing but such a message. */
+CELLA_MUST_USE cella_status cella_keyring_sign_head(const struct cella_keyring *keyring, uint64_t epoch, uint64_t size,
+                                                    const uint8_t root[CELLA_SHA256_SIZE],
+                                                    const uint8_t chain[CELLA_SHA256_SIZE],
+                                                    uint8_t out[CELLA_ED25519_SIGNATURE_SIZE]);
+
 /* Open a secret that was sealed to the executor for a purpose and context (section 7). Errors: trust/hpke.h */
 CELLA_MUST_USE cella_status cella_keyring_open(const struct cella_keyring *keyring, const char *purpose,
                                                struct cella_view context, struct cella_view sealed,

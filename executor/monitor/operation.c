@@ -14,6 +14,7 @@ static const struct {
     { "party.enrol", cella_operation_party_enrol, CELLA_REQUEST_REQUEST },
     { "party.get", cella_operation_party_get, CELLA_REQUEST_REQUEST },
     { "executor.info", cella_operation_executor_info, CELLA_REQUEST_REQUEST },
+    { "ledger.consistency", cella_operation_ledger_consistency, CELLA_REQUEST_REQUEST },
     { "function.register", cella_operation_function_register, CELLA_REQUEST_REQUEST },
     { "function.get", cella_operation_function_get, CELLA_REQUEST_REQUEST },
     { "function.list", cella_operation_function_list, CELLA_REQUEST_REQUEST },

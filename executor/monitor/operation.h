@@ -31,6 +31,7 @@ typedef cella_status (*cella_operation)(struct cella_monitor *monitor, struct ce
 /* Handlers, in the file of their noun. */
 cella_status cella_operation_party_enrol(struct cella_monitor *monitor, struct cella_call *call);
 cella_status cella_operation_party_get(struct cella_monitor *monitor, struct cella_call *call);
+cella_status cella_operation_ledger_consistency(struct cella_monitor *monitor, struct cella_call *call);
 cella_status cella_operation_executor_info(struct cella_monitor *monitor, struct cella_call *call);
 cella_status cella_operation_function_register(struct cella_monitor *monitor, struct cella_call *call);
 cella_status cella_operation_function_get(struct cella_monitor *monitor, struct cella_call *call);

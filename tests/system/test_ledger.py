@@ -1,0 +1,284 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ledger: what was acknowledged comes back, whatever dies; what was changed, lost or put back is noticed."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cella
+import pytest
+from cella import ledger
+from live import LONG, LiveExecutor, echo, package_of, refused, script_task, until_running, wait_until
+
+Start = Callable[..., LiveExecutor]
+SOURCE = "def main(): return 1"
+SLEEP = "import time\ndef main():\n    time.sleep(600)"
+
+
+def functions_of(me: cella.Executor) -> set[str]:
+    """Ids of the functions that a party sees."""
+    return {one["function"] for one in me.pages("function.list", "functions")}
+
+
+def register(me: cella.Executor, number: int) -> str:
+    """A change of the state: a new function."""
+    return me.functions.register(package_of(SOURCE, name=f"f{abs(number)}")).id
+
+
+def again(start: Start, me: cella.Executor) -> tuple[LiveExecutor, cella.Executor]:
+    """A new host on the same state folder, and the same party there."""
+    live = start()
+    return live, cella.connect(live.address, live.trust, me.identity)
+
+
+def records(state: Path) -> list[bytes]:
+    """The records of a ledger that no host has open."""
+    with sqlite3.connect(state / "ledger.db") as database:
+        return [row[0] for row in database.execute("SELECT record FROM records ORDER BY sequence")]
+
+
+def change(state: Path, text: str, *values: object) -> None:
+    """Change the store behind the executor's back."""
+    with sqlite3.connect(state / "ledger.db") as database:
+        database.execute(text, values)
+
+
+# ---- what comes back ----
+
+
+def test_everything_comes_back(start: Start) -> None:
+    first = start()
+    me, other = first.client(), first.client()
+    finished = script_task(me, "def main(x, out):\n    out.write(x.read())\n    return 'result'", inputs={"x": b"data"},
+                           outputs=["out"])
+    assert finished.wait(timeout=30).result() == "result"
+    before = me.request("task.get", {"task": finished.id})
+    seen = functions_of(me)
+    executor = me.id
+    assert first.close() == 0
+    second, me = again(start, me)
+    assert me.id == executor
+    assert me.request("task.get", {"task": finished.id}) == before
+    assert functions_of(me) == seen
+    assert cella.Task(me, finished.id).wait(timeout=5).result() == "result"
+    assert other.identity.party == cella.connect(second.address, second.trust, other.identity).party_of()["party"]
+    assert echo(me, "and goes on") == "and goes on"
+
+
+def test_a_queued_task_runs_and_a_running_one_failed(start: Start) -> None:
+    first = start({"concurrency": 1})
+    me = first.client()
+    running = until_running(script_task(me, SLEEP))
+    waiting = [script_task(me, f"def main(): return {number}") for number in range(3)]
+    first.kill()
+    second = start({"concurrency": 1})
+    me = cella.connect(second.address, second.trust, me.identity)
+    assert [cella.Task(me, task.id).wait(timeout=30).result() for task in waiting] == [0, 1, 2]
+    with refused("EXECUTOR_DIED"):
+        cella.Task(me, running.id).wait(timeout=5).result()
+
+
+def test_a_request_is_not_accepted_twice_by_the_next_executor(start: Start) -> None:
+    first = start()
+    me = first.client()
+    signed = me.sign("task.create", {"function": register(me, 1)})
+    me._send(signed, None)
+    first.kill()
+    _, me = again(start, me)
+    with refused("REPLAYED"):
+        me._send(signed, None)
+    assert len(me.pages("task.list", "tasks")) == 1
+
+
+# ---- what dies ----
+
+
+@pytest.mark.parametrize("role", ["ledger", "monitor", "host"])
+def test_nothing_acknowledged_is_lost(start: Start, role: str) -> None:
+    """Kill a program again and again while clients make changes: each that was acknowledged is there, each that was not is
+    there as a whole or not at all."""
+    rounds = 300 if LONG else 4
+    dice = random.Random(role)
+    live = start()
+    parties = [live.client() for _ in range(4)]
+    known: list[set[str]] = [set() for _ in parties]
+    for number in range(rounds):
+        stop = threading.Event()
+        clients = [cella.connect(live.address, live.trust, one.identity) for one in parties]
+
+        def work(index: int, client: cella.Executor) -> None:
+            while not stop.is_set():
+                try:
+                    task = client.request(
+                        "task.create", {"function": register(client, number), "invoke": True}  # three events or none
+                    )
+                    known[index].add(task["task"])
+                except (cella.CellaError, OSError):
+                    time.sleep(0.01)
+
+        threads = [threading.Thread(target=work, args=pair) for pair in enumerate(clients)]
+        for thread in threads:
+            thread.start()
+        time.sleep(dice.uniform(0.05, 0.4))
+        if role == "host":
+            live.kill()
+        else:
+            live.one(role).kill()
+            time.sleep(0.3)
+        stop.set()
+        for thread in threads:
+            thread.join(60)
+        if role == "host":
+            live = start()
+        else:
+            wait_until(lambda live=live: serving(live, parties[0]), 60, "it serves again")
+        for index, party in enumerate(parties):
+            client = cella.connect(live.address, live.trust, party.identity)
+            tasks = {one["task"]: one["state"] for one in client.pages("task.list", "tasks")}
+            assert known[index] <= set(tasks)
+            assert not {"created", "assigned", "approved"} & set(tasks.values()), "half of a change"
+            client.close()
+    assert all(known)
+
+
+def serving(live: LiveExecutor, party: cella.Executor) -> bool:
+    """Whether a party gets an answer."""
+    try:
+        cella.connect(live.address, live.trust, party.identity).party_of()
+    except (cella.CellaError, OSError):
+        return False
+    return True
+
+
+def test_the_disk_is_full(start: Start, tmp_path: Path) -> None:
+    live = start({"ledger_max_bytes": 1 << 19})
+    me = live.client()
+    made = set()
+    with refused("LEDGER_FULL"):
+        for number in range(10000):
+            made.add(register(me, number))
+    with refused("LEDGER_FULL"):
+        me.party_of()
+    live.wait_for_log("has no room for the ledger")
+    assert live.role("monitor")
+    live.kill()
+    (tmp_path / "state.json").unlink()
+    _, me = again(start, me)  # with more room it goes on
+    assert made <= functions_of(me)
+    register(me, -1)
+
+
+# ---- what was changed ----
+
+
+def in_recovery(start: Start, me: cella.Executor, because: str) -> None:
+    """An executor starts, is attested, and serves nothing."""
+    live = start()
+    live.wait_for_log("RECOVERY: .*" + because)
+    with refused("RECOVERY"):
+        cella.connect(live.address, live.trust, me.identity).party_of()
+    with refused("RECOVERY"):
+        live.client()
+    assert live.process.poll() is None
+    live.close()
+
+
+def test_recovery(start: Start) -> None:
+    first = start()
+    me = first.client()
+    for number in range(3):
+        register(me, number)
+    assert first.close() == 0
+    state = first.state
+    whole = state.with_name("whole")
+    shutil.copytree(state, whole)
+    content = records(state)
+    flipped = bytearray(content[2])
+    flipped[len(flipped) // 2] ^= 1
+    damages = [
+        ("UPDATE records SET record = ? WHERE sequence = 2", bytes(flipped)),
+        ("DELETE FROM records WHERE sequence = 2",),
+        ("UPDATE records SET record = ? WHERE sequence = 2", content[3]),
+        ("INSERT INTO records (sequence, record) VALUES (?, ?)", len(content), content[-1]),
+        ("DELETE FROM files",),
+        ("UPDATE parts SET bytes = ?", b"CKEY\0\1\0\0\0\4soft\0\0\0\1x"),
+    ]
+    for text, *values in damages:
+        change(state, text, *values)
+        damaged = records(state)
+        in_recovery(start, me, "ledger is not whole|keyring")
+        assert records(state) == damaged  # nothing was touched
+        shutil.rmtree(state)
+        shutil.copytree(whole, state)
+    (state / "charter.json").write_text('{"version":1,"enrol":"closed"}')
+    in_recovery(start, me, "charter.json is not the charter of this ledger")
+    shutil.copy(whole / "charter.json", state / "charter.json")
+    _, me = again(start, me)
+    assert len(functions_of(me)) == 3
+
+
+def test_an_old_ledger_is_put_back(start: Start) -> None:
+    first = start()
+    me = first.client()
+    register(me, 1)
+    assert first.close() == 0
+    old = first.state.with_name("old")
+    shutil.copytree(first.state, old)
+    second, me = again(start, me)
+    made = {register(me, number) for number in range(3)}
+    me.close()
+    assert second.close() == 0
+    shutil.rmtree(first.state)
+    shutil.copytree(old, first.state)
+    third = start()
+    with refused("ROLLBACK", text="an old copy was put back"):
+        cella.connect(third.address, third.trust, me.identity)
+    # It is continued until it is longer than the true one was: then the proof shows the fork.
+    stranger = third.client()
+    for number in range(20):
+        register(stranger, number)
+    third.kill()
+    fourth = start()
+    with refused("ROLLBACK"):
+        cella.connect(fourth.address, fourth.trust, me.identity)
+    assert not made & functions_of(stranger := fourth.client())
+    assert stranger.id == me.id
+
+
+def test_heads_continue(start: Start) -> None:
+    live = start()
+    me = live.client()
+    heads = [me.session.head]
+    for number in range(4):
+        register(me, number)
+        client = cella.connect(live.address, live.trust, me.identity)
+        heads.append(client.session.head)
+    for before, after in zip(heads, heads[1:], strict=False):
+        assert before is not None and after is not None and before.size < after.size and before.epoch == after.epoch == 1
+        answer = me.request("ledger.consistency", {"size": before.size})
+        assert ledger.check_proof(before, answer, me.session.sign_public).size >= after.size
+    last = heads[-1]
+    assert last is not None
+    with refused("ROLLBACK"):
+        me.request("ledger.consistency", {"size": last.size + 1000})
+    forged = ledger.Head(last.executor, 1, last.size - 1, b"\1" * 32, b"\2" * 32, b"")
+    with refused("ROLLBACK", text="forked"):
+        ledger.check_proof(forged, me.request("ledger.consistency", {"size": forged.size}), me.session.sign_public)
+
+
+def test_a_second_host_is_refused(own: LiveExecutor, tmp_path: Path) -> None:
+    """Not even past the lock of the state folder: the store is open in one process."""
+    copy = tmp_path / "second"
+    copy.mkdir()
+    for file in own.state.glob("*"):
+        if file.name not in ("lock", "groups", "store"):
+            (copy / file.name).symlink_to(file)
+    with pytest.raises(BaseException, match="another process has it open"):
+        LiveExecutor(tmp_path, name="second", profiles="python")
+    own.serves()
