@@ -173,8 +173,10 @@ static void take_records(struct flow *flow)
             break;
         }
         cella_status status = add_record(server, cella_view_of(reader.rest.data, size));
+        if (status == CELLA_LEDGER_TAKEN) {
+            commit(server); /* those before it are good */
+        }
         if (status != CELLA_OK) {
-            commit(server); /* those before it are good, unless the store has rolled them back */
             fail_append(server, status);
         }
         used += 4 + (size_t) size;

@@ -279,11 +279,14 @@ static void take_ack(struct cella_ledger *ledger, const struct ack *ack)
         stall(ledger, status == CELLA_LEDGER_FULL || status == CELLA_BAD_VERSION ? status : CELLA_LEDGER_FAILED);
         return;
     }
+    /* That the host listens again is no progress yet. */
+    if (append->accepted || ledger->waiting.count == 0) {
+        go_on(ledger);
+    }
     if (!append->accepted) {
         append->accepted = true;
         ledger->out_sent = ledger->out_first; /* what was under way when the last stream ended goes again */
     }
-    go_on(ledger);
     send_waiting(ledger);
     if (ledger->waiting.count > 0) {
         cella_loop_set_timer(ledger->monitor->loop, &ledger->silence, CELLA_LEDGER_SILENCE_MS);
