@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -45,6 +46,7 @@ static _Noreturn void run_child(const struct cella_ledger_process *ledger, int c
     struct cella_ledger_store *store = NULL;
     struct cella_log log = *ledger->log;
     set_signals();
+    (void) umask(077);
     (void) prctl(PR_SET_NAME, "cella-ledger");
     /* Nothing of the host's stays open here: neither its lock nor its clients. */
     if (log.descriptor != STDERR_FILENO || dup2(control, CONTROL_FD) != CONTROL_FD ||

@@ -15,7 +15,7 @@ from pathlib import Path
 import cella
 import pytest
 from cella import ledger
-from live import LONG, LiveExecutor, echo, package_of, refused, script_task, until_running, wait_until
+from live import LONG, LiveExecutor, echo, host, package_of, refused, script_task, until_running, wait_until
 
 Start = Callable[..., LiveExecutor]
 SOURCE = "def main(): return 1"
@@ -250,6 +250,39 @@ def test_an_old_ledger_is_put_back(start: Start) -> None:
         cella.connect(fourth.address, fourth.trust, me.identity)
     assert not made & functions_of(stranger := fourth.client())
     assert stranger.id == me.id
+
+
+def test_backup_and_restore(start: Start, tmp_path: Path) -> None:
+    first = start()
+    me = first.client()
+    task = script_task(me, "def main(x, out):\n    out.write(x.read())", inputs={"x": b"data"}, outputs=["out"])
+    task.wait(timeout=30)
+    copy = tmp_path / "copy"
+    refusal = host("backup", "--dev", first.state, "--to", copy)
+    assert refusal.returncode == 1 and "in use by another cella-host" in refusal.stderr and not copy.exists()
+    assert first.close() == 0
+    done = host("backup", "--dev", first.state, "--to", copy)
+    assert done.returncode == 0 and "records" in done.stderr, done.stderr
+    assert host("backup", "--dev", first.state, "--to", copy).returncode == 1  # it exists
+    refusal = host("restore", "--from", copy, "--dev", first.state)
+    assert refusal.returncode == 1 and "exists" in refusal.stderr
+    second, me = again(start, me)
+    register(me, 1)
+    me.close()
+    cella.connect(second.address, second.trust, me.identity).party_of()  # has seen the newest records
+    assert second.close() == 0
+    shutil.rmtree(first.state)
+    done = host("restore", "--from", copy, "--dev", first.state)
+    assert done.returncode == 0 and "ROLLBACK" in done.stderr, done.stderr
+    third = start()
+    with refused("ROLLBACK"):
+        cella.connect(third.address, third.trust, me.identity)
+    shutil.rmtree(ledger.folder())
+    me = cella.connect(third.address, third.trust, me.identity)
+    assert cella.Task(me, task.id).refresh().outputs["out"].bytes() == b"data"
+    assert host("restore", "--from", tmp_path / "nothing", "--dev", tmp_path / "x").returncode == 1
+    assert host("restore", "--from", third.state / "store", "--dev", tmp_path / "x").returncode == 1
+    assert not (tmp_path / "x").exists()
 
 
 def test_heads_continue(start: Start) -> None:

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -247,6 +248,58 @@ static void an_old_ledger_is_continued(void **unused)
     clear(&ledger);
 }
 
+/* Many records: each is read with the same work, whatever came before. */
+static void a_long_ledger(void **unused)
+{
+    const unsigned int count = 100000;
+    struct ledger ledger = { 0 };
+    struct cella_bytes all = { 0 };
+    struct cella_state state = { 0 };
+    struct cella_replay replay;
+    (void) unused;
+    assert_int_equal(cella_secret_random(&ledger.key, CELLA_SHA256_SIZE), CELLA_OK);
+    assert_int_equal(cella_replay_begin(&replay, &ledger.key, &state), CELLA_OK);
+    struct cella_record_writer *writer = begin(&ledger);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(cella_write_field(&all, cella_bytes_view(&ledger.records[i])), CELLA_OK);
+    }
+    for (unsigned int i = 2; i < count; i++) {
+        struct cella_bytes *place = &ledger.records[0];
+        char body[256];
+        (void) snprintf(body, sizeof(body),
+                        "{\"party\":\"p%u\",\"sign\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\","
+                        "\"seal\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\",\"name\":\"\"}",
+                        i);
+        struct cella_record_mark mark;
+        const struct cella_record record = { .sequence = i,
+                                             .event = cella_view_of_string("party.enrolled"),
+                                             .body = cella_view_of_string(body) };
+        place->size = 0;
+        assert_int_equal(cella_record_seal(writer, &record, ledger.head, place, &mark), CELLA_OK);
+        memcpy(ledger.head, mark.hash, sizeof(ledger.head));
+        assert_int_equal(cella_write_field(&all, cella_bytes_view(place)), CELLA_OK);
+    }
+    struct timespec before;
+    struct timespec after;
+    struct cella_reader reader = cella_reader_of(cella_bytes_view(&all));
+    (void) clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
+    for (unsigned int i = 0; i < count; i++) {
+        struct cella_view record;
+        assert_int_equal(cella_read_field(&reader, CELLA_RECORD_MAX, &record), CELLA_OK);
+        assert_int_equal(cella_replay_record(&replay, record), CELLA_OK);
+    }
+    (void) clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
+    print_message("%u records replayed in %.0f ms of CPU time\n", count,
+                  (double) (after.tv_sec - before.tv_sec) * 1e3 + (double) (after.tv_nsec - before.tv_nsec) / 1e6);
+    assert_int_equal(state.parties.count, count - 2);
+    assert_int_equal(replay.chain.size, count);
+    cella_record_writer_free(writer);
+    cella_replay_clear(&replay);
+    cella_state_clear(&state);
+    cella_bytes_clear(&all);
+    clear(&ledger);
+}
+
 static void a_number_is_sealed_once(void **unused)
 {
     struct ledger ledger;
@@ -397,6 +450,7 @@ int main(void)
         cmocka_unit_test(every_record_cut),
         cmocka_unit_test(every_record_dropped_swapped_doubled),
         cmocka_unit_test(an_old_ledger_is_continued),
+        cmocka_unit_test(a_long_ledger),
         cmocka_unit_test(a_number_is_sealed_once),
         cmocka_unit_test(half_a_change_is_none),
         cmocka_unit_test(what_does_not_belong),
