@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import shutil
+import signal
 import sqlite3
 import threading
 import time
@@ -104,7 +106,7 @@ def test_a_request_is_not_accepted_twice_by_the_next_executor(start: Start) -> N
 def test_nothing_acknowledged_is_lost(start: Start, role: str) -> None:
     """Kill a program again and again while clients make changes: each that was acknowledged is there, each that was not is
     there as a whole or not at all."""
-    rounds = 300 if LONG else 4
+    rounds = 700 if LONG else 4
     dice = random.Random(role)
     live = start()
     parties = [live.client() for _ in range(4)]
@@ -304,6 +306,60 @@ def test_heads_continue(start: Start) -> None:
     forged = ledger.Head(last.executor, 1, last.size - 1, b"\1" * 32, b"\2" * 32, b"")
     with refused("ROLLBACK", text="forked"):
         ledger.check_proof(forged, me.request("ledger.consistency", {"size": forged.size}), me.session.sign_public)
+
+
+def behind_its_back(own: LiveExecutor, text: str, *values: object) -> None:
+    """Change the store of a running executor: its ledger process dies, and does not come back before the change."""
+    host_process = own.one("host")
+    os.kill(host_process.pid, signal.SIGSTOP)
+    try:
+        killed = own.one("ledger")
+        killed.kill()
+        wait_until(lambda: not killed.alive, 5, "the ledger's process has died")
+        change(own.state, text, *values)
+    finally:
+        os.kill(host_process.pid, signal.SIGCONT)
+
+
+def test_another_executor_has_written(own: LiveExecutor) -> None:
+    """Records that this one did not make, in front of its next one: it is fenced, and does not build on them."""
+    me = own.client()
+    register(me, 1)
+    count = int(me.request("ledger.consistency", {"size": 1})["head"]["size"])
+    foreign = b"CREC\0\1" + bytes(32) + count.to_bytes(8, "big") + bytes(100)
+    behind_its_back(own, "INSERT INTO records (sequence, record) VALUES (?, ?)", count, foreign)
+    own.wait_for_log("RECOVERY: another executor has written to this ledger")
+    with refused("LEDGER_TAKEN"):
+        register(me, 2)
+    assert own.process.poll() is None
+
+
+def test_the_host_loses_what_it_had_acknowledged(own: LiveExecutor) -> None:
+    me = own.client()
+    register(me, 1)
+    behind_its_back(own, "DELETE FROM records WHERE sequence = (SELECT max(sequence) FROM records)")
+    own.wait_for_log("RECOVERY: the host has lost records that it had acknowledged")
+    with refused("RECOVERY"):
+        me.party_of()
+
+
+def test_the_ledger_hangs(own: LiveExecutor) -> None:
+    """No answer leaves while the disk does not, and it is clear after a while that something is wrong."""
+    me = own.client()
+    process = own.one("ledger")
+    os.kill(process.pid, signal.SIGSTOP)
+    try:
+        begun = time.monotonic()
+        with refused("LEDGER_FAILED"):
+            register(me, 1)
+        assert 8 < time.monotonic() - begun < 20
+        with refused("LEDGER_FAILED"):
+            me.party_of()
+    finally:
+        os.kill(process.pid, signal.SIGCONT)
+    own.wait_for_log("ledger: goes on")
+    assert len(functions_of(me)) == 1  # what was under way took effect after all, as its error said
+    assert echo(me, "and goes on") == "and goes on"
 
 
 def test_a_second_host_is_refused(own: LiveExecutor, tmp_path: Path) -> None:
