@@ -84,9 +84,9 @@ enum cella_category {
                                                             "sends its messages back")                               \
     ROW(DIVERTED,           324, TRUST,    AttestationError, "the peer is not the one asked for, or is here for "    \
                                                             "another purpose: somebody diverts messages")            \
-    ROW(BAD_LEDGER, 340, TRUST, IntegrityError, "the ledger is not whole: a record is missing, changed or out "\
+    ROW(BAD_LEDGER,          340, TRUST,   IntegrityError,  "the ledger is not whole: a record is missing, changed or out " \
                                                             "of its place")                                          \
-    ROW(ROLLBACK, 341, TRUST, AttestationError, "the executor shows an older or another ledger than this "\
+    ROW(ROLLBACK,            341, TRUST,   AttestationError,"the executor shows an older or another ledger than this " \
                                                             "client has seen; send nothing to it")                   \
     /* 4xx: who may do what, and when */                                                                             \
     ROW(UNKNOWN_PARTY,      401, STATE,    PermissionDenied, "party is not enrolled here; enrol first")              \
@@ -106,14 +106,14 @@ enum cella_category {
     ROW(UNSAFE,             413, STATE,    StateError,      "sandbox layers are missing on this machine, so no task "\
                                                             "is run; see the operator's page")                       \
     ROW(ENROL_CLOSED,       414, STATE,    PermissionDenied, "the charter does not let parties enrol themselves")    \
-    ROW(RECOVERY, 420, STATE, StateError, "the executor can not use its ledger and takes no requests; "\
+    ROW(RECOVERY,            420, STATE,   StateError,      "the executor can not use its ledger and takes no requests; " \
                                                             "its administrators find what to do in its log")         \
     /* 5xx: limits */                                                                                                \
     ROW(BUSY,               501, LIMIT,    LimitError,      "queue is full; try again later")                        \
     ROW(TOO_MANY,           502, LIMIT,    LimitError,      "too many objects of this kind")                         \
     ROW(PARTY_BUSY,         503, LIMIT,    LimitError,      "this party has as many tasks waiting as one party may; "\
                                                             "wait for some of them to end, or cancel some")          \
-    ROW(LEDGER_BUSY, 504, LIMIT, LimitError, "too many changes wait for the host's disk; try again later")\
+    ROW(LEDGER_BUSY,         504, LIMIT,   LimitError,      "too many changes wait for the host's disk; try again later") \
     ROW(LIMIT_WALL,         510, LIMIT,    LimitError,      "task ran longer than its wall-clock limit")             \
     ROW(LIMIT_CPU,          511, LIMIT,    LimitError,      "task used more CPU time than its limit")                \
     ROW(LIMIT_MEMORY,       512, LIMIT,    LimitError,      "task used more memory than its limit")                  \
@@ -132,12 +132,12 @@ enum cella_category {
     ROW(COURIER_DIED,       608, IO,       TransportError,  "the courier died in mid-transfer; invoke a new task")   \
     ROW(ZYGOTE_DIED,        609, IO,       TransportError,  "the cell's zygote died; invoke a new task")             \
     ROW(TLS_FAILED,         610, IO,       TransportError,  "TLS handshake or record failed")                        \
-    ROW(LEDGER_FAILED, 620, IO, StorageError, "the host does not make changes durable; one that was under "\
+    ROW(LEDGER_FAILED,       620, IO,      StorageError,    "the host does not make changes durable; one that was under " \
                                                             "way may take effect yet: look before trying again")     \
-    ROW(LEDGER_FULL, 621, IO, StorageError, "the host's disk has no room for the ledger; one change that "\
+    ROW(LEDGER_FULL,         621, IO,      StorageError,    "the host's disk has no room for the ledger; one change that " \
                                                             "was under way may take effect yet")                     \
-    ROW(LEDGER_TAKEN, 622, IO, StorageError, "another executor writes to this ledger")                \
-    ROW(EXECUTOR_DIED, 623, IO, TransportError, "the executor ended while the task ran and released nothing; "\
+    ROW(LEDGER_TAKEN,        622, IO,      StorageError,    "another executor writes to this ledger")                \
+    ROW(EXECUTOR_DIED,       623, IO,      TransportError,  "the executor ended while the task ran and released nothing; " \
                                                             "invoke a new task")                                     \
     /* 7xx: the task itself */                                                                                       \
     ROW(SCRIPT_FAILED,      701, TASK,     ScriptError,     "script raised an exception")                            \
