@@ -54,10 +54,11 @@ enum cella_stream_kind {
     CELLA_STREAM_PUT = 2,    /* enclave -> host: field id, u64 size; bytes, END; answer u32 status, END */
     CELLA_STREAM_GET = 3,    /* enclave -> host: field id; answer u32 status, u64 size, bytes, END */
     CELLA_STREAM_DELETE = 4, /* enclave -> host: field id; answer u32 status, END */
+    CELLA_STREAM_COLLATERAL = 5, /* monitor -> host: field request, END; answer u32 status, u64 size, bytes, END */
     /* enclave -> host, ledger: u64 size that it knows of. Host: u32 status, u64 size, the last record's last 16 bytes, at
      * once and after each commit. Enclave: field(record) ... */
-    CELLA_STREAM_APPEND = 5,
-    CELLA_STREAM_READ = 6, /* enclave -> host, ledger: u64 first; answer u32 status, u64 size, field(record) ..., END */
+    CELLA_STREAM_APPEND = 6,
+    CELLA_STREAM_READ = 7, /* enclave -> host, ledger: u64 first; answer u32 status, u64 size, field(record) ..., END */
 };
 
 /* One-way notes. */
