@@ -13,6 +13,8 @@ static const char help_text[] =
     "  cella-host run --config FILE   an executor as described in FILE (strict JSON)\n"
     "  cella-host measure             print what a client would measure of the programs, and exit\n"
     "  cella-host doctor [--json]     say which assurance level this machine can reach, and what is missing\n"
+    "  cella-host backup --dev DIR | --config FILE --to COPY     copy the state of a host that is stopped\n"
+    "  cella-host restore --from COPY --dev DIR | --config FILE  put a copy where there is no state yet\n"
     "  cella-host --help | --version\n"
     "\n"
     "Options of run, measure and doctor:\n"
@@ -36,6 +38,7 @@ static const char help_text[] =
     "  platform              \"auto\" (the default): the best that the machine has; or \"snp\", \"tdx\", \"sgx\",\n"
     "                        \"nitro\", \"tpm\", \"soft\": this one, or no start\n"
     "  store_max_bytes       ciphertext stored at most (default 1099511627776)\n"
+    "  ledger_max_bytes      size of the ledger at most (default 1099511627776)\n"
     "  drain_s               longest wait for running tasks after SIGTERM (default 3600)\n"
     "  collateral_program    fetches what vendors say about the platform (default: cella-collateral beside\n"
     "                        cella-host; \"none\": nothing is fetched)\n"
@@ -158,6 +161,7 @@ cella_status cella_host_config_parse(struct cella_view json, struct cella_host_c
         { "allow_missing_layers", CELLA_FLAT_JSON_BOOLEAN, &config->allow_missing_layers, 0, 0, 0, false, false },
         { "platform", CELLA_FLAT_JSON_TEXT, platform, sizeof(platform), 0, 0, false, false },
         { "store_max_bytes", CELLA_FLAT_JSON_INTEGER, &config->store_max_bytes, 0, 0, INT64_MAX, false, false },
+        { "ledger_max_bytes", CELLA_FLAT_JSON_INTEGER, &config->ledger_max_bytes, 0, 65536, INT64_MAX, false, false },
         { "drain_s", CELLA_FLAT_JSON_INTEGER, &config->drain_s, 0, 0, 86400, false, false },
         { "collateral_program", CELLA_FLAT_JSON_TEXT, config->collateral_program, sizeof(config->collateral_program), 0,
           0, false, false },
@@ -288,6 +292,10 @@ static cella_status set_option(const char *name, const char *value, struct cella
         *file = value;
         return CELLA_OK;
     }
+    if ((strcmp(name, "--to") == 0 && config->command == CELLA_HOST_BACKUP) ||
+        (strcmp(name, "--from") == 0 && config->command == CELLA_HOST_RESTORE)) {
+        return set_text(config->copy, sizeof(config->copy), value);
+    }
     if (strcmp(name, "--listen") == 0) {
         return set_text(config->listen, sizeof(config->listen), value);
     }
@@ -342,6 +350,7 @@ static cella_status read_command(int argc, char **argv, struct cella_host_config
         { "run", CELLA_HOST_RUN },     { "measure", CELLA_HOST_MEASURE }, { "doctor", CELLA_HOST_DOCTOR },
         { "--help", CELLA_HOST_HELP }, { "help", CELLA_HOST_HELP },       { "-h", CELLA_HOST_HELP },
         { "--version", CELLA_HOST_VERSION },
+        { "backup", CELLA_HOST_BACKUP }, { "restore", CELLA_HOST_RESTORE },
     };
     for (size_t i = 0; argc > 1 && i < sizeof(commands) / sizeof(commands[0]); i++) {
         if (strcmp(argv[1], commands[i].name) == 0) {
@@ -363,6 +372,7 @@ cella_status cella_host_config_read(int argc, char **argv, struct cella_host_con
         .pool_memory_bytes = (int64_t) 1 << 30,
         .recycle = 10000,
         .store_max_bytes = (int64_t) 1 << 40,
+        .ledger_max_bytes = (int64_t) 1 << 40,
         .drain_s = 3600,
         .ready_fd = -1,
     };
@@ -381,8 +391,14 @@ cella_status cella_host_config_read(int argc, char **argv, struct cella_host_con
         CELLA_TRY(read_file(file, out, blame));
         CELLA_TRY(read_options(argc, argv, out, &file, blame));
     }
-    if (out->command == CELLA_HOST_RUN && out->state[0] == '\0') {
-        snprintf(blame, CELLA_HOST_BLAME_MAX, "run: give --dev DIR or --config FILE");
+    bool copies = out->command == CELLA_HOST_BACKUP || out->command == CELLA_HOST_RESTORE;
+    if ((out->command == CELLA_HOST_RUN || copies) && out->state[0] == '\0') {
+        snprintf(blame, CELLA_HOST_BLAME_MAX, "%s: give --dev DIR or --config FILE", argv[1]);
+        return CELLA_BAD_ARGUMENT;
+    }
+    if (copies && out->copy[0] == '\0') {
+        snprintf(blame, CELLA_HOST_BLAME_MAX, "%s: give %s DIR", argv[1],
+                 out->command == CELLA_HOST_BACKUP ? "--to" : "--from");
         return CELLA_BAD_ARGUMENT;
     }
     CELLA_TRY(set_defaults(out, blame));

@@ -17,6 +17,8 @@ enum cella_host_command {
     CELLA_HOST_RUN,
     CELLA_HOST_MEASURE,
     CELLA_HOST_DOCTOR,
+    CELLA_HOST_BACKUP,
+    CELLA_HOST_RESTORE,
     CELLA_HOST_HELP,
     CELLA_HOST_VERSION,
 };
@@ -25,6 +27,7 @@ struct cella_host_config {
     enum cella_host_command command;
     bool development;                   /* --dev */
     char state[CELLA_HOST_PATH_MAX];    /* the state folder */
+    char copy[CELLA_HOST_PATH_MAX];     /* backup: --to; restore: --from */
     char listen[128];                   /* ADDR:PORT */
     char programs[CELLA_HOST_PATH_MAX]; /* folder of the executor's programs; default: beside cella-host */
     struct cella_flat_json_list profiles;
@@ -36,6 +39,7 @@ struct cella_host_config {
     char platform[16]; /* which evidence: a name of the table in config.c, or "auto" */
     bool json;         /* doctor: for machines */
     int64_t store_max_bytes;
+    int64_t ledger_max_bytes;
     int64_t drain_s; /* longest wait for running tasks after SIGTERM */
     char collateral_program[CELLA_HOST_PATH_MAX]; /* cella-collateral; "none": nothing is fetched */
     char collateral_intel[CELLA_HOST_URL_MAX];    /* these are that program's options; empty: its defaults */

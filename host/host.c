@@ -68,6 +68,14 @@ static cella_status open_store(struct cella_host *host)
     return host->stored != NULL && event_add(host->stored, NULL) == 0 ? CELLA_OK : CELLA_NO_MEMORY;
 }
 
+static cella_status start_ledger(struct cella_host *host)
+{
+    host->ledger.folder = host->folder.path;
+    host->ledger.max_bytes = (uint64_t) host->config->ledger_max_bytes;
+    host->ledger.log = host->log;
+    return cella_ledger_process_start(&host->ledger);
+}
+
 /* What an earlier host left when it was killed goes first: its executor is gone, or about to. */
 static void find_groups(struct cella_host *host)
 {
@@ -100,6 +108,7 @@ static cella_status set_up(struct cella_host *host)
     }
     CELLA_TRY(open_store(host));
     CELLA_TRY(cella_collateral_new(host->base, host->log, host->config, host->folder.path, &host->collateral));
+    CELLA_TRY(start_ledger(host));
     find_groups(host);
     CELLA_TRY(watch_signals(host));
     CELLA_TRY(listen_for_clients(host));
@@ -118,6 +127,7 @@ static void tear_down(struct cella_host *host)
         event_free(host->stored);
     }
     cella_store_free(host->store);
+    cella_ledger_process_end(&host->ledger);
     for (size_t i = 0; i < SIGNAL_COUNT; i++) {
         if (host->signals[i] != NULL) {
             event_free(host->signals[i]);
@@ -141,6 +151,7 @@ int cella_host_run(const struct cella_host_config *config, struct cella_log *log
         .config = config,
         .log = log,
         .folder = { .folder = -1, .lock = -1 },
+        .ledger = { .control = -1 },
         .executor = { 0, -1, -1, -1 },
         .exit_status = 1,
     };

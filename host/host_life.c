@@ -90,7 +90,14 @@ static void on_note(void *context, struct cella_peer *peer, enum cella_note_kind
     }
 }
 
+static bool on_ledger(void *context, int end)
+{
+    struct cella_host *host = context;
+    return cella_ledger_process_link(&host->ledger, end);
+}
+
 const struct cella_links_events cella_host_links_events = {
+    .ledger = on_ledger,
     .greeted = on_greeted,
     .opened = on_opened,
     .note = on_note,
@@ -216,8 +223,8 @@ static void restart_later(struct cella_host *host, int status)
     host->delay_s = calm || host->delay_s == 0 ? RESTART_FIRST_S : 2 * host->delay_s;
     host->delay_s = host->delay_s > RESTART_MAX_S ? RESTART_MAX_S : host->delay_s;
     cella_log_write(host->log, CELLA_LOG_ERROR,
-                    "cella-monitor died (%s) and the executor with it; restarted in %d s, with new keys: clients "
-                    "have to connect anew, and what was only in its memory is lost",
+                    "cella-monitor died (%s) and the executor with it; restarted in %d s; tasks that ran "
+                    "have failed, everything else comes back from the ledger",
                     end, host->delay_s);
     set_timer(host, host->delay_s);
 }
@@ -229,6 +236,7 @@ void cella_host_on_child(evutil_socket_t signal_number, short what, void *contex
     (void) signal_number;
     (void) what;
     cella_collateral_child(host->collateral);
+    (void) cella_ledger_process_reap(&host->ledger);
     if (host->executor.process == 0 ||
         waitpid(host->executor.process, &status, WNOHANG) != host->executor.process) {
         return;

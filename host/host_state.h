@@ -11,6 +11,7 @@
 #include "host/devices.h"
 #include "host/host.h"
 #include "host/launch.h"
+#include "host/ledger.h"
 #include "host/links.h"
 #include "host/relay.h"
 #include "host/state_folder.h"
@@ -30,6 +31,7 @@ struct cella_host {
     struct cella_state_folder folder;
     struct cella_store *store;
     struct cella_collateral *collateral;
+    struct cella_ledger_process ledger;
     struct cella_relay *relay;
     struct cella_links *links;
     struct cella_groups groups;

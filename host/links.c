@@ -217,10 +217,19 @@ static void widen(int socket)
     (void) setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 }
 
+/* The host's end of a new link goes to whom it is for. */
+static bool place_end(struct cella_links *links, uint8_t role, int end)
+{
+    if (role == CELLA_LINK_LEDGER) {
+        return links->events->ledger(links->context, end);
+    }
+    return fcntl(end, F_SETFL, O_NONBLOCK) == 0 && cella_links_add(links, (enum cella_link_role) role, end) == CELLA_OK;
+}
+
 static void serve_door(struct cella_links *links, int door, uint8_t role)
 {
     int pair[2];
-    bool known = role == CELLA_LINK_FRONT || role == CELLA_LINK_COURIER;
+    bool known = role == CELLA_LINK_FRONT || role == CELLA_LINK_COURIER || role == CELLA_LINK_LEDGER;
     if (!known || links->count >= CELLA_LINKS_MAX ||
         socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
         answer_door(door, 0, -1);
@@ -228,8 +237,7 @@ static void serve_door(struct cella_links *links, int door, uint8_t role)
     }
     widen(pair[0]);
     widen(pair[1]);
-    if (fcntl(pair[0], F_SETFL, O_NONBLOCK) == 0 &&
-        cella_links_add(links, (enum cella_link_role) role, pair[0]) == CELLA_OK) {
+    if (place_end(links, role, pair[0])) {
         answer_door(door, role, pair[1]);
     } else {
         answer_door(door, 0, -1);

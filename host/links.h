@@ -47,6 +47,8 @@ struct cella_links_events {
     void (*opened)(void *context, struct cella_peer *peer, struct cella_stream *stream, enum cella_stream_kind kind,
                    struct cella_view arguments);
     void (*note)(void *context, struct cella_peer *peer, enum cella_note_kind kind, struct cella_view payload);
+    /* The monitor asks for a link to the ledger: end is the host's end of it, given away. False: it can not have one. */
+    bool (*ledger)(void *context, int end);
     /* The peer is about to go; its streams were closed already. */
     void (*lost)(void *context, struct cella_peer *peer, cella_status status);
 };

@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include "host/backup.h"
 #include "host/host.h"
 #include "host/root.h"
 
@@ -31,6 +32,10 @@ int main(int argc, char **argv)
         return cella_host_measure(&config, &log);
     case CELLA_HOST_DOCTOR:
         return cella_host_doctor(&config, &log);
+    case CELLA_HOST_BACKUP:
+        return cella_host_backup(&config, &log);
+    case CELLA_HOST_RESTORE:
+        return cella_host_restore(&config, &log);
     case CELLA_HOST_RUN:
         return cella_host_run(&config, &log);
     }

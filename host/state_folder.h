@@ -8,6 +8,7 @@
  *   soft_root.key  32 random bytes, 0600: the software root of this machine's soft evidence
  *   charter.json   the executor's charter; made once, then kept byte for byte
  *   store/         sealed objects (host/store.h)
+ *   ledger.db*     the executor's sealed ledger and keys (host/ledger_store.h)
  *   groups         control groups of the running executor (host/groups.h)
  *   collateral/    what was fetched for the executor's clients (host/collateral.py)
  *   address        ADDR:PORT of the running host

@@ -45,6 +45,7 @@ enum cella_link_role {
     CELLA_LINK_MONITOR = 'M',
     CELLA_LINK_FRONT = 'F',
     CELLA_LINK_COURIER = 'C',
+    CELLA_LINK_LEDGER = 'L', /* the monitor, to the host's ledger (host/ledger.h) */
 };
 
 /* What a stream is for. */
@@ -54,6 +55,10 @@ enum cella_stream_kind {
     CELLA_STREAM_GET = 3,    /* enclave -> host: field id; answer u32 status, u64 size, bytes, END */
     CELLA_STREAM_DELETE = 4, /* enclave -> host: field id; answer u32 status, END */
     CELLA_STREAM_COLLATERAL = 5, /* monitor -> host: field request, END; answer u32 status, u64 size, bytes, END */
+    /* enclave -> host, ledger: u64 size that it knows of. Host: u32 status, u64 size, the last record's last 16 bytes, at
+     * once and after each commit. Enclave: field(record) ... */
+    CELLA_STREAM_APPEND = 6,
+    CELLA_STREAM_READ = 7, /* enclave -> host, ledger: u64 first; answer u32 status, u64 size, field(record) ..., END */
 };
 
 /* One-way notes. */

@@ -13,7 +13,8 @@ static cella_status receive_hello(struct cella_link *link, struct cella_view pay
     CELLA_TRY(cella_reader_end(&reader));
     if (link->side != CELLA_LINK_HOST || link->greeted || !cella_view_is(text, CELLA_LINK_HELLO_TEXT) ||
         version != CELLA_LINK_VERSION ||
-        (role != CELLA_LINK_MONITOR && role != CELLA_LINK_FRONT && role != CELLA_LINK_COURIER)) {
+        (role != CELLA_LINK_MONITOR && role != CELLA_LINK_FRONT && role != CELLA_LINK_COURIER &&
+         role != CELLA_LINK_LEDGER)) {
         return CELLA_BAD_FRAME;
     }
     link->greeted = true;

@@ -86,6 +86,10 @@ enum cella_category {
                                                             "another purpose: somebody diverts messages")            \
     ROW(NOT_PROVED,         330, TRUST,    AttestationError, "something that the trust file requires was not proved; "\
                                                             "supply what proves it")                                 \
+    ROW(BAD_LEDGER,          340, TRUST,   IntegrityError,  "the ledger is not whole: a record is missing, changed or out " \
+                                                            "of its place")                                          \
+    ROW(ROLLBACK,            341, TRUST,   AttestationError,"the executor shows an older or another ledger than this " \
+                                                            "client has seen; send nothing to it")                   \
     /* 4xx: who may do what, and when */                                                                             \
     ROW(UNKNOWN_PARTY,      401, STATE,    PermissionDenied, "party is not enrolled here; enrol first")              \
     ROW(DENIED,             402, STATE,    PermissionDenied, "party has no right to do this")                        \
@@ -123,6 +127,8 @@ enum cella_category {
     ROW(DATA_POLICY,        424, STATE,    PermissionDenied, "the policy of the data does not allow this use")       \
     ROW(ATTEMPTS_USED_UP,   425, STATE,    StateError,      "contract allows no further attempt; create a new task") \
     ROW(DELETED,            426, STATE,    StateError,      "it was deleted")                                        \
+    ROW(RECOVERY,            430, STATE,   StateError,      "the executor can not use its ledger and takes no requests; " \
+                                                            "its administrators find what to do in its log")         \
     /* 5xx: limits */                                                                                                \
     ROW(BUSY,               501, LIMIT,    LimitError,      "queue is full; try again later")                        \
     ROW(TOO_MANY,           502, LIMIT,    LimitError,      "too many objects of this kind")                         \
@@ -131,6 +137,7 @@ enum cella_category {
     ROW(QUOTA_USED_UP,      504, LIMIT,    LimitError,      "the function's quota of runs is used up; ask its owner")\
     ROW(USES_USED_UP,       505, LIMIT,    LimitError,      "the uses that the data's policy allows are used up; "   \
                                                             "ask their owner")                                       \
+    ROW(LEDGER_BUSY,         506, LIMIT,   LimitError,      "too many changes wait for the host's disk; try again later") \
     ROW(LIMIT_WALL,         510, LIMIT,    LimitError,      "task ran longer than its wall-clock limit")             \
     ROW(LIMIT_CPU,          511, LIMIT,    LimitError,      "task used more CPU time than its limit")                \
     ROW(LIMIT_MEMORY,       512, LIMIT,    LimitError,      "task used more memory than its limit")                  \
@@ -149,6 +156,13 @@ enum cella_category {
     ROW(COURIER_DIED,       608, IO,       TransportError,  "the courier died in mid-transfer; invoke a new task")   \
     ROW(ZYGOTE_DIED,        609, IO,       TransportError,  "the cell's zygote died; invoke a new task")             \
     ROW(TLS_FAILED,         610, IO,       TransportError,  "TLS handshake or record failed")                        \
+    ROW(LEDGER_FAILED,       620, IO,      StorageError,    "the host does not make changes durable; one that was under " \
+                                                            "way may take effect yet: look before trying again")     \
+    ROW(LEDGER_FULL,         621, IO,      StorageError,    "the host's disk has no room for the ledger; one change that " \
+                                                            "was under way may take effect yet")                     \
+    ROW(LEDGER_TAKEN,        622, IO,      StorageError,    "another executor writes to this ledger")                \
+    ROW(EXECUTOR_DIED,       623, IO,      TransportError,  "the executor ended while the task ran and released nothing; " \
+                                                            "invoke a new task")                                     \
     /* 7xx: the task itself */                                                                                       \
     ROW(SCRIPT_FAILED,      701, TASK,     ScriptError,     "script raised an exception")                            \
     ROW(BAD_RESULT,         702, TASK,     ScriptError,     "script returned something that is not JSON")            \

@@ -8,7 +8,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "monitor/answers.h"
 #include "monitor/child.h"
+#include "monitor/ledger.h"
 #include "monitor/session.h"
 #include "trust/evidence.h"
 
@@ -19,6 +21,7 @@
 #define WAITERS_MAX 1024U /* connections that the front keeps, and some */
 #define RESTART_FIRST_MS 50U
 #define RESTART_LAST_MS 10000U
+#define HELD_MAX (32U * 1024U * 1024U) /* bytes of answers that wait for the host's disk */
 #define OUT_MAX (64U * 1024U * 1024U) /* a front that reads nothing is broken */
 
 /* An upload that the front is passing to the host. */
@@ -46,7 +49,7 @@ struct cella_front {
     bool greeted;
     uint8_t spki_sha256[CELLA_SHA256_SIZE];
     struct cella_bytes in;
-    struct cella_bytes out;
+    struct cella_answers answers;
     struct upload *uploads;
     struct waiter *waiters;
     struct cella_sessions *sessions;
@@ -65,41 +68,46 @@ static cella_status start_front(struct cella_front *front);
 
 static void write_out(struct cella_front *front)
 {
-    while (front->out.size > 0) {
-        ssize_t count = send(front->socket, front->out.data, front->out.size, MSG_NOSIGNAL);
+    while (front->answers.out.size > 0) {
+        ssize_t count = send(front->socket, front->answers.out.data, front->answers.out.size, MSG_NOSIGNAL);
         if (count < 0 && errno == EINTR) {
             continue;
         }
         if (count < 0) {
             break;
         }
-        cella_bytes_consume(&front->out, (size_t) count);
+        cella_bytes_consume(&front->answers.out, (size_t) count);
     }
-    uint32_t events = EPOLLIN | (front->out.size > 0 ? (uint32_t) EPOLLOUT : 0U);
+    uint32_t events = EPOLLIN | (front->answers.out.size > 0 ? (uint32_t) EPOLLOUT : 0U);
     (void) !cella_loop_change(front->monitor->loop, &front->watcher, events);
-}
-
-static cella_status queue_message(struct cella_front *front, uint32_t id, enum cella_request_kind kind,
-                                  struct cella_view head, struct cella_view body)
-{
-    CELLA_TRY(cella_bytes_reserve(&front->out, HEADER_SIZE + head.size + body.size));
-    CELLA_TRY(cella_write_u32(&front->out, (uint32_t) (HEADER_SIZE - 4 + head.size + body.size)));
-    CELLA_TRY(cella_write_u32(&front->out, id));
-    CELLA_TRY(cella_write_u8(&front->out, (uint8_t) kind));
-    CELLA_TRY(cella_bytes_append(&front->out, head));
-    return cella_bytes_append(&front->out, body);
 }
 
 static cella_status send_answer(struct cella_front *front, uint32_t id, cella_status status, struct cella_view body)
 {
-    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes head = { 0 };
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes payload = { 0 };
     if (front->socket < 0) {
         return CELLA_OK;
     }
-    CELLA_TRY(cella_write_u32(&head, (uint32_t) status));
-    CELLA_TRY(queue_message(front, id, CELLA_REQUEST_ANSWER, cella_bytes_view(&head), body));
+    CELLA_TRY(cella_answers_write(status, body, &payload));
+    CELLA_TRY(cella_answers_send(&front->answers, id, CELLA_REQUEST_ANSWER, &payload));
     write_out(front);
     return CELLA_OK;
+}
+
+void cella_front_durable(struct cella_front *front)
+{
+    cella_answers_release(&front->answers);
+    if (front->socket >= 0) {
+        write_out(front);
+    }
+}
+
+void cella_front_refuse(struct cella_front *front, cella_status status)
+{
+    cella_answers_refuse_all(&front->answers, status);
+    if (front->socket >= 0) {
+        write_out(front);
+    }
 }
 
 static cella_status send_reply(struct cella_front *front, uint32_t id, cella_status status, const json_t *reply,
@@ -127,8 +135,7 @@ static cella_status send_object(struct cella_front *front, const struct cella_ca
     CELLA_TRY(cella_write_field(&body, cella_view_of_string(call->object)));
     CELLA_TRY(cella_write_u64(&body, call->object_size));
     CELLA_TRY(cella_write_field(&body, call->object_digest));
-    CELLA_TRY(queue_message(front, call->request, CELLA_REQUEST_OBJECT, (struct cella_view){ 0 },
-                            cella_bytes_view(&body)));
+    CELLA_TRY(cella_answers_send(&front->answers, call->request, CELLA_REQUEST_OBJECT, &body));
     write_out(front);
     return CELLA_OK;
 }
@@ -231,7 +238,13 @@ static cella_status answer_session(struct cella_front *front, uint32_t id, struc
 cella_status cella_front_answer(struct cella_front *front, uint32_t request, cella_status status,
                                 struct cella_view body)
 {
-    return status == CELLA_OK ? send_answer(front, request, status, body) : send_reply(front, request, status, NULL, "", "");
+    if (front->socket < 0) {
+        return CELLA_OK;
+    }
+    CELLA_TRY(status == CELLA_OK ? cella_answers_send_now(&front->answers, request, status, body)
+                                 : cella_answers_refuse(&front->answers, request, status));
+    write_out(front);
+    return CELLA_OK;
 }
 
 cella_status cella_front_certificate(struct cella_front *front, struct cella_view payload)
@@ -239,7 +252,7 @@ cella_status cella_front_certificate(struct cella_front *front, struct cella_vie
     if (!front->greeted) {
         return CELLA_OK; /* the one it was for has gone */
     }
-    CELLA_TRY(queue_message(front, 0, CELLA_REQUEST_CERTIFICATE, (struct cella_view){ 0 }, payload));
+    CELLA_TRY(cella_answers_say(&front->answers, 0, CELLA_REQUEST_CERTIFICATE, payload));
     write_out(front);
     return CELLA_OK;
 }
@@ -279,9 +292,21 @@ static cella_status remember_upload(struct cella_front *front, const struct cell
 static cella_status answer_request(struct cella_front *front, uint32_t id, enum cella_request_kind kind,
                                    struct cella_view payload)
 {
+    struct cella_monitor *monitor = front->monitor;
     struct cella_call call = { .request = id };
     front->last_question_ms = cella_loop_now_ms();
-    cella_status status = cella_operation_run(front->monitor, kind, payload, &call);
+    bool crowded = front->answers.held_bytes > HELD_MAX;
+    cella_status refusal = crowded ? CELLA_LEDGER_BUSY : cella_ledger_refusal(monitor->ledger);
+    if (refusal != CELLA_OK) {
+        CELLA_TRY(cella_answers_refuse(&front->answers, id, refusal));
+        write_out(front);
+        return CELLA_OK;
+    }
+    monitor->cause = (struct cella_cause){ .request = payload };
+    cella_ledger_begin(monitor->ledger);
+    cella_status status = cella_operation_run(monitor, kind, payload, &call);
+    cella_ledger_end(monitor->ledger);
+    monitor->cause = (struct cella_cause){ 0 };
     if (status == CELLA_OK && kind == CELLA_REQUEST_UPLOAD) {
         status = remember_upload(front, &call);
     }
@@ -312,6 +337,7 @@ static cella_status answer_uploaded(struct cella_front *front, uint32_t id, stru
     }
     *place = upload->next;
     cella_status status = cella_status_from_number(number);
+    status = status == CELLA_OK ? cella_ledger_trouble(front->monitor->ledger) : status;
     CELLA_CLEANUP(cella_json_cleanup) json_t *body = json_pack("{s:s}", "data", upload->data);
     free(upload);
     if (body == NULL) {
@@ -390,7 +416,7 @@ static cella_status read_messages(struct cella_front *front)
         used += 4 + (size_t) size;
     }
     cella_bytes_consume(&front->in, used);
-    return front->out.size > OUT_MAX ? CELLA_TOO_LARGE : CELLA_OK;
+    return front->answers.out.size > OUT_MAX ? CELLA_TOO_LARGE : CELLA_OK;
 }
 
 static cella_status read_in(struct cella_front *front)
@@ -417,7 +443,7 @@ static void stop_front(struct cella_front *front)
     cella_child_close(&front->socket);
     cella_child_close(&front->pidfd);
     cella_bytes_clear(&front->in);
-    cella_bytes_clear(&front->out);
+    cella_answers_clear(&front->answers);
     front->greeted = false;
     while (front->uploads != NULL) {
         struct upload *upload = front->uploads;
@@ -494,6 +520,7 @@ cella_status cella_front_new(struct cella_monitor *monitor, struct cella_front *
         return CELLA_NO_MEMORY;
     }
     front->monitor = monitor;
+    front->answers.monitor = monitor;
     front->pid = -1;
     front->pidfd = -1;
     front->socket = -1;

@@ -30,6 +30,11 @@ CELLA_MUST_USE cella_status cella_front_answer(struct cella_front *front, uint32
                                                struct cella_view body);
 CELLA_MUST_USE cella_status cella_front_certificate(struct cella_front *front, struct cella_view payload);
 
+/* More has become durable: send the answers that waited for it. */
+void cella_front_durable(struct cella_front *front);
+/* What answers wait for does not become durable: answer them with this status. */
+void cella_front_refuse(struct cella_front *front, cella_status status);
+
 /* Milliseconds since the last question of the front; large when there was none. */
 uint64_t cella_front_quiet_ms(const struct cella_front *front);
 

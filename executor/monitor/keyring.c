@@ -9,26 +9,55 @@
 struct cella_keyring {
     struct cella_secret sign;
     struct cella_secret seal;
+    struct cella_secret ledger; /* of the ledger's records */
     struct cella_key_set public_keys;
     char executor[CELLA_THUMBPRINT_SIZE + 1];
 };
 
-static cella_status make_keys(struct cella_keyring *keyring)
+#define MAGIC "CKEY"
+#define VERSION 1
+#define PURPOSE "cella keyring v1"
+#define SECRET_SIZE (CELLA_ED25519_KEY_SIZE + CELLA_X25519_KEY_SIZE + CELLA_SHA256_SIZE)
+#define PLATFORM_MAX 32U
+
+/* What follows from the private keys. */
+static cella_status publish(struct cella_keyring *keyring)
 {
-    CELLA_TRY(cella_secret_random(&keyring->sign, CELLA_ED25519_KEY_SIZE));
-    CELLA_TRY(cella_secret_random(&keyring->seal, CELLA_X25519_KEY_SIZE));
     CELLA_TRY(cella_ed25519_public(&keyring->sign, keyring->public_keys.sign));
     CELLA_TRY(cella_x25519_public(&keyring->seal, keyring->public_keys.seal));
     return cella_thumbprint(keyring->public_keys.sign, keyring->executor);
 }
 
-cella_status cella_keyring_new(struct cella_keyring **out)
+static cella_status make_keys(struct cella_keyring *keyring)
+{
+    CELLA_TRY(cella_secret_random(&keyring->sign, CELLA_ED25519_KEY_SIZE));
+    CELLA_TRY(cella_secret_random(&keyring->seal, CELLA_X25519_KEY_SIZE));
+    CELLA_TRY(cella_secret_random(&keyring->ledger, CELLA_SHA256_SIZE));
+    return publish(keyring);
+}
+
+static cella_status take_keys(struct cella_keyring *keyring, const struct cella_secret *secret)
+{
+    const uint8_t *at = secret->data;
+    if (secret->size != SECRET_SIZE) {
+        return CELLA_BAD_FORMAT;
+    }
+    CELLA_TRY(cella_secret_set(&keyring->sign, cella_view_of(at, CELLA_ED25519_KEY_SIZE)));
+    at += CELLA_ED25519_KEY_SIZE;
+    CELLA_TRY(cella_secret_set(&keyring->seal, cella_view_of(at, CELLA_X25519_KEY_SIZE)));
+    at += CELLA_X25519_KEY_SIZE;
+    CELLA_TRY(cella_secret_set(&keyring->ledger, cella_view_of(at, CELLA_SHA256_SIZE)));
+    return publish(keyring);
+}
+
+/* secret: NULL: new keys */
+static cella_status new_keyring(const struct cella_secret *secret, struct cella_keyring **out)
 {
     struct cella_keyring *keyring = calloc(1, sizeof(*keyring));
     if (keyring == NULL) {
         return CELLA_NO_MEMORY;
     }
-    cella_status status = make_keys(keyring);
+    cella_status status = secret == NULL ? make_keys(keyring) : take_keys(keyring, secret);
     if (status != CELLA_OK) {
         cella_keyring_free(keyring);
         return status;
@@ -37,11 +66,59 @@ cella_status cella_keyring_new(struct cella_keyring **out)
     return CELLA_OK;
 }
 
+cella_status cella_keyring_new(struct cella_keyring **out)
+{
+    return new_keyring(NULL, out);
+}
+
+cella_status cella_keyring_save(const struct cella_keyring *keyring, struct cella_platform *platform,
+                                struct cella_bytes *sealed)
+{
+    CELLA_CLEANUP(cella_secret_clear) struct cella_secret secret = { 0 };
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes content = { 0 };
+    CELLA_TRY(cella_secret_resize(&secret, SECRET_SIZE));
+    memcpy(secret.data, keyring->sign.data, CELLA_ED25519_KEY_SIZE);
+    memcpy(secret.data + CELLA_ED25519_KEY_SIZE, keyring->seal.data, CELLA_X25519_KEY_SIZE);
+    memcpy(secret.data + CELLA_ED25519_KEY_SIZE + CELLA_X25519_KEY_SIZE, keyring->ledger.data, CELLA_SHA256_SIZE);
+    CELLA_TRY(cella_platform_seal(platform, PURPOSE, &secret, &content));
+    CELLA_TRY(cella_bytes_append(sealed, cella_view_of(MAGIC, sizeof(MAGIC) - 1)));
+    CELLA_TRY(cella_write_u16(sealed, VERSION));
+    CELLA_TRY(cella_write_field(sealed, cella_view_of_string(cella_platform_name(platform))));
+    return cella_write_field(sealed, cella_bytes_view(&content));
+}
+
+cella_status cella_keyring_load(struct cella_platform *platform, struct cella_view sealed, struct cella_keyring **out)
+{
+    CELLA_CLEANUP(cella_secret_clear) struct cella_secret secret = { 0 };
+    struct cella_reader reader = cella_reader_of(sealed);
+    struct cella_view magic;
+    struct cella_view name;
+    struct cella_view content;
+    uint16_t version;
+    CELLA_TRY(cella_read_view(&reader, sizeof(MAGIC) - 1, &magic));
+    CELLA_TRY(cella_read_u16(&reader, &version));
+    if (!cella_view_is(magic, MAGIC) || version == 0) {
+        return CELLA_BAD_FORMAT;
+    }
+    if (version > VERSION) {
+        return CELLA_BAD_VERSION;
+    }
+    CELLA_TRY(cella_read_field(&reader, PLATFORM_MAX, &name));
+    CELLA_TRY(cella_read_field(&reader, CELLA_PLATFORM_SEALED_MAX, &content));
+    CELLA_TRY(cella_reader_end(&reader));
+    if (!cella_view_is(name, cella_platform_name(platform))) {
+        return CELLA_BAD_TAG;
+    }
+    CELLA_TRY(cella_platform_unseal(platform, PURPOSE, content, &secret));
+    return new_keyring(&secret, out);
+}
+
 void cella_keyring_free(struct cella_keyring *keyring)
 {
     if (keyring != NULL) {
         cella_secret_clear(&keyring->sign);
         cella_secret_clear(&keyring->seal);
+        cella_secret_clear(&keyring->ledger);
         free(keyring);
     }
 }
@@ -66,6 +143,20 @@ cella_status cella_keyring_sign_session(const struct cella_keyring *keyring,
     }
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes message = { 0 };
     CELLA_TRY(cella_session_message(exporter, spki_sha256, nonce, &message));
+    return cella_ed25519_sign(&keyring->sign, cella_bytes_view(&message), out);
+}
+
+cella_status cella_keyring_sign_head(const struct cella_keyring *keyring, uint64_t epoch, uint64_t size,
+                                     const uint8_t root[CELLA_SHA256_SIZE], const uint8_t chain[CELLA_SHA256_SIZE],
+                                     uint8_t out[CELLA_ED25519_SIGNATURE_SIZE])
+{
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes message = { 0 };
+    CELLA_TRY(cella_write_field(&message, cella_view_of_string("cella head v1")));
+    CELLA_TRY(cella_write_field(&message, cella_view_of_string(keyring->executor)));
+    CELLA_TRY(cella_write_u64(&message, epoch));
+    CELLA_TRY(cella_write_u64(&message, size));
+    CELLA_TRY(cella_write_field(&message, cella_view_of(root, CELLA_SHA256_SIZE)));
+    CELLA_TRY(cella_write_field(&message, cella_view_of(chain, CELLA_SHA256_SIZE)));
     return cella_ed25519_sign(&keyring->sign, cella_bytes_view(&message), out);
 }
 
@@ -121,4 +212,14 @@ cella_status cella_keyring_seal(const uint8_t receiver[CELLA_X25519_KEY_SIZE], c
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes info = { 0 };
     CELLA_TRY(write_info(purpose, context, &info));
     return cella_hpke_seal(receiver, cella_bytes_view(&info), (struct cella_view){ 0 }, plain, out);
+}
+
+cella_status cella_keyring_record_writer(const struct cella_keyring *keyring, struct cella_record_writer **out)
+{
+    return cella_record_writer_new(&keyring->ledger, out);
+}
+
+const struct cella_secret *cella_keyring_ledger_key(const struct cella_keyring *keyring)
+{
+    return &keyring->ledger;
 }

@@ -2,9 +2,12 @@
 #pragma once
 
 /*
- * The executor's private keys. Verbs only: nothing returns a key. Each verb checks what it signs or opens.
+ * The executor's private keys. Verbs only: nothing returns a key, but the ledger's to those who open records. Each verb checks
+ * what it signs or opens.
  */
 
+#include "monitor/record.h"
+#include "platform/platform.h"
 #include "trust/evidence.h"
 #include "trust/hpke.h"
 #include "trust/jws.h"
@@ -13,6 +16,22 @@ struct cella_keyring;
 
 /* New keys from the operating system's generator. */
 CELLA_MUST_USE cella_status cella_keyring_new(struct cella_keyring **out);
+
+/*
+ * The keys, sealed by the platform for the same software on the same machine, and back. What is sealed may be kept by the
+ * host: "CKEY", u16 version, field name of the platform, field of what the platform made.
+ *
+ * sealed: of open: untrusted
+ * CELLA_BAD_VERSION  open: made by a newer Cella
+ * CELLA_BAD_FORMAT   open: not a sealed keyring
+ * CELLA_BAD_TAG      open: sealed by another platform or other software, or changed; and those of cella_platform_seal
+ */
+CELLA_MUST_USE cella_status cella_keyring_save(const struct cella_keyring *keyring, struct cella_platform *platform,
+                                               struct cella_bytes *sealed);
+CELLA_MUST_USE cella_status cella_keyring_load(struct cella_platform *platform, struct cella_view sealed,
+                                               struct cella_keyring **out);
+
+/* Accepts NULL. */
 void cella_keyring_free(struct cella_keyring *keyring);
 
 /* Public half, and the executor's id. Borrowed. */
@@ -25,6 +44,12 @@ CELLA_MUST_USE cella_status cella_keyring_sign_session(const struct cella_keyrin
                                                        const uint8_t spki_sha256[CELLA_SHA256_SIZE],
                                                        struct cella_view nonce,
                                                        uint8_t out[CELLA_ED25519_SIGNATURE_SIZE]);
+
+/* Sign a head of the ledger (head.h). It can sign nothing but such a message. */
+CELLA_MUST_USE cella_status cella_keyring_sign_head(const struct cella_keyring *keyring, uint64_t epoch, uint64_t size,
+                                                    const uint8_t root[CELLA_SHA256_SIZE],
+                                                    const uint8_t chain[CELLA_SHA256_SIZE],
+                                                    uint8_t out[CELLA_ED25519_SIGNATURE_SIZE]);
 
 /* Open a secret that was sealed to the executor for a purpose and context (section 7). Errors: trust/hpke.h */
 CELLA_MUST_USE cella_status cella_keyring_open(const struct cella_keyring *keyring, const char *purpose,
@@ -49,3 +74,8 @@ CELLA_MUST_USE cella_status cella_keyring_keep_data_key(const struct cella_keyri
 CELLA_MUST_USE cella_status cella_keyring_seal(const uint8_t receiver[CELLA_X25519_KEY_SIZE], const char *purpose,
                                                struct cella_view context, struct cella_view plain,
                                                struct cella_bytes *out);
+
+/* Writer of a new epoch's records; and what derives the keys of all epochs, for reading them (replay.h). */
+CELLA_MUST_USE cella_status cella_keyring_record_writer(const struct cella_keyring *keyring,
+                                                        struct cella_record_writer **out);
+const struct cella_secret *cella_keyring_ledger_key(const struct cella_keyring *keyring);

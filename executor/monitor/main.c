@@ -29,6 +29,7 @@
 #include "monitor/doctor.h"
 #include "monitor/expiry.h"
 #include "monitor/front.h"
+#include "monitor/ledger.h"
 #include "monitor/pool.h"
 #include "monitor/refresh.h"
 #include "monitor/runner.h"
@@ -58,7 +59,7 @@ static void children_died(void *context, uint32_t events)
     (void) !read(reaper->descriptor, &ignored, sizeof(ignored));
     while ((pid = waitpid(-1, &wait_status, WNOHANG)) > 0) {
         if (!cella_pool_reaped(monitor->pool, pid, wait_status) &&
-            !cella_couriers_reaped(monitor->couriers, pid, wait_status)) {
+            !cella_couriers_reaped(monitor->couriers, pid, wait_status) && monitor->front != NULL) {
             (void) cella_front_reaped(monitor->front, pid, wait_status);
         }
     }
@@ -151,10 +152,7 @@ static void flush_link(struct cella_monitor *monitor)
     (void) !cella_loop_change(monitor->loop, &monitor->link_watcher, EPOLLIN | more);
 }
 
-/*
- * State lives in this process, so clients that wait for a last task get the time to fetch what came out of it: until
- * nobody has asked anything for a moment.
- */
+/* Clients that wait for a last task get the time to fetch what came out of it: until nobody has asked anything for a moment. */
 static void leave_when_quiet(struct cella_monitor *monitor)
 {
     uint64_t quiet_ms = cella_front_quiet_ms(monitor->front);
@@ -170,10 +168,20 @@ static void after_events(void *context)
 {
     struct cella_monitor *monitor = context;
     cella_runner_advance(monitor->runner);
-    if (monitor->draining && cella_runner_is_idle(monitor->runner)) {
+    bool durable = cella_ledger_is_durable(monitor->ledger, cella_ledger_position(monitor->ledger));
+    if (monitor->draining && durable && cella_runner_is_idle(monitor->runner)) {
         leave_when_quiet(monitor);
     }
+    if (!cella_ledger_proceed(monitor->ledger)) {
+        cella_loop_stop(monitor->loop);
+    }
     flush_link(monitor);
+}
+
+/* While the ledger is being read there is nobody to serve. */
+static void after_start_events(void *context)
+{
+    flush_link(context);
 }
 
 /* ---- start ---- */
@@ -264,8 +272,9 @@ static cella_status open_platform(struct cella_monitor *monitor)
 static cella_status make_identity(struct cella_monitor *monitor)
 {
     CELLA_TRY(read_root(monitor));
-    CELLA_TRY(cella_keyring_new(&monitor->keyring));
     CELLA_TRY(open_platform(monitor));
+    CELLA_TRY(cella_ledger_new(monitor, &monitor->ledger));
+    CELLA_TRY(cella_ledger_start(monitor->ledger, after_start_events, monitor));
     CELLA_TRY(cella_monitor_attest(monitor));
     monitor->refresh = cella_refresh_new(monitor);
     CELLA_TRY(monitor->refresh == NULL ? CELLA_NO_MEMORY : CELLA_OK);
@@ -316,15 +325,17 @@ static cella_status run(struct cella_monitor *monitor, struct reaper *reaper, co
     CELLA_TRY(cella_files_measure(monitor->config.programs, &list, monitor->measurement));
     *step = "loading the profiles";
     CELLA_TRY(cella_pool_wait(monitor->pool));
-    *step = "making keys and evidence";
+    *step = "reading the ledger and making evidence";
     CELLA_TRY(make_identity(monitor));
     *step = "starting the front";
     CELLA_TRY(cella_front_new(monitor, &monitor->front));
     CELLA_TRY(send_ready(monitor));
+    cella_runner_resume(monitor->runner);
     monitor->linger.expired = wake_up;
     cella_expiry_start(monitor);
     *step = "running";
-    return cella_loop_run(monitor->loop, after_events, monitor);
+    CELLA_TRY(cella_loop_run(monitor->loop, after_events, monitor));
+    return cella_ledger_proceed(monitor->ledger) ? CELLA_OK : CELLA_LEDGER_FAILED;
 }
 
 static void stop(struct cella_monitor *monitor, int exit_status)
@@ -335,6 +346,7 @@ static void stop(struct cella_monitor *monitor, int exit_status)
     cella_runner_free(monitor->runner);
     cella_cgroups_free(monitor->cgroups);
     cella_front_free(monitor->front);
+    cella_ledger_free(monitor->ledger);
     if (!cella_attester_free(monitor->attester)) {
         _exit(exit_status); /* a device is at work, with keys that must not go from under it */
     }

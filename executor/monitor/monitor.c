@@ -10,6 +10,7 @@
 #include "monitor/clock.h"
 #include "monitor/front.h"
 #include "monitor/keyring.h"
+#include "monitor/ledger.h"
 
 /* ---- words to the host ---- */
 
@@ -56,7 +57,7 @@ cella_status cella_monitor_commit(struct cella_monitor *monitor, enum cella_even
         return CELLA_NO_MEMORY;
     }
     CELLA_TRY(cella_clock_stamp(&monitor->state, body));
-    return cella_state_apply(&monitor->state, event, body);
+    return cella_ledger_commit(monitor->ledger, &monitor->state, event, body);
 }
 
 void cella_monitor_task_changed(struct cella_monitor *monitor, struct cella_task_record *task)

@@ -66,12 +66,21 @@ struct cella_monitor_evidence {
 };
 void cella_monitor_evidence_clear(struct cella_monitor_evidence *evidence);
 
+/* The request that is being answered, for the record of what it changes. All borrowed; zeroed: none. */
+struct cella_cause {
+    struct cella_view request;  /* as it was received */
+    char party[CELLA_ID_SIZE];  /* who signed it; empty: not known yet */
+    uint64_t sequence;          /* its own */
+};
+
 struct cella_monitor {
     struct cella_loop *loop;
     struct cella_config config;
     struct cella_charter charter;
     struct cella_keyring *keyring;
     struct cella_state state;
+    struct cella_ledger *ledger; /* NULL: nobody keeps the state (tests) */
+    struct cella_cause cause;
     struct cella_link *link;
     struct cella_watcher link_watcher;
     int door;
@@ -106,7 +115,8 @@ void cella_monitor_log_death(struct cella_monitor *monitor, const char *program,
 
 /*
  * Change the state: the one place through which every change passes. What is not committed has not happened, so the
- * caller answers nobody before this has returned CELLA_OK. The body gets the event's time (clock.h).
+ * caller answers nobody before this has returned CELLA_OK; the answer then waits until it is durable (ledger.h). The body
+ * gets the event's time (clock.h).
  */
 CELLA_MUST_USE cella_status cella_monitor_commit(struct cella_monitor *monitor, enum cella_event event,
                                                  json_t *body);

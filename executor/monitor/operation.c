@@ -28,6 +28,7 @@ static const struct {
     { "organisation.remove", cella_operation_organisation_remove, CELLA_REQUEST_REQUEST },
     { "organisation.delete", cella_operation_organisation_delete, CELLA_REQUEST_REQUEST },
     { "executor.info", cella_operation_executor_info, CELLA_REQUEST_REQUEST },
+    { "ledger.consistency", cella_operation_ledger_consistency, CELLA_REQUEST_REQUEST },
     { "function.register", cella_operation_function_register, CELLA_REQUEST_REQUEST },
     { "function.get", cella_operation_function_get, CELLA_REQUEST_REQUEST },
     { "function.list", cella_operation_function_list, CELLA_REQUEST_REQUEST },
@@ -121,6 +122,8 @@ static cella_status run_payload(struct cella_monitor *monitor, enum cella_reques
     CELLA_TRY(cella_json_integer(&object, "seq", 1, SEQUENCE_MAX, &sequence));
     if (call->party != NULL) {
         CELLA_TRY(cella_party_sequence(call->party, sequence));
+        memcpy(monitor->cause.party, call->party->entry.id, sizeof(monitor->cause.party));
+        monitor->cause.sequence = (uint64_t) sequence;
     }
     CELLA_TRY(cella_json_string(&object, "op", 64, &name));
     CELLA_TRY(cella_json_integer(&object, "time", 0, SEQUENCE_MAX, &time));

@@ -47,6 +47,7 @@ cella_status cella_operation_organisation_list(struct cella_monitor *monitor, st
 cella_status cella_operation_organisation_add(struct cella_monitor *monitor, struct cella_call *call);
 cella_status cella_operation_organisation_remove(struct cella_monitor *monitor, struct cella_call *call);
 cella_status cella_operation_organisation_delete(struct cella_monitor *monitor, struct cella_call *call);
+cella_status cella_operation_ledger_consistency(struct cella_monitor *monitor, struct cella_call *call);
 cella_status cella_operation_executor_info(struct cella_monitor *monitor, struct cella_call *call);
 cella_status cella_operation_function_register(struct cella_monitor *monitor, struct cella_call *call);
 cella_status cella_operation_function_get(struct cella_monitor *monitor, struct cella_call *call);

@@ -86,6 +86,11 @@ struct cella_task_record *cella_queue_take(struct cella_queue *queue)
     return task;
 }
 
+struct cella_task_record *cella_queue_peek(const struct cella_queue *queue)
+{
+    return queue->count == 0 ? NULL : queue->lanes[queue->turn].first;
+}
+
 bool cella_queue_remove(struct cella_queue *queue, struct cella_task_record *task)
 {
     size_t index = find_lane(queue, task->creator);

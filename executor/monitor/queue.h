@@ -36,5 +36,8 @@ void cella_queue_add(struct cella_queue *queue, struct cella_task_record *task);
 /* The first task of the lane whose turn it is. NULL when nothing waits. */
 struct cella_task_record *cella_queue_take(struct cella_queue *queue);
 
+/* The task that cella_queue_take would give. */
+struct cella_task_record *cella_queue_peek(const struct cella_queue *queue);
+
 /* Take a task out, wherever it is. False when it is not in the queue. */
 bool cella_queue_remove(struct cella_queue *queue, struct cella_task_record *task);

@@ -37,6 +37,7 @@ static const struct cella_right rights[] = {
     { "organisation.remove", NO_ROLE, ADMINISTRATOR | MANAGER | SELF, PARTY },
     { "organisation.delete", NO_ROLE, ADMINISTRATOR, PARTY },
     { "executor.info", NO_ROLE, PARTY, PARTY },
+    { "ledger.consistency", NO_ROLE, PARTY, PARTY },
     { "function.register", FUNCTION_OWNER, PARTY, PARTY },
     { "function.get", NO_ROLE, PARTY, PARTY },
     { "function.list", NO_ROLE, ADMINISTRATOR | OWNER | LISTED | REVIEWER, OWNER },

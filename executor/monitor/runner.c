@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/layers.h"
+#include "monitor/ledger.h"
 #include "monitor/queue.h"
 #include "monitor/run.h"
 #include "monitor/task_check.h"
@@ -451,12 +452,20 @@ static void give_out_cells(struct cella_runner *runner)
     }
 }
 
+/* A task waits, and that it was queued is durable: nothing is run that did not happen. */
+static bool may_start_next(const struct cella_runner *runner)
+{
+    const struct cella_task_record *next = cella_queue_peek(&runner->queue);
+    struct cella_ledger *ledger = runner->monitor->ledger;
+    return next != NULL && cella_ledger_is_durable(ledger, next->queued_at) && cella_ledger_trouble(ledger) == CELLA_OK;
+}
+
 void cella_runner_advance(struct cella_runner *runner)
 {
     struct cella_monitor *monitor = runner->monitor;
     size_t cells = monitor->config.concurrency;
     size_t most = cells + (cells < RUNS_AHEAD_MAX ? cells : RUNS_AHEAD_MAX);
-    while (runner->running < most && runner->queue.count > 0) {
+    while (runner->running < most && may_start_next(runner)) {
         if (!start_task(runner, cella_queue_take(&runner->queue))) {
             break;
         }
@@ -515,7 +524,30 @@ bool cella_runner_take_back(struct cella_runner *runner, struct cella_task_recor
 
 void cella_runner_enqueue(struct cella_runner *runner, struct cella_task_record *task)
 {
+    task->queued_at = cella_ledger_position(runner->monitor->ledger);
     cella_queue_add(&runner->queue, task);
+}
+
+static void fail_interrupted(struct cella_runner *runner, struct cella_task_record *task)
+{
+    CELLA_CLEANUP(cella_json_cleanup)
+    json_t *body = json_pack("{s:s, s:I}", "task", task->entry.id, "error", (json_int_t) CELLA_EXECUTOR_DIED);
+    cella_status status = cella_monitor_commit(runner->monitor, CELLA_EVENT_TASK_FAILED, body);
+    cella_monitor_log(runner->monitor, "task %s %s %s", cella_task_state_name(task->state), task->entry.id,
+                      cella_status_name(status == CELLA_OK ? CELLA_EXECUTOR_DIED : status));
+}
+
+void cella_runner_resume(struct cella_runner *runner)
+{
+    struct cella_entry *entry = runner->monitor->state.tasks.first;
+    for (; entry != NULL; entry = entry->next) {
+        struct cella_task_record *task = (struct cella_task_record *) entry;
+        if (task->state == CELLA_TASK_RUNNING) {
+            fail_interrupted(runner, task);
+        } else if (task->state == CELLA_TASK_QUEUED) {
+            cella_runner_enqueue(runner, task);
+        }
+    }
 }
 
 cella_status cella_runner_may_run(const struct cella_runner *runner, const struct cella_party *creator,

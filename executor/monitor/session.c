@@ -5,6 +5,7 @@
 
 #include "monitor/attest.h"
 #include "monitor/front.h"
+#include "monitor/head.h"
 #include "trust/attested_certificate.h"
 
 #define SIGNATURE_MEMBER ",\"signature\":\""
@@ -37,7 +38,7 @@ static cella_status join_endorsements(const struct cella_monitor *monitor,
     return cella_bytes_append(out, cella_bytes_view(&monitor->collateral));
 }
 
-/* All up to the signature, which alone differs between connections. */
+/* All up to the signature: what does not differ between connections. */
 static cella_status write_start(const struct cella_monitor *monitor, const struct cella_monitor_evidence *evidence,
                                 struct cella_view nonce, struct cella_bytes *out)
 {
@@ -55,14 +56,22 @@ static cella_status write_start(const struct cella_monitor *monitor, const struc
                              cella_json_base64url(nonce), "keys", cella_json_base64url(cella_bytes_view(&key_set)),
                              "charter", cella_json_base64url(cella_bytes_view(&monitor->charter.text)));
     CELLA_TRY(json == NULL ? CELLA_NO_MEMORY : cella_json_write(json, out));
-    out->size--; /* the brace that closes: the signature is the last member */
+    out->size--; /* the brace that closes: signature and head follow */
     return cella_bytes_append(out, cella_view_of_string(SIGNATURE_MEMBER));
 }
 
-static cella_status write_end(const uint8_t signature[CELLA_ED25519_SIGNATURE_SIZE], struct cella_bytes *out)
+static cella_status write_end(const struct cella_monitor *monitor, const uint8_t signature[CELLA_ED25519_SIGNATURE_SIZE],
+                              struct cella_bytes *out)
 {
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes head = { 0 };
     CELLA_TRY(cella_base64url_encode(cella_view_of(signature, CELLA_ED25519_SIGNATURE_SIZE), out));
-    return cella_bytes_append(out, cella_view_of_string("\"}"));
+    CELLA_TRY(cella_bytes_append(out, cella_view_of_string("\"")));
+    CELLA_TRY(cella_head_write(monitor, &head));
+    if (head.size > 0) {
+        CELLA_TRY(cella_bytes_append(out, cella_view_of_string(",\"head\":")));
+        CELLA_TRY(cella_bytes_append(out, cella_bytes_view(&head)));
+    }
+    return cella_bytes_append(out, cella_view_of_string("}"));
 }
 
 /* The start is the same for every connection until the evidence changes. */
@@ -78,7 +87,7 @@ static cella_status write_answer(struct cella_sessions *sessions, const uint8_t 
         }
     }
     CELLA_TRY(cella_bytes_append(out, cella_bytes_view(&sessions->start)));
-    return write_end(signature, out);
+    return write_end(sessions->monitor, signature, out);
 }
 
 void cella_sessions_evidence_changed(struct cella_sessions *sessions)
@@ -110,7 +119,7 @@ static void evidence_made(void *context, uint64_t ticket, cella_status status, s
         cella_monitor_log(sessions->monitor, "no fresh evidence: %s", cella_status_text(status));
     } else {
         status = write_start(sessions->monitor, evidence, cella_view_of(session->nonce, CELLA_NONCE_SIZE), &body);
-        status = status == CELLA_OK ? write_end(session->signature, &body) : status;
+        status = status == CELLA_OK ? write_end(sessions->monitor, session->signature, &body) : status;
     }
     /* What can not be sent for want of memory leaves the client waiting until it gives up. */
     (void) !cella_front_answer(sessions->front, session->request, status, cella_bytes_view(&body));

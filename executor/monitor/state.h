@@ -177,6 +177,7 @@ struct cella_task_record {
     uint16_t progress;
     struct cella_bytes progress_text;
     uint32_t waiters; /* questions that wait for a change; kept by the front */
+    uint64_t queued_at; /* the ledger's position that has to be durable before it is started */
     struct cella_run *run;
     struct cella_task_record *next_in_queue;
 };

@@ -12,8 +12,10 @@ from typing import Any
 from . import _native
 from .connection import Connection
 from .encoding import from_base64url, parse_object
+from .ledger import Head, read_head
 from .trust import Check, Report, Trust, report_of
 
+OPTIONAL = {"head"}
 MEMBERS = {"version", "type", "evidence", "endorsements", "evidence_nonce", "keys", "charter", "signature"}
 
 
@@ -27,6 +29,7 @@ class Session:
         seal_public: its X25519 key, 32 bytes: secrets for the executor are sealed to it.
         charter: the exact bytes of its charter.
         report: how all of this was verified.
+        head: where its ledger stands, signed by it; None for an executor without one.
     """
 
     executor: str
@@ -34,6 +37,7 @@ class Session:
     seal_public: bytes
     charter: bytes
     report: Report
+    head: Head | None = None
 
     @property
     def rules(self) -> dict[str, Any]:
@@ -83,7 +87,7 @@ def _ask(connection: Connection, nonce: bytes, fresh: bool) -> dict[str, Any]:
             f"the executor speaks version {json.dumps(answer.get('version'))} of the session, "
             "this client version 1; update the older side",
         )
-    if set(answer) != MEMBERS or not isinstance(answer["type"], str):
+    if set(answer) - OPTIONAL != MEMBERS or not isinstance(answer["type"], str):
         raise _refuse("BAD_EVIDENCE", "the session answer has missing or unknown members")
     return answer
 
@@ -149,6 +153,7 @@ def attest(connection: Connection, trust: Trust, *, fresh: bool = False) -> Sess
         seal_public=keys[32:],
         charter=charter,
         report=_with_connection(report, "OK"),
+        head=read_head(answer["head"], keys[:32]) if "head" in answer else None,
     )
 
 

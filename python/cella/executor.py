@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from . import _native
+from . import _native, ledger
 from .attestation import Session, attest
 from .connection import IDLE_S, Connection, Progress, parse_address
 from .encoding import parse_object, secret_info, to_base64url, write_json
-from .identity import Identity
+from .identity import Identity, default_path
 from .trust import Report, Trust
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ READS = frozenset(
         "function.source",
         "audit.list",
         "executor.info",
+        "ledger.consistency",
         "function.get",
         "function.list",
         "data.get",
@@ -97,6 +98,8 @@ class Executor:
         self._last_seq = 0
         self._information: dict[str, Any] | None = None
         self._session: Session | None = None
+        self._head: ledger.Head | None = None
+        self._head_kept = False
         connection, session = self._open(fresh)
         self._session = session
         self._idle.append(connection)
@@ -136,10 +139,48 @@ class Executor:
                     f"another executor answers at {self.address} than before (it was restarted with new keys, or "
                     "replaced); connect anew to accept it",
                 )
+            self._check_ledger(connection, session)
         except BaseException:
             connection.close()
             raise
         return connection, session
+
+    def _check_ledger(self, connection: Connection, session: Session) -> None:
+        """Refuse an executor whose ledger does not continue the one that this party has seen."""
+        with self._lock:
+            known = self._head if self._head_kept else None
+        if known is None and self._has_identity():
+            known = ledger.load(session.executor, self.party, session.sign_public)
+        if known is not None and session.head is None:
+            raise _native.error("ROLLBACK", "the executor shows no head of its ledger, and it has shown one before")
+        head = session.head
+        if known is not None and head is not None:
+            ledger.check_order(known, head)
+            if head.size > known.size:
+                self.id = session.executor
+                status, body = connection.post(
+                    "/v1/requests", self.sign("ledger.consistency", {"size": known.size}).encode("ascii")
+                )
+                try:
+                    head = ledger.check_proof(known, self._answer(status, body), session.sign_public)
+                except _native.PermissionDenied as refusal:
+                    if refusal.code == "UNKNOWN_PARTY":  # it has forgotten a party that it had answered
+                        raise _native.error("ROLLBACK", "the executor's ledger does not know this party any more") from None
+                    raise
+        with self._lock:
+            if head is not None and (self._head is None or head.size >= self._head.size):
+                self._head, self._head_kept = head, known is not None and head == known
+
+    def _has_identity(self) -> bool:
+        """Whether there is an identity already: a new one has seen nothing."""
+        return isinstance(self._identity, Identity) or os.path.exists(self._identity or default_path())
+
+    def _keep_head(self) -> None:
+        """Once the executor has answered this party: from now on it can be asked to prove what follows."""
+        with self._lock:
+            head, kept, self._head_kept = self._head, self._head_kept, True
+        if head is not None and not kept:
+            ledger.save(self.party, head)
 
     def _reopen(self) -> Connection:
         """A new connection to the known executor. Tried twice: nothing was sent, and a front may just restart."""
@@ -280,7 +321,9 @@ class Executor:
     def _send(self, signed: str, timeout: float | None) -> dict[str, Any]:
         with self._connection() as connection:
             status, body = connection.post("/v1/requests", signed.encode("ascii"), timeout)
-        return self._answer(status, body)
+        answer = self._answer(status, body)
+        self._keep_head()
+        return answer
 
     def _answer(self, status: int, body: bytes) -> dict[str, Any]:
         try:

@@ -32,6 +32,7 @@ SUBJECTS = {
     "data": "much data up, through a task and down: age and its pipe",
     "fairness": "one party's task while another party has many queued",
     "memory": "resident memory of each program, and of the cells of each profile",
+    "ledger": "durable changes of the state: SQLite's own commits; a start against the ledger's length",
     "connect": "a new attested connection: a plain TLS connection",
     "verify": "evidence of SNP and TDX: libcrypto on the same chains",
     "receipt": "a receipt, its size and its verification: libcrypto on two Ed25519 signatures",

@@ -52,6 +52,10 @@ class Host:
 
     def __init__(self, options: Options) -> None:
         self.state = pathlib.Path(tempfile.mkdtemp(prefix="host-", dir=options.scratch))
+        self.restart(options)
+
+    def restart(self, options: Options) -> None:
+        """Start it, again on the same state folder."""
         programs = options.build / "bin"
         reader, writer = os.pipe()
         self.log = open(self.state / "log", "wb")

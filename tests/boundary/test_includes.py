@@ -58,6 +58,7 @@ FOREIGN: dict[str, set[str]] = {
     },
     "event2/": {"host/links.h", "host/host.c", "host/relay.c", "host/relay.h", "host/links.c"},
     "seccomp.h": {"executor/confine/filter.c"},
+    "sqlite3.h": {"host/ledger_sqlite.c"},
     "ffi.h": {"builtins/dispatch.c"},
     "tss2/": {"executor/platform/tpm_device.h"},
 }

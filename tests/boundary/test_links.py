@@ -11,7 +11,7 @@ import sources
 
 # Program -> shared libraries that it may be linked with, without versions: docs/architecture.md says the same.
 LIBRARIES: dict[str, set[str]] = {
-    "cella-host": {"libc", "libevent_core"},
+    "cella-host": {"libc", "libevent_core", "libsqlite3"},
     "cella-front": {"libc", "libcrypto", "libssl", "libseccomp"},
     "cella-monitor": {"libc", "libcrypto", "libjansson", "libtss2-esys", "libtss2-mu"},
     "cella-courier": {"libc", "libcrypto", "libseccomp"},

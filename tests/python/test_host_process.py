@@ -98,9 +98,11 @@ def host(tmp_path):
     host.remove_groups()
 
 
-def children(pid: int) -> list[int]:
+def children(pid: int, ledger: bool = False) -> list[int]:
+    """Processes below one: the executor's, or the host's own for the ledger."""
     with open(f"/proc/{pid}/task/{pid}/children") as file:
-        return [int(word) for word in file.read().split()]
+        found = [int(word) for word in file.read().split()]
+    return [one for one in found if (Path(f"/proc/{one}/comm").read_text() == "cella-ledger\n") == ledger]
 
 
 def descendants(pid: int) -> list[int]:

@@ -207,14 +207,16 @@ class LiveExecutor:
     # What it is made of
 
     def below(self) -> list[Process]:
-        """Every process below the host."""
-        return descendants(self.process.pid)
+        """Every process of the executor. The host's own one for the ledger is none of it: role("ledger")."""
+        return [process for process in descendants(self.process.pid) if process.name != "cella-ledger"]
 
     def role(self, name: str) -> list[Process]:
-        """Its programs of one kind: host, monitor, front, courier, zygote (not the cells below one)."""
+        """Its programs of one kind: host, ledger (the host's), monitor, front, courier, zygote (not the cells below one)."""
         if name == "host":
             host = process_of(self.process.pid)
             return [] if host is None else [host]
+        if name == "ledger":
+            return [process for process in descendants(self.process.pid) if process.name == "cella-ledger"]
         below = self.below()
         monitors = [process for process in below if process.parent == self.process.pid]
         if name == "monitor":

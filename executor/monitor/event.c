@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "monitor/event.h"
+
+bool cella_event_of(struct cella_view name, enum cella_event *out)
+{
+    const char *known;
+    /* Numbers without gaps from 0, as the compiler gives them. */
+    for (unsigned int i = 0; (known = cella_event_name((enum cella_event) i)) != NULL; i++) {
+        if (cella_view_is(name, known)) {
+            *out = (enum cella_event) i;
+            return true;
+        }
+    }
+    return false;
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Names of events in records. They are a format: a name is never given to another event, and an event that is not made
+ * any more keeps its name and its apply function, so that old ledgers can be read.
+ */
+
+#include "monitor/state.h"
+
+/* Events of the ledger itself, which change nothing in the state. */
+#define CELLA_EVENT_GENESIS "ledger.begun" /* first record: {charter, executor, keys, version} */
+#define CELLA_EVENT_EPOCH "ledger.opened"  /* first record of each start: {epoch, measurement, version} */
+
+/* Event of a name (cella_event_name). False: none has it. */
+bool cella_event_of(struct cella_view name, enum cella_event *out);
