@@ -32,6 +32,7 @@
 #include "monitor/ledger.h"
 #include "monitor/pool.h"
 #include "monitor/refresh.h"
+#include "monitor/resume.h"
 #include "monitor/runner.h"
 #include "monitor/setup.h"
 #include "platform/files.h"
@@ -330,7 +331,7 @@ static cella_status run(struct cella_monitor *monitor, struct reaper *reaper, co
     *step = "starting the front";
     CELLA_TRY(cella_front_new(monitor, &monitor->front));
     CELLA_TRY(send_ready(monitor));
-    cella_runner_resume(monitor->runner);
+    cella_resume_tasks(monitor);
     monitor->linger.expired = wake_up;
     cella_expiry_start(monitor);
     *step = "running";

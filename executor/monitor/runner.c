@@ -528,28 +528,6 @@ void cella_runner_enqueue(struct cella_runner *runner, struct cella_task_record 
     cella_queue_add(&runner->queue, task);
 }
 
-static void fail_interrupted(struct cella_runner *runner, struct cella_task_record *task)
-{
-    CELLA_CLEANUP(cella_json_cleanup)
-    json_t *body = json_pack("{s:s, s:I}", "task", task->entry.id, "error", (json_int_t) CELLA_EXECUTOR_DIED);
-    cella_status status = cella_monitor_commit(runner->monitor, CELLA_EVENT_TASK_FAILED, body);
-    cella_monitor_log(runner->monitor, "task %s %s %s", cella_task_state_name(task->state), task->entry.id,
-                      cella_status_name(status == CELLA_OK ? CELLA_EXECUTOR_DIED : status));
-}
-
-void cella_runner_resume(struct cella_runner *runner)
-{
-    struct cella_entry *entry = runner->monitor->state.tasks.first;
-    for (; entry != NULL; entry = entry->next) {
-        struct cella_task_record *task = (struct cella_task_record *) entry;
-        if (task->state == CELLA_TASK_RUNNING) {
-            fail_interrupted(runner, task);
-        } else if (task->state == CELLA_TASK_QUEUED) {
-            cella_runner_enqueue(runner, task);
-        }
-    }
-}
-
 cella_status cella_runner_may_run(const struct cella_runner *runner, const struct cella_party *creator,
                                   const struct cella_spec *spec)
 {

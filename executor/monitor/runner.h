@@ -26,12 +26,6 @@ void cella_runner_free(struct cella_runner *runner);
 CELLA_MUST_USE cella_status cella_runner_may_run(const struct cella_runner *runner, const struct cella_party *creator,
                                                  const struct cella_spec *spec);
 
-/*
- * After a start: what the ledger says was queued is queued again, in the order of creation. What was running failed with
- * CELLA_EXECUTOR_DIED: it may have run to any point, and a task runs once at most unless its owner asks for more.
- */
-void cella_runner_resume(struct cella_runner *runner);
-
 /* Put a task whose state is queued at the end of its creator's lane; cella_runner_may_run was just asked. */
 void cella_runner_enqueue(struct cella_runner *runner, struct cella_task_record *task);
 

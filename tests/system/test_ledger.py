@@ -219,7 +219,7 @@ def test_recovery(start: Start) -> None:
         assert records(state) == damaged  # nothing was touched
         shutil.rmtree(state)
         shutil.copytree(whole, state)
-    (state / "charter.json").write_text('{"version":1,"enrol":"closed"}')
+    (state / "charter.json").write_text('{"version": 1, "enrol": "open"}')
     in_recovery(start, me, "charter.json is not the charter of this ledger")
     shutil.copy(whole / "charter.json", state / "charter.json")
     _, me = again(start, me)
