@@ -338,18 +338,16 @@ static cella_status answer_uploaded(struct cella_front *front, uint32_t id, stru
     *place = upload->next;
     cella_status status = cella_status_from_number(number);
     status = status == CELLA_OK ? cella_ledger_trouble(front->monitor->ledger) : status;
-    CELLA_CLEANUP(cella_json_cleanup) json_t *body = json_pack("{s:s}", "data", upload->data);
+    CELLA_CLEANUP(cella_json_cleanup) json_t *event = json_pack("{s:s}", "data", upload->data);
+    CELLA_CLEANUP(cella_json_cleanup) json_t *reply = json_pack("{s:s, s:b}", "data", upload->data, "stored", 1);
     free(upload);
-    if (body == NULL) {
+    if (event == NULL || reply == NULL) {
         return CELLA_NO_MEMORY;
     }
     if (status == CELLA_OK) {
-        status = cella_monitor_commit(front->monitor, CELLA_EVENT_DATA_STORED, body);
+        status = cella_monitor_commit(front->monitor, CELLA_EVENT_DATA_STORED, event);
     }
-    if (json_object_set_new(body, "stored", json_true()) != 0) {
-        return CELLA_NO_MEMORY;
-    }
-    return send_reply(front, id, status, body, "", "");
+    return send_reply(front, id, status, reply, "", "");
 }
 
 /* A client that waited has gone. */

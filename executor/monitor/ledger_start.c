@@ -143,6 +143,19 @@ static cella_status fetch_keyring(struct cella_ledger *ledger, struct waiting *w
     return reader.rest.size == size ? cella_bytes_set(out, reader.rest) : CELLA_TRUNCATED;
 }
 
+/* To standard error, because nobody empties the link yet. */
+static cella_status say_of_sealing(const struct cella_monitor *monitor, cella_status status)
+{
+    if (status == CELLA_SYSTEM_FAILED) {
+        const char *trouble = cella_platform_trouble(monitor->platform);
+        (void) fprintf(stderr, "platform %s: does not seal the executor's keys (%s)%s%s; look into the kernel's log, or "
+                               "choose another one\n",
+                       cella_platform_name(monitor->platform), cella_status_text(status),
+                       trouble[0] == '\0' ? "" : ": ", trouble);
+    }
+    return status;
+}
+
 static cella_status store_keyring(struct cella_ledger *ledger, struct waiting *waiting)
 {
     struct cella_monitor *monitor = ledger->monitor;
@@ -150,7 +163,7 @@ static cella_status store_keyring(struct cella_ledger *ledger, struct waiting *w
     CELLA_CLEANUP(clear_exchange) struct exchange exchange = { .ledger = ledger, .take = take_small };
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes arguments = { 0 };
     uint32_t number;
-    CELLA_TRY(cella_keyring_save(monitor->keyring, monitor->platform, &sealed));
+    CELLA_TRY(say_of_sealing(monitor, cella_keyring_save(monitor->keyring, monitor->platform, &sealed)));
     CELLA_TRY(cella_write_field(&arguments, cella_view_of_string(KEYRING)));
     CELLA_TRY(cella_write_u64(&arguments, sealed.size));
     exchange.unsent = cella_bytes_view(&sealed);
@@ -293,8 +306,8 @@ static cella_status find_keys(struct cella_ledger *ledger, struct waiting *waiti
     if (*fresh) {
         return cella_keyring_new(&monitor->keyring);
     }
-    return status == CELLA_OK ? cella_keyring_load(monitor->platform, cella_bytes_view(&sealed), &monitor->keyring)
-                              : status;
+    CELLA_TRY(status);
+    return say_of_sealing(monitor, cella_keyring_load(monitor->platform, cella_bytes_view(&sealed), &monitor->keyring));
 }
 
 static cella_status open_ledger(struct cella_ledger *ledger, struct waiting *waiting, struct cella_replay *replay)

@@ -270,12 +270,24 @@ static cella_status open_platform(struct cella_monitor *monitor)
     return CELLA_OK;
 }
 
+static cella_status open_ledger(struct cella_monitor *monitor)
+{
+    CELLA_TRY(cella_ledger_new(monitor, &monitor->ledger));
+    return cella_ledger_start(monitor->ledger, after_start_events, monitor);
+}
+
+static cella_status live_in_memory(struct cella_monitor *monitor)
+{
+    cella_monitor_log(monitor, "platform %s can not seal keys: executor, parties, functions and tasks end with this process",
+                      cella_platform_name(monitor->platform));
+    return cella_keyring_new(&monitor->keyring);
+}
+
 static cella_status make_identity(struct cella_monitor *monitor)
 {
     CELLA_TRY(read_root(monitor));
     CELLA_TRY(open_platform(monitor));
-    CELLA_TRY(cella_ledger_new(monitor, &monitor->ledger));
-    CELLA_TRY(cella_ledger_start(monitor->ledger, after_start_events, monitor));
+    CELLA_TRY(cella_platform_seals(monitor->platform) ? open_ledger(monitor) : live_in_memory(monitor));
     CELLA_TRY(cella_monitor_attest(monitor));
     monitor->refresh = cella_refresh_new(monitor);
     CELLA_TRY(monitor->refresh == NULL ? CELLA_NO_MEMORY : CELLA_OK);

@@ -31,6 +31,11 @@ static const struct cella_platform_back_end *const back_ends[] = {
 #define BACK_ENDS (sizeof(back_ends) / sizeof(back_ends[0]))
 _Static_assert(BACK_ENDS <= CELLA_PLATFORMS_MAX, "findings have room for every back-end");
 
+static bool seals(const struct cella_platform_back_end *back_end)
+{
+    return back_end->sealing_key != NULL || back_end->seal != NULL;
+}
+
 static void look(const struct cella_platform_back_end *back_end, const struct cella_platform_setup *setup,
                  struct cella_platform_finding *finding)
 {
@@ -38,7 +43,7 @@ static void look(const struct cella_platform_back_end *back_end, const struct ce
         .name = back_end->name,
         .type = back_end->type,
         .level = back_end->level,
-        .seals = back_end->sealing_key != NULL || back_end->seal != NULL,
+        .seals = seals(back_end),
     };
     back_end->look(setup, finding);
 }
@@ -192,6 +197,11 @@ cella_status cella_platform_evidence(struct cella_platform *platform,
     CELLA_TRY(cella_firmware_log(platform->setup, platform->type, &claims, &came_along));
     CELLA_TRY(cella_bytes_append(evidence, cella_bytes_view(&made)));
     return cella_bytes_append(endorsements, cella_bytes_view(&came_along));
+}
+
+bool cella_platform_seals(const struct cella_platform *platform)
+{
+    return seals(platform->back_end);
 }
 
 cella_status cella_platform_seal(struct cella_platform *platform, const char *purpose,

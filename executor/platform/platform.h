@@ -77,6 +77,9 @@ CELLA_MUST_USE cella_status cella_platform_evidence(struct cella_platform *platf
                                                     struct cella_view nonce, struct cella_bytes *evidence,
                                                     struct cella_bytes *endorsements);
 
+/* Whether it can seal: without that nothing outlives the executor's process. */
+bool cella_platform_seals(const struct cella_platform *platform);
+
 /*
  * Seal a secret for the same software on the same machine; unseal it there.
  *

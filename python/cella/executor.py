@@ -154,22 +154,30 @@ class Executor:
         if known is not None and session.head is None:
             raise _native.error("ROLLBACK", "the executor shows no head of its ledger, and it has shown one before")
         head = session.head
-        if known is not None and head is not None:
+        if known is not None and head is not None and head.size == known.size:
             ledger.check_order(known, head)
-            if head.size > known.size:
-                self.id = session.executor
-                status, body = connection.post(
-                    "/v1/requests", self.sign("ledger.consistency", {"size": known.size}).encode("ascii")
-                )
-                try:
-                    head = ledger.check_proof(known, self._answer(status, body), session.sign_public)
-                except _native.PermissionDenied as refusal:
-                    if refusal.code == "UNKNOWN_PARTY":  # it has forgotten a party that it had answered
-                        raise _native.error("ROLLBACK", "the executor's ledger does not know this party any more") from None
-                    raise
+        elif known is not None and head is not None:
+            head = self._ask_for_proof(connection, session, known)
         with self._lock:
             if head is not None and (self._head is None or head.size >= self._head.size):
                 self._head, self._head_kept = head, known is not None and head == known
+
+    def _ask_for_proof(self, connection: Connection, session: Session, known: ledger.Head) -> ledger.Head:
+        """A head of now that continues the known one.
+
+        That of the session may be the older one and nothing be wrong: this party may have connected elsewhere meanwhile.
+        """
+        self.id = session.executor
+        request = self.sign("ledger.consistency", {"size": known.size})
+        status, body = connection.post("/v1/requests", request.encode("ascii"))
+        try:
+            return ledger.check_proof(known, self._answer(status, body), session.sign_public)
+        except _native.CellaError as refusal:
+            if refusal.code == "UNKNOWN_PARTY":  # it has forgotten a party that it had answered
+                raise _native.error("ROLLBACK", "the executor's ledger does not know this party any more") from None
+            if refusal.code == "ROLLBACK" and session.head is not None:
+                ledger.check_order(known, session.head)  # says more
+            raise
 
     def _has_identity(self) -> bool:
         """Whether there is an identity already: a new one has seen nothing."""

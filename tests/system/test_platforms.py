@@ -186,11 +186,11 @@ def test_doctor_on_a_machine_with_devices() -> None:
 
 @as_root
 def test_a_device_that_gives_no_evidence(tmp_path: Path) -> None:
-    """It can be opened and nothing more: the executor does not start, and the operator reads why."""
+    """It can be opened and nothing more: the executor does not start, and the operator reads why. Keys come first."""
     done = on_machine("run", "--dev", tmp_path / "state", "--profiles", "python", "--platform", "snp")
     assert done.returncode == 1
-    assert "executor: platform sev-guest: gives no evidence (" in done.stderr
-    assert "making keys and evidence" in done.stderr
+    assert "executor: platform sev-guest: does not seal the executor's keys (" in done.stderr
+    assert "reading the ledger and making evidence" in done.stderr
 
 
 @as_root

@@ -171,7 +171,7 @@ TRIED: dict[str, tuple[str, Callable[[dict[str, str]], dict[str, Any]]]] = {
 OTHERWISE = {
     "party.rotate", "party.join",  # only about oneself: test_parties
     "party.list", "organisation.list", "function.list", "data.list", "task.list", "audit.list",  # below; test_functions
-    "executor.info", "function.register", "data.register",  # any party; roles below
+    "executor.info", "ledger.consistency", "function.register", "data.register",  # any party; roles below
     "object.upload", "object.download",  # below
 }
 
