@@ -9,6 +9,7 @@
 #include "confine/cgroup.h"
 
 #define NAME_SIZE 16
+#define LEAST 4096U /* bytes of a cell: the kernel counts in batches, and the first may be what was left of the last cell */
 #define LEFT_MAX ((uint64_t) 1 << 20) /* bytes that a group may hold whose cell has ended, to be as good as new */
 
 enum slot_state {
@@ -253,7 +254,8 @@ cella_status cella_cgroups_usage(const struct cella_cgroups *groups, uint32_t sl
     CELLA_TRY(cella_cgroup_usage(&groups->home, name, &usage));
     const struct slot *before = &groups->slots[slot];
     *out_cpu_us = usage.cpu_us;
-    *out_peak_bytes = usage.peak_bytes > before->idle_bytes ? usage.peak_bytes - before->idle_bytes : 0;
+    uint64_t own = usage.peak_bytes > before->idle_bytes ? usage.peak_bytes - before->idle_bytes : 0;
+    *out_peak_bytes = usage.peak_bytes > 0 && own < LEAST ? LEAST : own;
     *out_oom = usage.kills > before->kills && usage.full;
     return CELLA_OK;
 }

@@ -162,8 +162,9 @@ def test_peak_memory_is_the_tasks_own(groups: LiveExecutor) -> None:
     me = groups.client()
     task = script_task(me, "def main():\n    return len(bytes(range(256)) * (200 << 10))").wait(timeout=30)
     assert 48 * 1024 <= task.usage["peak_kib"] < 60 * 1024
-    small = script_task(me, "def main():\n    return 1").wait(timeout=30)
-    assert small.usage["peak_kib"] < 12 * 1024
+    for _ in range(8):  # in groups that are new, and in those that others have used
+        small = script_task(me, "def main():\n    return 1").wait(timeout=30)
+        assert 0 < small.usage["peak_kib"] < 12 * 1024
 
 
 def test_groups_are_used_again(groups: LiveExecutor) -> None:
