@@ -17,6 +17,8 @@ _INTEL_VENDOR = bytes.fromhex("939a7233f79c4ca9940a0db3957f0607")
 _COSE_ES384 = bytes.fromhex("8444a1013822")
 _CERTIFICATE = re.compile(rb"\x30(?:[\x00-\x7f]|\x81.|\x82..|\x83...)\x30(?:[\x00-\x7f]|\x81.|\x82..|\x83...)\xa0", re.DOTALL)
 _TPM_MAGIC = bytes.fromhex("ff544347")
+TIME_MAX = 253402300799
+"""Unix seconds: the last of the year 9999, where the years of ISO 8601 end."""
 
 
 def _fields(data: bytes) -> int:
@@ -55,7 +57,7 @@ def seconds_of(at: int | datetime.datetime | None) -> int:
     """A time as Unix seconds; None is now.
 
     Raises:
-        RequestError: BAD_FIELD, a datetime without time zone, or a time before 1970.
+        RequestError: BAD_FIELD, a datetime without time zone, or a time before 1970 or after the year 9999.
 
     >>> seconds_of(datetime.datetime(2026, 11, 1, tzinfo=datetime.timezone.utc))
     1793491200
@@ -66,8 +68,10 @@ def seconds_of(at: int | datetime.datetime | None) -> int:
         if at.tzinfo is None:
             raise _native.error("BAD_FIELD", "a time needs its time zone, for example 2026-11-01T00:00:00Z", "at")
         at = int(at.timestamp())
-    if isinstance(at, bool) or not isinstance(at, int) or at < 0:
+    if isinstance(at, bool) or not isinstance(at, int):
         raise _native.error("BAD_FIELD", "a time is Unix seconds or a datetime with time zone", "at")
+    if not 0 <= at <= TIME_MAX:
+        raise _native.error("BAD_FIELD", f"a time in Unix seconds is between 0 and {TIME_MAX}, the end of the year 9999", "at")
     return at
 
 

@@ -94,6 +94,38 @@ def test_time_is_an_argument() -> None:
             cella.verify(soft(), policy, at=wrong, unbound=True)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("wrong", [-1, 2**64 + NOW, 2**65 + NOW, 2**63, 253402300800, 1 << 20000, -(2**64) + NOW], ids=range(7))
+def test_times_are_never_cut_to_fit(wrong: int) -> None:
+    """A time modulo 2^64 would make old evidence new. In the API it is an error; in every binding, too."""
+    with pytest.raises(cella.RequestError) as caught:
+        cella.verify(soft(), GOOD, at=wrong, unbound=True)
+    assert caught.value.field == "at"
+    policy = json.dumps(GOOD).encode()
+    for call in (lambda: _native.appraise(soft(), "soft", policy, wrong, unbound=True),
+                 lambda: _native.evidence_in_certificate(b"", wrong),
+                 lambda: _native.tpm_endorsement_key([], [], wrong),
+                 lambda: _native.soft_evidence(ROOT, 63, RUNS, bytes(64), wrong)):
+        with pytest.raises(OverflowError):
+            call()
+    done = command("verify-evidence", "none", "--unbound", "--at", "1" * 5000 if wrong > 2**100 else str(wrong), "--trust", "none.toml", code=2)
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("wrong", [-1, 2**64 + 1000, 2**70])
+def test_numbers_of_the_bindings_are_never_cut(wrong: int) -> None:
+    for call in (lambda: _native.sealed_size(wrong), lambda: _native.plain_size(wrong),
+                 lambda: _native.soft_evidence(ROOT, wrong, RUNS, bytes(64), NOW)):
+        with pytest.raises(OverflowError):
+            call()
+    with pytest.raises(OverflowError):
+        _native.soft_evidence(ROOT, 2**32, RUNS, bytes(64), NOW)
+
+
+def test_the_last_second_of_the_calendar_is_a_time() -> None:
+    assert cella.verify(soft(), GOOD, at=253402300799, unbound=True).accepted
+    assert not cella.verify(soft(), {**GOOD, "freshness": {"max_age_s": 10}}, at=253402300799, unbound=True).accepted
+
+
 def test_bad_evidence_is_a_report() -> None:
     for evidence in (b"", b"?", bytes(1184), b"\x84\x44\xa1\x01\x38\x22", os.urandom(3000), bytes(20000)):
         report = cella.verify(evidence, GOOD, at=NOW, unbound=True)

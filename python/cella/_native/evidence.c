@@ -175,11 +175,11 @@ static PyObject *evidence_appraise(PyObject *module, PyObject *arguments, PyObje
     CELLA_CLEANUP(native_buffer_clear) Py_buffer report_data = { 0 };
     const char *type = NULL;
     Py_ssize_t type_size = 0;
-    unsigned long long now = 0;
+    uint64_t now = 0;
     int unbound = 0;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "y*s#y*K|$y*y*y*y*y*p:appraise", names, &content, &type,
-                                     &type_size, &policy_json, &now, &endorsements, &keys, &charter, &nonce,
-                                     &report_data, &unbound)) {
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "y*s#y*O&|$y*y*y*y*y*p:appraise", names, &content, &type,
+                                     &type_size, &policy_json, native_unix_s, &now, &endorsements, &keys, &charter,
+                                     &nonce, &report_data, &unbound)) {
         return NULL;
     }
     const struct native_state *state = native_state_of(module);
@@ -195,7 +195,7 @@ static PyObject *evidence_appraise(PyObject *module, PyObject *arguments, PyObje
     if (status != CELLA_OK) {
         return native_raise(state, status, "endorsements", NULL);
     }
-    return appraise(state, &evidence, &binding, native_view(&policy_json), (uint64_t) now);
+    return appraise(state, &evidence, &binding, native_view(&policy_json), now);
 }
 
 static PyObject *evidence_policy(PyObject *module, PyObject *arguments)
@@ -245,9 +245,9 @@ static PyObject *evidence_soft_make(PyObject *module, PyObject *arguments, PyObj
     unsigned int layers = 0;
     CELLA_CLEANUP(native_buffer_clear) Py_buffer measurement = { 0 };
     CELLA_CLEANUP(native_buffer_clear) Py_buffer report_data = { 0 };
-    unsigned long long issued = 0;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "OIy*y*K:soft_evidence", names, &root_seed, &layers,
-                                     &measurement, &report_data, &issued)) {
+    uint64_t issued = 0;
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "OO&y*y*O&:soft_evidence", names, &root_seed,
+                                     native_bits, &layers, &measurement, &report_data, native_unix_s, &issued)) {
         return NULL;
     }
     const struct native_state *state = native_state_of(module);
@@ -259,7 +259,7 @@ static PyObject *evidence_soft_make(PyObject *module, PyObject *arguments, PyObj
         return NULL;
     }
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes evidence = { 0 };
-    cella_status status = cella_evidence_soft_make(seed, layers, measured, data, (uint64_t) issued, &evidence);
+    cella_status status = cella_evidence_soft_make(seed, layers, measured, data, issued, &evidence);
     return status != CELLA_OK ? native_raise(state, status, NULL, NULL) : native_bytes(cella_bytes_view(&evidence));
 }
 
@@ -268,14 +268,14 @@ static PyObject *evidence_in_certificate(PyObject *module, PyObject *arguments, 
     static char *names[] = { "certificate", "now_unix_s", "allow_legacy", NULL };
     CELLA_CLEANUP(native_buffer_clear) Py_buffer certificate = { 0 };
     CELLA_CLEANUP(cella_attested_clear) struct cella_attested attested = { 0 };
-    unsigned long long now = 0;
+    uint64_t now = 0;
     int allow_legacy = 0;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "y*K|$p:evidence_in_certificate", names, &certificate, &now,
-                                     &allow_legacy)) {
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "y*O&|$p:evidence_in_certificate", names, &certificate,
+                                     native_unix_s, &now, &allow_legacy)) {
         return NULL;
     }
     cella_status status =
-        cella_attested_read(native_view(&certificate), allow_legacy != 0, (uint64_t) now, &attested);
+        cella_attested_read(native_view(&certificate), allow_legacy != 0, now, &attested);
     if (status != CELLA_OK) {
         return native_raise(native_state_of(module), status, NULL, NULL);
     }

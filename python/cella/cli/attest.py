@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 FILE_MAX = 65536
 """Bytes of evidence of any kind (executor/trust/evidence.h); one more is read, so that the verifier refuses it."""
+TIME_DIGITS = 12
+"""Digits of Unix seconds in the year 9999."""
 
 
 @click.command()
@@ -68,12 +70,12 @@ def time_of(text: str) -> int:
 
     from ..verification import seconds_of
 
-    if text.isascii() and text.isdigit():
-        return int(text)
     try:
-        return seconds_of(datetime.datetime.fromisoformat(text))
-    except (ValueError, _native.CellaError):
-        raise click.BadParameter(f"{text!r} is neither Unix seconds nor a time such as 2026-11-01T00:00:00Z") from None
+        digits = text.isascii() and text.isdigit() and len(text) <= TIME_DIGITS
+        return seconds_of(int(text) if digits else datetime.datetime.fromisoformat(text))
+    except (ValueError, OverflowError, _native.CellaError):
+        raise click.BadParameter(f"{text[:40]!r} is neither Unix seconds up to the year 9999 nor a time such as "
+                                 "2026-11-01T00:00:00Z") from None
 
 
 def _hexadecimal(text: str | None, option: str) -> bytes | None:
