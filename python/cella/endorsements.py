@@ -20,10 +20,14 @@ from . import _native
 CERTIFICATES, CRL, TCB_INFO, TCB_CHAIN, QE_IDENTITY, QE_CHAIN, EVENT_LOG, STATEMENT = range(1, 9)
 """Kinds, as executor/trust/endorsement.h numbers them."""
 FILE_MAX = 4 << 20
+COUNT_MAX = 24
+"""Endorsements that the verifier takes (executor/trust/endorsement.h)."""
 
 Endorsement = tuple[int, bytes]
 
-_PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----\s+([A-Za-z0-9+/=\s]+?)-----END \1-----")
+_BEGIN, _END, _DASHES = b"-----BEGIN ", b"-----END ", b"-----"
+_LABEL = re.compile(rb"[A-Z0-9 ]+")
+_BODY = re.compile(rb"[A-Za-z0-9+/=\s]+")
 _JWS = re.compile(rb"\s*([A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)\s*\Z")
 _INTEL_SIGNER = b"Intel SGX TCB Signing"
 _AMD_LEAF = re.compile(rb"SEV-V[CL]EK(?!-)")
@@ -57,8 +61,26 @@ def _der_kind(der: bytes) -> int | None:
     return CERTIFICATES if inner[:1] in (b"\xa0", b"\x02") else None
 
 
+def _blocks(text: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Labels and bodies of PEM blocks, looking at every byte a fixed number of times: what comes with evidence is anybody's.
+    Neither a label nor a body has dashes, so that a block's end is the next five dashes or there is none."""
+    place = text.find(_BEGIN)
+    while place >= 0:
+        start = place + len(_BEGIN)
+        place = text.find(_DASHES, start)
+        stop = text.find(_DASHES, place + len(_DASHES))
+        if place < 0 or stop < 0:
+            return
+        label, body = text[start:place], text[place + len(_DASHES):stop]
+        end = _END + label + _DASHES
+        if text.startswith(end, stop) and _LABEL.fullmatch(label) and _BODY.fullmatch(body) and body[:1].isspace() and body.strip():
+            yield label, body
+            place = stop + len(end)
+        place = text.find(_BEGIN, place)
+
+
 def _pem(text: bytes, name: str) -> Iterator[Endorsement]:
-    blocks = _PEM.findall(text)
+    blocks = list(_blocks(text))
     signer = any(_INTEL_SIGNER in _decoded(body, name) for label, body in blocks if label == b"CERTIFICATE")
     chain = b"".join(
         b"-----BEGIN CERTIFICATE-----\n" + body.strip() + b"\n-----END CERTIFICATE-----\n"
@@ -84,15 +106,19 @@ def _decoded(body: bytes, name: str) -> bytes:
         raise _native.error("BAD_FORMAT", f"{name} has a PEM block that is not base64") from None
 
 
-def _table(data: bytes) -> Iterator[Endorsement]:
+def _table(data: bytes, name: str) -> Iterator[Endorsement]:
     """AMD's certificate table: entries of GUID, offset and length, up to one of zeros. Length checks: slices that are
     too short do not parse as certificates later."""
+    count = 0
     for place in range(0, len(data) - 23, 24):
         entry = data[place:place + 24]
         if not any(entry):
             return
         start, size = int.from_bytes(entry[16:20], "little"), int.from_bytes(entry[20:24], "little")
         if entry[:16] in _TABLE:
+            count += 1
+            if count > COUNT_MAX:  # each entry may name all of the data
+                raise _native.error("TOO_MANY", f"{name} is a table of more than {COUNT_MAX} certificates")
             yield CERTIFICATES, data[start:start + size]
 
 
@@ -153,7 +179,7 @@ def recognise(data: bytes, name: str = "this") -> list[Endorsement]:
     elif b"-----BEGIN " in data:
         found = list(_pem(data, name))
     elif data[:16] in _TABLE:
-        found = list(_table(data))
+        found = list(_table(data, name))
     elif data[:1] == b"\x30":
         kind = _der_kind(data)
         found = [] if kind is None else [(kind, data)]
@@ -171,8 +197,8 @@ def recognise(data: bytes, name: str = "this") -> list[Endorsement]:
 def _in_order(found: list[Endorsement]) -> list[Endorsement]:
     """AMD's leaf before its issuers, which come as files of their own."""
     def is_leaf(one: Endorsement) -> bool:
-        blocks = [_decoded(body, "it") for _, body in _PEM.findall(one[1])] or [one[1]]
-        return _AMD_LEAF.search(blocks[0]) is not None
+        first = next(_blocks(one[1]), None)
+        return _AMD_LEAF.search(one[1] if first is None else _decoded(first[1], "it")) is not None
 
     certificates = [one for one in found if one[0] == CERTIFICATES]
     rest = [one for one in found if one[0] != CERTIFICATES]
@@ -201,11 +227,8 @@ def collect(sources: Iterable[bytes | str | os.PathLike[str] | Endorsement]) -> 
     found: list[Endorsement] = []
     for source in sources:
         if isinstance(source, tuple):
-            found.append(source)
+            found.append((source[0], bytes(source[1])))
         else:
             found += recognise(*_read(source))
-    seen: list[Endorsement] = []
-    for one in _in_order(found):
-        if one not in seen:  # the same file given twice is no second opinion
-            seen.append(one)
+    seen = dict.fromkeys(_in_order(found))  # the same file given twice is no second opinion
     return b"".join(bytes([kind]) + len(content).to_bytes(4, "big") + content for kind, content in seen)

@@ -9,6 +9,7 @@ import os
 import subprocess
 import re
 import sys
+import time
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -208,6 +209,59 @@ def test_what_is_nothing_is_refused(content: bytes) -> None:
     with pytest.raises(cella.FormatError) as caught:
         endorsing.recognise(content, "thing.bin")
     assert "thing.bin" in str(caught.value)
+
+
+CERTIFICATE = b"-----BEGIN CERTIFICATE-----\n%s\n-----END CERTIFICATE-----\n"
+HOSTILE = {
+    "newlines": lambda size: b"-----BEGIN CERTIFICATE-----" + b"\n" * size,
+    "blanks": lambda size: b"-----BEGIN CERTIFICATE-----\n" + b"A \n" * (size // 3),
+    "begins": lambda size: b"-----BEGIN X-----\n" * (size // 18),
+    "halves": lambda size: b"-----BEGIN X" * (size // 12),
+    "labels": lambda size: b"-----BEGIN " + b"A" * size,
+    "ends": lambda size: b"-----BEGIN X-----\nA" + b"-----END Y-----\n" * (size // 16),
+    "dashes": lambda size: b"-----BEGIN X-----\n" + b"-" * size,
+    "lists": lambda size: b"".join(b"-----BEGIN X509 CRL-----\n%s\n-----END X509 CRL-----\n" % (b"%08d" % n) for n in range(size // 56)),
+    "statement": lambda size: b"a.b." + b"c" * size + b"!",
+    "spaces": lambda size: b" " * size + b"!",
+}
+
+
+@pytest.mark.parametrize("shape", HOSTILE)
+def test_recognising_takes_linear_time(shape: str) -> None:
+    """What comes with evidence is anybody's: sixteen times the bytes take sixteen times as long, not 256 times."""
+    def seconds(size: int) -> float:
+        content, best = HOSTILE[shape](size), 1e9
+        for _ in range(3):
+            start = time.process_time()
+            try:
+                endorsing.collect([content])
+            except cella.CellaError:
+                pass
+            best = min(best, time.process_time() - start)
+        return best
+
+    small = max(seconds(1 << 13), 0.0005)
+    assert seconds(1 << 17) < 90 * small
+
+
+def test_pem_blocks_among_other_text() -> None:
+    """Blocks are found in text; a begin without its end, another end, or an empty body is no block, and hides none."""
+    good = CERTIFICATE % b"AAAA"
+    for around in (b"subject=x\n%s\ntext - with -- dashes", b"-----BEGIN CERTIFICATE-----\n%s", b"-----BEGIN X%s",
+                   b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END X-----\n%s", b"%s-----BEGIN CERTIFICATE-----\nAAAA",
+                   b"-----BEGIN CERTIFICATE-----\n\n-----END CERTIFICATE-----%s", b"-----BEGIN lower-----\nAAAA\n-----END lower-----%s"):
+        assert endorsing.recognise(around % good) == [(endorsing.CERTIFICATES, good)], around
+    assert endorsing.recognise((good + good).replace(b"\n", b"\r\n")) == [(endorsing.CERTIFICATES, good + good)]
+
+
+def test_certificate_table_can_not_multiply() -> None:
+    """Every entry may name all of the bytes: the number of entries is bounded before they are copied."""
+    guid = bytes.fromhex("8d75da6364e66445adc5f4b93be8accd")
+    entry = guid + (0).to_bytes(4, "little") + (1 << 20).to_bytes(4, "little")
+    assert len(endorsing.recognise(entry * 24)) == 24
+    with pytest.raises(cella.CellaError) as caught:
+        endorsing.recognise(entry * 25, "table.bin")
+    assert caught.value.code == "TOO_MANY" and "table.bin" in str(caught.value)
 
 
 # ---- the report fits a screen ----
