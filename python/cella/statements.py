@@ -15,6 +15,8 @@ from .identity import Identity
 from .trust import FILE_MAX, Trust
 
 KIND = "cella measurement v1"
+STATEMENT_MAX = 16384
+"""Characters of one (executor/trust/measurement.c)."""
 
 
 def auditor_of(identity: Identity) -> str:
@@ -54,8 +56,10 @@ def _check(entry: dict[str, Any]) -> None:
     try:
         Trust({"version": 1, "accept": [kind], "measurement": [entry], **section})
     except _native.PolicyError as problem:
+        sentence = str(problem).partition(": the trust file: ")[2].removesuffix(f" (field {problem.field})")
+        sentence = sentence.replace("measurement[0].", "")
         where = (problem.field or "").removeprefix("measurement[0].")
-        raise _native.error("BAD_POLICY", f"no trust file could list this measurement: {where} is wrong", where) from None
+        raise _native.error("BAD_POLICY", f"no trust file could list this measurement: {sentence}", where) from None
 
 
 def add_statement(path: str | os.PathLike[str], statement: str) -> None:

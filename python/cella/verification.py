@@ -11,14 +11,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from . import _native, endorsements as endorsing
+from .faults import TIME_MAX
 from .trust import Report, Trust, report_of
 
 _INTEL_VENDOR = bytes.fromhex("939a7233f79c4ca9940a0db3957f0607")
 _COSE_ES384 = bytes.fromhex("8444a1013822")
 _CERTIFICATE = re.compile(rb"\x30(?:[\x00-\x7f]|\x81.|\x82..|\x83...)\x30(?:[\x00-\x7f]|\x81.|\x82..|\x83...)\xa0", re.DOTALL)
 _TPM_MAGIC = bytes.fromhex("ff544347")
-TIME_MAX = 253402300799
-"""Unix seconds: the last of the year 9999, where the years of ISO 8601 end."""
 
 
 def _fields(data: bytes) -> int:
@@ -132,6 +131,7 @@ def verify(
 
     Raises:
         PolicyError: BAD_POLICY, the trust file is not acceptable.
+        TypeError: endorsements is one content or path, not a list of them, or has something else in it.
         RequestError: BAD_FIELD, nothing was named that the evidence is bound to.
         FormatError: something among the endorsements is nothing that is known.
         CellaError: TOO_MANY, TOO_LARGE; more than 24 endorsements, or one above 1 MiB.

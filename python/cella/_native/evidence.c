@@ -321,26 +321,38 @@ static const char *kind_name(enum cella_term_kind kind)
     return "";
 }
 
-static PyObject *terms_of(const struct cella_back_end *back_end)
+/* Names up to a NULL; nothing is no names. */
+static PyObject *names_of(const char *const *names)
 {
     PyObject *list = PyList_New(0);
-    for (size_t i = 0; list != NULL && i < back_end->term_count; i++) {
-        const struct cella_term *term = &back_end->terms[i];
-        PyObject *item = Py_BuildValue("(sssiz)", term->name, term->claim, kind_name(term->kind), term->required ? 1 : 0,
-                                       term->fallback);
-        if (append(list, item) < 0) {
+    for (size_t i = 0; list != NULL && names != NULL && names[i] != NULL; i++) {
+        if (append(list, PyUnicode_FromString(names[i])) < 0) {
             Py_CLEAR(list);
         }
     }
     return list;
 }
 
-/* Names up to a NULL. */
-static PyObject *names_of(const char *const *names)
+static PyObject *identities_of(const struct cella_back_end *back_end)
 {
     PyObject *list = PyList_New(0);
-    for (size_t i = 0; list != NULL && names[i] != NULL; i++) {
-        if (append(list, PyUnicode_FromString(names[i])) < 0) {
+    for (size_t i = 0; list != NULL && back_end->identities[i] != NULL; i++) {
+        if (append(list, names_of(back_end->identities[i])) < 0) {
+            Py_CLEAR(list);
+        }
+    }
+    return list;
+}
+
+static PyObject *terms_of(const struct cella_back_end *back_end)
+{
+    PyObject *list = PyList_New(0);
+    for (size_t i = 0; list != NULL && i < back_end->term_count; i++) {
+        const struct cella_term *term = &back_end->terms[i];
+        PyObject *item = Py_BuildValue("(sssiznNN)", term->name, term->claim, kind_name(term->kind), term->required ? 1 : 0,
+                                       term->fallback, (Py_ssize_t) term->size, names_of(term->selectors),
+                                       names_of(term->numbers));
+        if (append(list, item) < 0) {
             Py_CLEAR(list);
         }
     }
@@ -367,7 +379,9 @@ static PyObject *evidence_kind(PyObject *module, PyObject *arguments)
         put(dict, "measurement", back_end->measurement == NULL ? Py_NewRef(Py_None)
                                                                : PyUnicode_FromString(back_end->measurement)) < 0 ||
         put(dict, "measurement_size", PyLong_FromSize_t(back_end->measurement_size)) < 0 ||
-        put(dict, "registers", names_of(back_end->registers)) < 0 || put(dict, "terms", terms_of(back_end)) < 0) {
+        put(dict, "registers", names_of(back_end->registers)) < 0 ||
+        put(dict, "identities", identities_of(back_end)) < 0 ||
+        put(dict, "needs_registers", PyBool_FromLong(back_end->needs_registers ? 1 : 0)) < 0 || put(dict, "terms", terms_of(back_end)) < 0) {
         Py_CLEAR(dict);
     }
     return dict;
@@ -376,8 +390,9 @@ static PyObject *evidence_kind(PyObject *module, PyObject *arguments)
 PyMethodDef native_evidence_methods[] = {
     { "evidence_kind", evidence_kind, METH_VARARGS,
       "evidence_kind(type)\n--\n\n"
-      "What a trust file may say about evidence of a type: title, hardware, measurement, registers, and its terms as "
-      "(name, claim, kind, required, default as JSON or None)." },
+      "What a trust file may say about evidence of a type: title, hardware, measurement, registers, the lists "
+      "of registers of which a measurement names one, and its terms as (name, claim, kind, required, default as JSON or None, "
+      "size of its bytes or 0, words, names of numbers)." },
     { "evidence_in_certificate", METHOD(evidence_in_certificate), METH_VARARGS | METH_KEYWORDS,
       "evidence_in_certificate(certificate, now_unix_s, *, allow_legacy=False)\n--\n\n"
       "Type, evidence, the report data that it must be bound to, and the nonce of an RA-TLS certificate (DER or PEM)." },
