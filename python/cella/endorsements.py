@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from . import _native
+from .reading import read_bounded
 
 CERTIFICATES, CRL, TCB_INFO, TCB_CHAIN, QE_IDENTITY, QE_CHAIN, EVENT_LOG, STATEMENT = range(1, 9)
 """Kinds, as executor/trust/endorsement.h numbers them."""
@@ -122,15 +123,22 @@ def _table(data: bytes, name: str) -> Iterator[Endorsement]:
             yield CERTIFICATES, data[start:start + size]
 
 
+def _utf8(text: str, name: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:  # JSON can spell half a character
+        raise _native.error("BAD_FORMAT", f"{name} is no text") from None
+
+
 def _bundle(content: dict[str, Any], name: str) -> Iterator[Endorsement]:
     """One JSON object that has Intel's collateral as texts. What is absent stays absent: the verifier asks for it."""
     for inner, kind, key in (("tcbInfo", TCB_INFO, "tcb_info"), ("enclaveIdentity", QE_IDENTITY, "qe_identity")):
         text, signature = content.get(key), content.get(f"{key}_signature", "")
         if isinstance(text, str) and isinstance(signature, str) and text:
-            yield kind, f'{{"{inner}":{text},"signature":"{signature}"}}'.encode()
+            yield kind, _utf8(f'{{"{inner}":{text},"signature":"{signature}"}}', f"{name}: {key}")
     for kind, key in ((TCB_CHAIN, "tcb_info_issuer_chain"), (QE_CHAIN, "qe_identity_issuer_chain")):
         if isinstance(content.get(key), str) and content[key]:
-            yield kind, content[key].encode()
+            yield kind, _utf8(content[key], f"{name}: {key}")
     for key in ("root_ca_crl", "pck_crl"):
         if isinstance(content.get(key), str) and content[key]:
             try:
@@ -205,14 +213,19 @@ def _in_order(found: list[Endorsement]) -> list[Endorsement]:
     return sorted(certificates, key=lambda one: not is_leaf(one)) + rest
 
 
-def _read(source: bytes | str | os.PathLike[str]) -> tuple[bytes, str]:
+_WANTED = "endorsements is a list of contents (bytes) or of paths, for example [\"vcek.pem\", crl]"
+
+
+def _found(source: Any) -> list[Endorsement]:
     if isinstance(source, (bytes, bytearray, memoryview)):
-        return bytes(source), "an endorsement"
-    with open(source, "rb") as file:
-        data = file.read(FILE_MAX + 1)
-    if len(data) > FILE_MAX:
-        raise _native.error("TOO_LARGE", f"{source} has more than {FILE_MAX} bytes")
-    return data, str(source)
+        return recognise(bytes(source), "an endorsement")
+    if isinstance(source, (str, os.PathLike)):
+        return recognise(read_bounded(source, FILE_MAX), os.fsdecode(source))
+    if isinstance(source, tuple) and len(source) == 2 and isinstance(source[1], (bytes, bytearray, memoryview)):
+        if source[0] in range(CERTIFICATES, STATEMENT + 1):
+            return [(int(source[0]), bytes(source[1]))]
+    # An int would be taken for a file descriptor by open(), and closed.
+    raise TypeError(f"{_WANTED}; there is a {type(source).__name__} in it")
 
 
 def collect(sources: Iterable[bytes | str | os.PathLike[str] | Endorsement]) -> bytes:
@@ -223,12 +236,13 @@ def collect(sources: Iterable[bytes | str | os.PathLike[str] | Endorsement]) -> 
 
     Returns:
         For each: kind, length, content.
+
+    Raises:
+        TypeError: it is no list of those: one text or one content alone, a number, a pair of another form.
+        FormatError, CellaError: as recognise; TOO_LARGE, a file has more than FILE_MAX bytes.
     """
-    found: list[Endorsement] = []
-    for source in sources:
-        if isinstance(source, tuple):
-            found.append((source[0], bytes(source[1])))
-        else:
-            found += recognise(*_read(source))
+    if isinstance(sources, (str, bytes, bytearray, memoryview, os.PathLike)):
+        raise TypeError(f"{_WANTED}, not one {type(sources).__name__}: put it into a list")
+    found = [one for source in sources for one in _found(source)]
     seen = dict.fromkeys(_in_order(found))  # the same file given twice is no second opinion
     return b"".join(bytes([kind]) + len(content).to_bytes(4, "big") + content for kind, content in seen)

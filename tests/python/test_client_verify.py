@@ -458,6 +458,64 @@ def test_trust_commands(files: Path) -> None:
     assert json.loads(sgx.stdout)["measurement"]["registers"] == {"mrsigner": "11" * 32, "isv_prod_id": 1, "min_isv_svn": 2}
 
 
+@pytest.mark.parametrize("words, says", [
+    (("trust", "sign-measurement", "--identity", "auditor.json", "--name", "x", "--type", "snp", "--value", "sha384:" + "00" * 48,
+      "--register", "min_guest_svn=x"), "min_guest_svn is a number, not 'x'"),
+    (("trust", "sign-measurement", "--identity", "auditor.json", "--name", "x", "--type", "snp", "--value", "sha384:" + "00" * 48,
+      "--register", "min_guest_svn=" + "9" * 5000), "min_guest_svn is a number"),
+    (("trust", "sign-measurement", "--identity", "auditor.json", "--name", "x", "--type", "snp", "--value", "sha384:00"), 'it takes "sha384:" and 96'),
+    (("trust", "replay", "/dev/zero"), "is a device"),
+    (("trust", "predict", "/dev/zero"), "is a device"),
+    (("trust", "tpm-accept", "/dev/zero", "/dev/zero"), "is a device"),
+    (("trust", "tpm-challenge", "/dev/zero", "--maker", "/dev/zero", "-o", "a", "--pending", "b"), "is a device"),
+    (("trust", "add-statement", "trust.toml", "/dev/zero"), "is a device"),
+    (("verify-evidence", "/dev/zero", "--unbound"), "is a device"),
+    (("verify-evidence", "evidence", "--unbound", "--endorsement", "/dev/zero"), "is a device"),
+    (("verify-evidence", "evidence", "--unbound", "--trust", "/dev/zero"), "is a device"),
+    (("explain-trust", "/dev/zero"), "is a device"),
+    (("verify-evidence", "large", "--unbound"), "has more than 65536 bytes"),
+    (("verify-evidence", "evidence", "--unbound", "--endorsement", "large"), "has more than 4194304 bytes"),
+    (("explain-trust", "large"), "has more than 262144 bytes"),
+    (("trust", "replay", "large"), "has more than 1048576 bytes"),
+    (("trust", "add-statement", "trust.toml", "large"), "has more than 16384 bytes"),
+])
+def test_input_that_is_none_is_said_so(files: Path, words: tuple[str, ...], says: str) -> None:
+    """Exit code 2 and a sentence: no traceback, no reading without end."""
+    cella.Identity.generate().save(files / "auditor.json")
+    with (files / "large").open("wb") as large:
+        large.truncate(5 << 20)
+    done = command(*words, code=2, folder=files)
+    assert says in done.stderr and "--debug" not in done.stderr
+
+
+def test_pipes_are_files(files: Path) -> None:
+    """Shells give what a command prints as a pipe."""
+    read, write = os.pipe()
+    os.write(write, soft())
+    os.close(write)
+    done = subprocess.run([sys.executable, "-m", "cella", "verify-evidence", "/dev/stdin", "--at", str(NOW), "--unbound"], stdin=read, text=True,
+                          capture_output=True, cwd=files, env={**os.environ, "PYTHONPATH": str(PACKAGE)}, timeout=60, check=False)
+    os.close(read)
+    assert done.returncode == 0, done.stderr
+
+
+def test_endorsements_are_a_list() -> None:
+    """One content in place of a list would be a list of file descriptors, which were opened, and closed."""
+    read, write = os.pipe()
+    for wrong in (bytes([read]), "vcek.pem", bytearray([read]), Path("vcek.pem"), [read], [None], [(2,)], (2, b"x"), [(9, b"x")], [(2, "x")], [True]):
+        with pytest.raises(TypeError, match="list of contents"):
+            cella.verify(soft(), GOOD, at=NOW, unbound=True, endorsements=wrong)  # type: ignore[arg-type]
+    os.close(write)
+    assert os.read(read, 1) == b""  # still open
+    os.close(read)
+
+
+def test_half_a_character_in_a_bundle() -> None:
+    for content in (b'{"tcb_info":"\\ud800"}', b'{"tcb_info":"x","tcb_info_issuer_chain":"\\udfff"}'):
+        with pytest.raises(cella.FormatError):
+            endorsing.recognise(content)
+
+
 @shared
 @pytest.mark.parametrize("name", ["ratls/gramine-cert.pem", "ratls/forged/good.der", "ratls/forged/good_sha384.der", "ratls/forged/stolen_evidence.der"])
 def test_verify_evidence_in_certificates_of_others(tmp_path: Path, name: str) -> None:

@@ -10,6 +10,7 @@ import click
 
 from .. import _native
 from ..encoding import visible
+from ..reading import read_bounded
 from ..terms import TYPES
 from . import show
 from .options import json_option, timeout_option, trust_option, with_executor
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from ..executor import Executor
 
 FILE_MAX = 65536
-"""Bytes of evidence of any kind (executor/trust/evidence.h); one more is read, so that the verifier refuses it."""
+"""Bytes of evidence of any kind (executor/trust/evidence.h), and of a certificate with evidence."""
 TIME_DIGITS = 12
 """Digits of Unix seconds in the year 9999."""
 
@@ -111,8 +112,7 @@ def verify_evidence(path: str, trust: str | None, at: str | None, kind: str, end
     from ..verification import is_certificate, verify, verify_certificate
 
     policy = Trust.load(trust)
-    with open(path, "rb") as file:
-        evidence = file.read(FILE_MAX + 1)
+    evidence = read_bounded(path, FILE_MAX)
     when = None if at is None else time_of(at)
     own_nonce = _hexadecimal(nonce, "--nonce")
     if is_certificate(evidence):
