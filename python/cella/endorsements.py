@@ -62,7 +62,7 @@ def _der_kind(der: bytes) -> int | None:
     return CERTIFICATES if inner[:1] in (b"\xa0", b"\x02") else None
 
 
-def _blocks(text: bytes) -> Iterator[tuple[bytes, bytes]]:
+def pem_blocks(text: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Labels and bodies of PEM blocks, looking at every byte a fixed number of times: what comes with evidence is anybody's.
     Neither a label nor a body has dashes, so that a block's end is the next five dashes or there is none."""
     place = text.find(_BEGIN)
@@ -81,7 +81,7 @@ def _blocks(text: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _pem(text: bytes, name: str) -> Iterator[Endorsement]:
-    blocks = list(_blocks(text))
+    blocks = list(pem_blocks(text))
     signer = any(_INTEL_SIGNER in _decoded(body, name) for label, body in blocks if label == b"CERTIFICATE")
     chain = b"".join(
         b"-----BEGIN CERTIFICATE-----\n" + body.strip() + b"\n-----END CERTIFICATE-----\n"
@@ -205,7 +205,7 @@ def recognise(data: bytes, name: str = "this") -> list[Endorsement]:
 def _in_order(found: list[Endorsement]) -> list[Endorsement]:
     """AMD's leaf before its issuers, which come as files of their own."""
     def is_leaf(one: Endorsement) -> bool:
-        first = next(_blocks(one[1]), None)
+        first = next(pem_blocks(one[1]), None)
         return _AMD_LEAF.search(one[1] if first is None else _decoded(first[1], "it")) is not None
 
     certificates = [one for one in found if one[0] == CERTIFICATES]

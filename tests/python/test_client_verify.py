@@ -353,6 +353,39 @@ def test_template_for_a_tpm_is_for_what_executors_quote() -> None:
     assert {int(name) for name in re.findall(r"registers\.pcr(\d+)", template("tpm"))} <= set(registers)
 
 
+@shared
+def test_roots_are_explained_as_they_count() -> None:
+    """An own root replaces those of its family. The others stay pinned, which the explanation must not hide."""
+    anchor = vectors.accepted("snp", "snp/forged/good.bin").policy["anchor"][0]
+    call = vectors.accepted("snp", "snp/microsoft/turin_attestation_report.bin")
+    section = {name: value for name, value in call.policy.get("snp", {}).items() if name != "products"}
+    own = {**call.policy, "snp": section, "anchor": [{**anchor, "family": "amd-genoa"}]}
+    report = call.report(policy=own)
+    assert report["status"] == "OK" and "ARK-Turin" in report["anchor"]
+    text = cella.Trust(own).explain()
+    assert "turin must lead to the vendor's root ARK-Turin, which is pinned in the library" in text
+    assert "genoa and siena must lead to the root that this file names for amd-genoa (certificate with SHA-256 " in text
+    assert "ARK-Genoa" not in text and "milan must" not in text.lower()
+    every = cella.Trust({**own, "anchor": [*own["anchor"], {**anchor, "family": "amd-turin"}]}).explain()
+    assert "ARK-" not in every and call.failed(policy={**own, "anchor": [{**anchor, "family": "amd-turin"}]}) == ["chain"]
+    only = cella.Trust({**own, "snp": {**section, "products": ["siena"]}}).explain()
+    assert "    siena must lead to the root that this file names" in only and "turin must" not in only
+    floors = {"genoa": {"reported_bl": 1}}
+    assert "No product can pass" in cella.Trust({**own, "snp": {"products": ["turin"], "tcb": floors}}).explain()
+    tdx = vectors.accepted("tdx", "tdx/dcap-qvl/tdx_quote")
+    assert "It must lead to the vendor's root Intel SGX Root CA" in cella.Trust(tdx.policy).explain()
+
+
+def test_roots_are_those_of_the_verifier() -> None:
+    from cella import explain
+
+    sources = Path(__file__).resolve().parents[2] / "executor/trust"
+    text = (sources / "anchor_data.c").read_text().partition("cella_anchor_roots[] = {")[2].partition("\n};")[0]
+    assert dict(re.findall(r'\{ "([a-z-]+)",\s+"([^"]+)",', text)) == explain.PINNED
+    products = re.findall(r'"([a-z]+)", "(amd-[a-z]+)" \}', (sources / "evidence_snp.c").read_text())
+    assert dict(products) == explain.AMD_FAMILIES
+
+
 def test_times_of_measurements(tmp_path: Path) -> None:
     path = tmp_path / "trust.toml"
     text = toml(GOOD).replace("[soft]", "not_before = 2026-05-28T20:26:40Z\nnot_after = 2026-05-28T22:26:50+02:00\n[soft]")
