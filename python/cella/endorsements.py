@@ -47,7 +47,8 @@ def _unknown(name: str) -> _native.CellaError:
     return _native.error(
         "BAD_FORMAT",
         f"{name} is nothing that is known to come with evidence: certificates or revocation lists (PEM, DER), Intel's "
-        "TCB information or QE identity, a bundle of those (JSON), AMD's certificate table, or a statement (JWS)",
+        "TCB information or QE identity, a bundle of those (JSON), AMD's certificate table, a statement (JWS), or what "
+        "cella-collateral prints",
     )
 
 
@@ -164,6 +165,19 @@ def _json(data: bytes, name: str) -> Iterator[Endorsement]:
         raise _unknown(name)
 
 
+def _wire(data: bytes) -> list[Endorsement]:
+    """What cella-collateral prints: kind, length, content of each, and nothing else. Empty when it is something else."""
+    found: list[Endorsement] = []
+    place = 0
+    while place < len(data):
+        size = int.from_bytes(data[place + 1:place + 5], "big")
+        if data[place] not in range(CERTIFICATES, STATEMENT + 1) or len(found) == COUNT_MAX or place + 5 + size > len(data):
+            return []
+        found.append((data[place], data[place + 5:place + 5 + size]))
+        place += 5 + size
+    return found
+
+
 def recognise(data: bytes, name: str = "this") -> list[Endorsement]:
     """What some bytes are.
 
@@ -180,9 +194,11 @@ def recognise(data: bytes, name: str = "this") -> list[Endorsement]:
     >>> [kind for kind, _ in recognise(b'{"tcbInfo":{},"signature":""}')] == [TCB_INFO]
     True
     """
-    found: list[Endorsement] = []
+    found = _wire(data)
     jws = _JWS.match(data)
-    if data.lstrip()[:1] == b"{":
+    if found:
+        pass
+    elif data.lstrip()[:1] == b"{":
         found = list(_json(data, name))
     elif b"-----BEGIN " in data:
         found = list(_pem(data, name))

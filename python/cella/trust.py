@@ -232,12 +232,20 @@ class Report:
             ticks.append(("not done", "not done", ", ".join(names)))
         return ticks
 
+    def _refusal(self, ticks: list[tuple[str, str, str]]) -> str:
+        failed = ", ".join(check.name for check in self.failed)
+        passed = ", ".join(name for outcome, name, _ in ticks if outcome == "passed")
+        return f"Refused by: {failed}. {f'Verified besides: {passed}' if passed else 'Nothing was verified'}."
+
     def lines(self) -> list[str]:
         """The report as a tick list for people, about one screen."""
         ticks = self._ticks()
         width = max((len(name) for _, name, _ in ticks), default=0)
         lines = [f"{_MARKS[outcome]} {name:<{width}}  {detail}".rstrip() for outcome, name, detail in ticks]
-        lines.append(f"Level {self.level}, {LEVELS.get(self.level, 'unknown')}.")
+        if self.failed:
+            lines += textwrap.wrap(self._refusal(ticks), SCREEN, subsequent_indent="  ")
+        if self.level or not self.failed:
+            lines.append(f"Level {self.level}, {LEVELS.get(self.level, 'unknown')}.")
         if self.level_reason:
             lines.append(f"Why not higher: {self.level_reason}")
         lines.append(f"Anchor: {self.anchor or 'none'}")
