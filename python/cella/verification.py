@@ -77,7 +77,10 @@ def seconds_of(at: int | datetime.datetime | None) -> int:
 def _binding(
     report_data: bytes | None, nonce: bytes | None, keys: bytes | None, charter: bytes | None, unbound: bool
 ) -> dict[str, Any]:
-    named = [name for name, given in (("keys", keys), ("report_data", report_data), ("nonce", nonce)) if given]
+    named = [name for name, given in (("keys", keys), ("report_data", report_data), ("nonce", nonce)) if given is not None]
+    empty = next((name for name in named if not {"keys": keys, "report_data": report_data, "nonce": nonce}[name]), None)
+    if empty is not None:
+        raise _native.error("BAD_FIELD", f"{empty} is empty: leave it out, or say what the evidence must be bound to", empty)
     if not named and not unbound:
         raise _native.error(
             "BAD_FIELD",

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import json
 import os
 import subprocess
@@ -466,6 +467,88 @@ def test_verify_evidence_exit_codes(files: Path, words: tuple[str, ...], code: i
     if code == 3:
         assert "REFUSED" in done.stderr
     assert command("verify-evidence", "none", "--unbound", code=2, folder=files).stderr
+
+
+KEYS, CHARTER, NONCE = bytes(range(64)), b'{"version":1,"enrol":"open"}', b"n" * 32
+
+
+def test_verify_evidence_of_an_executor_with_its_keys_and_charter(files: Path) -> None:
+    """Evidence of an executor, judged later by a trust file that pins its charter."""
+    pinned = {**GOOD, "charter": {"sha256": hashlib.sha256(CHARTER).hexdigest()}}
+    (files / "trust.toml").write_text(toml(pinned))
+    (files / "evidence").write_bytes(soft(_native.report_data(KEYS, CHARTER, NONCE)))
+    (files / "charter").write_bytes(CHARTER)
+    (files / "other").write_bytes(CHARTER + b" ")
+    (files / "keys").write_bytes(KEYS)
+    (files / "keys.txt").write_text(to_base64url(KEYS) + "\n")
+    start = ("verify-evidence", "evidence", "--at", str(NOW))
+    for keys in ("keys", "keys.txt"):
+        done = command(*start, "--keys", keys, "--charter", "charter", "--nonce", NONCE.hex(), folder=files)
+        assert "✓ charter" in done.stdout and "ACCEPTED" in done.stdout
+    done = command(*start, "--keys", "keys", "--charter", "other", "--nonce", NONCE.hex(), code=3, folder=files)
+    assert "✗ binding" in done.stdout and "--charter FILE" not in done.stderr
+    done = command(*start, "--unbound", code=3, folder=files)
+    assert "✗ charter" in done.stdout and "--charter FILE with --keys FILE" in done.stderr
+    for words in (("--keys", "keys"), ("--charter", "charter"), ("--keys", "keys", "--charter", "charter", "--unbound"), ("--keys", "charter", "--charter", "charter")):
+        command(*start, *words, code=2, folder=files)
+
+
+@pytest.mark.parametrize("words", [("--report-data", ""), ("--nonce", ""), ("--report-data", "00"), ("--nonce", "00")])
+def test_unbound_is_alone(files: Path, words: tuple[str, str]) -> None:
+    assert "--unbound, alone" in command("verify-evidence", "evidence", "--unbound", *words, code=2, folder=files).stderr
+    if words[1] == "":
+        assert "is empty" in command("verify-evidence", "evidence", *words, code=2, folder=files).stderr
+
+
+def test_what_is_empty_binds_nothing() -> None:
+    for empty in ({"report_data": b""}, {"nonce": b""}, {"keys": b""}, {"report_data": b"", "unbound": True}):
+        with pytest.raises(cella.RequestError):
+            cella.verify(soft(), GOOD, at=NOW, **empty)  # type: ignore[arg-type]
+
+
+def test_refusals_say_how_far_it_went(files: Path) -> None:
+    """Which check refused and what was verified besides: never that nothing was."""
+    (files / "trust.toml").write_text(toml({**GOOD, "measurement": [{**GOOD["measurement"][0], "value": "sha256:" + "00" * 32}]}))
+    done = command("verify-evidence", "evidence", "--at", str(NOW), "--unbound", code=3, folder=files)
+    assert "Refused by: measurement. Verified besides: type, format, chain, signature, binding, layers." in done.stdout
+    assert "nothing was" not in done.stdout.lower() and "Level 0" not in done.stdout
+    done = command("verify-evidence", "evidence", "--type", "snp", "--unbound", code=3, folder=files)
+    assert "Refused by: type. Nothing was verified." in done.stdout
+    (files / "empty").write_bytes(b"")
+    assert "empty is empty" in command("verify-evidence", "empty", "--unbound", code=2, folder=files).stderr
+
+
+def test_other_report_data_are_shown(files: Path) -> None:
+    other = b"r" * 20 + b"s" + b"r" * 43
+    done = command("verify-evidence", "evidence", "--report-data", other.hex(), code=3, folder=files)
+    assert f"expected ...73{'72' * 15}... (64 bytes), found ...{'72' * 16}... (64 bytes); they differ from byte 20 on" in done.stderr
+    done = command("verify-evidence", "evidence", "--report-data", "72" * 60, code=3, folder=files)
+    assert "expected ... (60 bytes), found ...72727272 (64 bytes)" in done.stderr
+
+
+@shared
+@pytest.mark.parametrize("family, name, without, says", [
+    ("snp", "snp/microsoft/genoa_attestation_report.bin", endorsing.CERTIFICATES, r"VCEK.*--endorsement FILE.*cella-collateral --cache DIR (amd vcek genoa [0-9a-f]{128} \d+ \d+ \d+ \d+) > FILE"),
+    ("snp", "snp/microsoft/turin_attestation_report.bin", endorsing.CERTIFICATES, r"cella-collateral --cache DIR (amd vcek turin [0-9a-f]{16} \d+ \d+ \d+ \d+ \d+) > FILE"),
+    ("snp", "snp/microsoft/genoa_attestation_report.bin", endorsing.CRL, r"revocation list is missing.*(amd list vcek genoa) > FILE"),
+    ("tdx", "tdx/dcap-qvl/tdx_quote", endorsing.CRL, r"--endorsement FILE.*(intel tdx) FMSPC platform"),
+    ("tdx", "tdx/dcap-qvl/tdx_quote", endorsing.TCB_INFO, r"--endorsement FILE.*(intel tdx) FMSPC platform"),
+    ("sgx", "sgx/dcap-qvl/sgx_quote", endorsing.QE_IDENTITY, r"--endorsement FILE.*(intel sgx) FMSPC platform")])
+def test_what_is_missing_is_named_with_its_source(tmp_path: Path, family: str, name: str, without: int, says: str) -> None:
+    call = vectors.accepted(family, name)
+    (tmp_path / "trust.toml").write_text(toml(call.policy))
+    (tmp_path / "evidence").write_bytes(call.evidence)
+    (tmp_path / "all").write_bytes(vectors.wire(call.endorsements))  # as cella-collateral prints it
+    (tmp_path / "some").write_bytes(vectors.wire(call.without(without)))
+    start = ("verify-evidence", "evidence", "--at", str(call.at), "--unbound", "--endorsement")
+    assert "ACCEPTED" in command(*start, "all", folder=tmp_path).stdout
+    done = command(*start[:-1], *(("--endorsement", "some") if call.without(without) else ()), code=3, folder=tmp_path)
+    found = re.search(says, done.stderr)
+    assert found is not None, done.stderr
+    if family == "snp":  # the words are a request that the program knows
+        source = (Path(__file__).resolve().parents[2] / "host/collateral.py").read_text()
+        known = re.findall(r'\(r"(amd [^"]+)"', source)
+        assert known and any(re.fullmatch(pattern, found[1]) for pattern in known), found[1]
 
 
 def test_trust_commands(files: Path) -> None:
