@@ -424,6 +424,33 @@ def test_statements_are_signed_and_added(tmp_path: Path) -> None:
     assert KIND == "cella measurement v1"
 
 
+def test_only_statements_of_the_auditors_are_added(tmp_path: Path) -> None:
+    """What could never count is refused when it is added, not found out when an executor is."""
+    one, stranger = cella.Identity.generate(), cella.Identity.generate()
+    entry = GOOD["measurement"][0]
+    path = tmp_path / "trust.toml"
+    path.write_text(toml({**GOOD, "auditors": {"threshold": 1, "keys": [auditor_of(one)]}}))
+    before, good = path.read_bytes(), sign_measurement(one, entry)
+    header, payload, signature = good.split(".")
+
+    def signed(content: dict[str, Any]) -> str:
+        return one.sign_statement(json.dumps(content).encode())
+
+    for wrong, says in (("hello", "no auditor's statement"), ("", "no auditor's statement"), ("a.b.c", "no auditor's statement"),
+                        ("é.b.c", "no auditor's statement"), (good + "." + good, "no auditor's statement"), (good + "A" * 20000, "no compact JWS"),
+                        (sign_measurement(stranger, entry), "none of the auditors"),
+                        (f"{header}.{payload}.{to_base64url(bytes(64))}", "none of the auditors"),
+                        (f"{header}.{sign_measurement(one, {**entry, 'name': 'x'}).split('.')[1]}.{signature}", "none of the auditors"),
+                        (signed(entry), '"statement": "cella measurement v1"'),
+                        (signed({**entry, "statement": KIND, "value": "sha256:00"}), 'it takes "sha256:" and 64'),
+                        (signed({"statement": KIND, "name": "x"}), "type")):
+        with pytest.raises(cella.PolicyError) as caught:
+            add_statement(path, wrong)
+        assert says in str(caught.value) and path.read_bytes() == before, wrong[:80]
+    add_statement(path, good)
+    assert path.read_bytes() != before
+
+
 def test_file_without_auditors_takes_no_statement(tmp_path: Path) -> None:
     path = tmp_path / "trust.toml"
     path.write_text(toml(GOOD))
