@@ -110,7 +110,7 @@ def tpm_challenge(machine: str, makers: tuple[str, ...], certificates: tuple[str
 
     if bool(makers) == (endorsement_key is not None):
         raise click.UsageError("say who vouches for the TPM: --maker, or --endorsement-key")
-    asked = challenge(*_contents((machine,)), _contents(makers), certificates=_contents(certificates),
+    asked = challenge(_contents((machine,))[0], _contents(makers), certificates=_contents(certificates),
                       endorsement_key=None if endorsement_key is None else _digest(endorsement_key),
                       at=None if at is None else time_of(at))
     for path, content in ((output, asked.question), (pending, asked.pending)):
@@ -143,7 +143,8 @@ def tpm_accept(pending: str, answer: str, as_json: bool) -> None:
     """
     from ..tpm import accept
 
-    name = accept(*_contents((pending, answer)))
+    asked, answered = _contents((pending, answer))
+    name = accept(asked, answered)
     if as_json:
         show.event("enrolled", name=name)
         return
