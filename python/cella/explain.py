@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
+import hashlib
 from collections.abc import Iterator
 from typing import Any
 
+from .endorsements import pem_blocks
 from .terms import Term, kind_of
 
 LEVELS = {
@@ -17,6 +20,13 @@ LEVELS = {
     4: "protected VM: withstands most software attacks by the provider",
     5: "hardware TEE: withstands everybody on the path, the provider included",
 }
+AMD_FAMILIES = {"milan": "amd-milan", "genoa": "amd-genoa", "siena": "amd-genoa", "turin": "amd-turin"}
+"""Whose root signs for a product, as executor/trust/evidence_snp.c has it."""
+FAMILIES = {"tdx": "intel", "sgx": "intel", "nitro": "aws-nitro", "tpm": "tpm"}
+"""Families of roots by kind; those of snp are by product."""
+PINNED = {"amd-milan": "ARK-Milan", "amd-genoa": "ARK-Genoa", "amd-turin": "ARK-Turin", "intel": "Intel SGX Root CA",
+          "aws-nitro": "aws.nitro-enclaves"}
+"""Roots that are pinned in the library, as executor/trust/anchor_data.c has them."""
 LIST_MAX = 8
 """Values of one term that are written out; the rest is counted."""
 
@@ -91,6 +101,44 @@ def _section(type: str, terms: dict[str, Any]) -> Iterator[str]:
         yield f"    Not looked at: {', '.join(open_terms)}."
 
 
+def _products(terms: dict[str, Any]) -> dict[str, list[str]]:
+    """Products of AMD that can be accepted, by the family of roots that signs for them."""
+    section = terms.get("snp", {})
+    floors = section.get("tcb")
+    found: dict[str, list[str]] = {}
+    for product, family in AMD_FAMILIES.items():
+        if product in section.get("products", AMD_FAMILIES) and (not isinstance(floors, dict) or product in floors):
+            found.setdefault(family, []).append(product)
+    return found
+
+
+def _own(family: str, terms: dict[str, Any]) -> list[str]:
+    """The file's own roots of a family, by the digest of their certificates."""
+    own = []
+    for anchor in terms.get("anchor", []):
+        if anchor["family"] == family:
+            _, body = next(pem_blocks(anchor["certificate"].encode()), (b"", b""))
+            own.append(hashlib.sha256(base64.b64decode(b"".join(body.split()))).hexdigest())
+    return own
+
+
+def _roots(type: str, terms: dict[str, Any]) -> Iterator[str]:
+    """Where the certificates of a kind must lead: own roots replace the library's family by family, not all of them."""
+    reachable = _products(terms) if type == "snp" else {FAMILIES[type]: [""]} if type in FAMILIES else {}
+    for family, products in reachable.items():
+        what = _one_of(products, "and") if products != [""] else "It"
+        own = _own(family, terms)
+        if own:
+            names = _one_of(own, "or")
+            yield f"    {what} must lead to the root that this file names for {family} (certificate with SHA-256 {names}), not to another."
+        elif family == "tpm":
+            yield "    No maker's root is named: only the attestation keys above count."
+        else:
+            yield f"    {what} must lead to the vendor's root {PINNED[family]}, which is pinned in the library."
+    if type == "snp" and not reachable:
+        yield "    No product can pass: tcb names none of products."
+
+
 def _kind(type: str, terms: dict[str, Any]) -> Iterator[str]:
     kind = kind_of(type)
     yield f"Accepts evidence of {kind.title} ({type}), if:"
@@ -99,15 +147,7 @@ def _kind(type: str, terms: dict[str, Any]) -> Iterator[str]:
         yield from _section(kind.hardware, terms)
         yield "  what the virtual TPM says:"
     yield from _section(type, terms)
-    families = {"snp": "amd", "tdx": "intel", "sgx": "intel", "nitro": "aws-nitro", "tpm": "tpm"}
-    family = families.get(kind.hardware or type, "")
-    own = [anchor["family"] for anchor in terms.get("anchor", []) if family and anchor["family"].startswith(family)]
-    if own:
-        yield f"    It must lead to a root that this file names ({', '.join(own)}), not to the vendor's."
-    elif type == "tpm":
-        yield "    No maker's root is named: only the attestation keys above count."
-    elif type != "soft":
-        yield "    It must lead to the vendor's root, which is pinned in the library."
+    yield from _roots(kind.hardware or type, terms)
 
 
 def _time(unix_s: int) -> str:

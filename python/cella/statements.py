@@ -10,11 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from . import _native, atomic
-from .encoding import to_base64url, write_json
+from .encoding import from_base64url, parse_object, to_base64url, write_json
 from .identity import Identity
 from .trust import FILE_MAX, Trust
 
 KIND = "cella measurement v1"
+PLAIN_HEADER = b'{"alg":"EdDSA"}'
+"""Of a statement: it names no key (executor/trust/jws.c)."""
+STATEMENT_MAX = 16384
+"""Characters of one (executor/trust/measurement.c)."""
 
 
 def auditor_of(identity: Identity) -> str:
@@ -54,18 +58,23 @@ def _check(entry: dict[str, Any]) -> None:
     try:
         Trust({"version": 1, "accept": [kind], "measurement": [entry], **section})
     except _native.PolicyError as problem:
+        sentence = str(problem).partition(": the trust file: ")[2].removesuffix(f" (field {problem.field})")
+        sentence = sentence.replace("measurement[0].", "")
         where = (problem.field or "").removeprefix("measurement[0].")
-        raise _native.error("BAD_POLICY", f"no trust file could list this measurement: {where} is wrong", where) from None
+        raise _native.error("BAD_POLICY", f"no trust file could list this measurement: {sentence}", where) from None
 
 
 def add_statement(path: str | os.PathLike[str], statement: str) -> None:
     """Add an auditor's statement to a trust file, which must have [auditors]. Comments and order stay.
 
     Raises:
-        PolicyError: BAD_POLICY, the file has no auditors, has the statement already, or is not acceptable.
+        PolicyError: BAD_POLICY, the file has no auditors, has the statement already, or is not acceptable; the statement is none,
+            or none of the file's auditors has signed it.
     """
     target = Path(path)
     trust = Trust.load(target)
+    if "auditors" in trust.terms:
+        _judge(statement, trust.terms["auditors"]["keys"], target)
     if statement in trust.terms.get("auditors", {}).get("statements", []):
         raise _native.error("BAD_POLICY", f"{target} has this statement already", "auditors.statements")
     text = target.read_text(encoding="utf-8")
@@ -84,6 +93,29 @@ def add_statement(path: str | os.PathLike[str], statement: str) -> None:
     _reload(changed, target)
     with atomic.replace(target) as file:
         file.write(changed.encode())
+
+
+def _judge(statement: str, auditors: list[str], target: Path) -> None:
+    """Refuse what could never count: no statement, or none that one of these auditors has signed."""
+    head, _, signature = statement.rpartition(".")
+    header, _, payload = head.partition(".")
+    try:
+        if len(statement) > STATEMENT_MAX or from_base64url(header) != PLAIN_HEADER:
+            raise _native.error("BAD_FORMAT", "it is no compact JWS with EdDSA")
+        signed, entry = from_base64url(signature), parse_object(from_base64url(payload), "what was signed")
+        if entry.pop("statement", None) != KIND:
+            raise _native.error("BAD_FORMAT", f"it is not about a measurement: it has no \"statement\": \"{KIND}\"")
+        _check(entry)
+    except _native.CellaError as problem:
+        raise _native.error("BAD_POLICY", f"this is no auditor's statement: {str(problem).partition(': ')[2]}") from None
+    for auditor in auditors:
+        try:
+            _native.ed25519_verify(from_base64url(auditor.removeprefix("ed25519:")), head.encode("ascii"), signed)
+            return
+        except _native.CellaError:
+            continue
+    raise _native.error("BAD_POLICY", f"none of the auditors in {target} has signed this statement, so that it would never count; "
+                        "its signer's key belongs into auditors.keys first, if you trust it", "auditors.keys")
 
 
 def _reload(text: str, target: Path) -> None:

@@ -130,6 +130,9 @@ class Term:
         required: there is no default that fits everybody.
         default: value when the file says nothing; None: not checked then.
         meaning: one sentence, without full stop.
+        size: bytes of its values; 0: any number.
+        selectors: words that it may be, or that stand before its numbers.
+        numbers: names of numbers, for floors.
     """
 
     name: str
@@ -138,6 +141,9 @@ class Term:
     required: bool
     default: Any
     meaning: str
+    size: int
+    selectors: tuple[str, ...]
+    numbers: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -151,6 +157,8 @@ class Kind:
         measurement: claim that the value of a measurement stands for, or None.
         measurement_size: bytes of it.
         registers: what a measurement may name besides.
+        identities: a measurement names all claims of one of these lists.
+        needs_registers: and one register at least.
         terms: of its section.
     """
 
@@ -160,6 +168,8 @@ class Kind:
     measurement: str | None
     measurement_size: int
     registers: tuple[str, ...]
+    identities: tuple[tuple[str, ...], ...]
+    needs_registers: bool
     terms: tuple[Term, ...]
 
 
@@ -176,8 +186,9 @@ def kind_of(type: str) -> Kind:
     found = _native.evidence_kind(type)
     meanings = MEANINGS[type]
     terms = tuple(
-        Term(name, claim, kind, bool(required), None if default is None else json.loads(default), meanings[name])
-        for name, claim, kind, required, default in found["terms"]
+        Term(name, claim, kind, bool(required), None if default is None else json.loads(default), meanings[name], size,
+             tuple(selectors), tuple(numbers))
+        for name, claim, kind, required, default, size, selectors, numbers in found["terms"]
     )
     return Kind(
         type,
@@ -186,5 +197,7 @@ def kind_of(type: str) -> Kind:
         found["measurement"],
         found["measurement_size"],
         tuple(found["registers"]),
+        tuple(tuple(names) for names in found["identities"]),
+        found["needs_registers"],
         terms,
     )

@@ -8,15 +8,16 @@ attestation key belongs into a trust file, as ``attestation_keys`` of ``[tpm]``.
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import hmac
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Union
 
 from . import _native
 from .encoding import from_base64url, parse_object, to_base64url, write_json
+from .verification import seconds_of
 
 FILE_MAX = 1 << 18
 """Bytes of what a machine says of its TPM."""
@@ -95,7 +96,8 @@ def _by_digest(endorsements: list[Endorsement], digest: bytes) -> tuple[str, byt
 
 
 def challenge(machine: bytes, makers: Iterable[bytes] = (), *, certificates: Iterable[bytes] = (),
-              endorsement_key: bytes | None = None, at: int | None = None) -> Challenge:
+              endorsement_key: bytes | None = None,
+              at: int | datetime.datetime | None = None) -> Challenge:
     """Make a challenge that only this TPM can answer.
 
     Args:
@@ -103,7 +105,7 @@ def challenge(machine: bytes, makers: Iterable[bytes] = (), *, certificates: Ite
         makers: root certificates that you trust to vouch for TPMs, PEM or DER.
         certificates: issuers between the TPM's certificate and those roots, where the TPM does not have them itself.
         endorsement_key: instead of makers, SHA-256 of the key (SubjectPublicKeyInfo, DER) that you know from elsewhere.
-        at: time that counts, in Unix seconds; default now.
+        at: time that counts, Unix seconds or a datetime with time zone; default now.
 
     Returns:
         Question for the machine, and what checks the answer.
@@ -112,6 +114,7 @@ def challenge(machine: bytes, makers: Iterable[bytes] = (), *, certificates: Ite
         AttestationError: ROOT, EXPIRED, ENDORSEMENT, no maker vouches for this TPM.
         IntegrityError: BAD_KEY, the attestation key would sign anything, or the endorsement key is of a kind that is not known.
         FormatError: it says nothing of a TPM.
+        RequestError: BAD_FIELD, at is no time.
         ArgumentError: BAD_ARGUMENT, neither makers nor endorsement_key, or both.
     """
     roots = list(makers)
@@ -121,7 +124,7 @@ def challenge(machine: bytes, makers: Iterable[bytes] = (), *, certificates: Ite
     endorsements = _endorsements(found)
     issuers = [*certificates, *(from_base64url(one, "certificates") for one in found["certificates"])]
     kind, key, vouched = (
-        _by_makers(endorsements, issuers, roots, int(time.time()) if at is None else at)
+        _by_makers(endorsements, issuers, roots, seconds_of(at))
         if endorsement_key is None else _by_digest(endorsements, endorsement_key)
     )
     name, credential, secret = _native.tpm_credential(key, from_base64url(found["attestation_key"], "attestation_key"))

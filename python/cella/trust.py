@@ -19,6 +19,8 @@ from typing import Any
 from . import _native
 from .encoding import write_json
 from .explain import LEVELS, explain
+from .faults import TIME_MAX, check_values, describe, refuse, values
+from .reading import read_bounded
 
 FILE_MAX = 262144
 PLACEHOLDER = "FILL IN"
@@ -40,27 +42,32 @@ def _times(content: dict[str, Any]) -> dict[str, Any]:
         for name in ("not_before", "not_after"):
             value = entry.get(name) if isinstance(entry, dict) else None
             if isinstance(value, (datetime.datetime, datetime.date)):
+                path = f"measurement[{place}].{name}"
                 if not isinstance(value, datetime.datetime) or value.tzinfo is None:
-                    raise _native.error(
-                        "BAD_POLICY",
-                        "a time needs hours and time zone, for example 2026-11-01T00:00:00Z",
-                        f"measurement[{place}].{name}",
-                    )
-                entry[name] = int(value.timestamp())
+                    raise refuse(f"{path} = {value}: a time needs hours and time zone, for example 2026-11-01T00:00:00Z", path)
+                value = entry[name] = int(value.timestamp())
+            if type(value) is int and not 0 <= value <= TIME_MAX:
+                raise refuse(f"measurement[{place}].{name} is before 1970 or after the year 9999", f"measurement[{place}].{name}")
     return content
 
 
-def _placeholders(value: Any, path: str = "") -> list[str]:
+def _placeholders(content: dict[str, Any]) -> list[str]:
     """Where a template was not filled in."""
-    if isinstance(value, dict):
-        return [
-            found
-            for name, inner in value.items()
-            for found in _placeholders(inner, f"{path}.{name}" if path else str(name))
-        ]
-    if isinstance(value, list):
-        return [found for place, inner in enumerate(value) for found in _placeholders(inner, f"{path}[{place}]")]
-    return [path] if isinstance(value, str) and value.startswith(PLACEHOLDER) else []
+    return [path for path, value in values(content) if isinstance(value, str) and value.startswith(PLACEHOLDER)]
+
+
+def _judged(content: dict[str, Any]) -> tuple[bytes, dict[str, Any]]:
+    """The policy as JSON, and as the verifier understood it."""
+    left = _placeholders(content)
+    if left:
+        raise refuse(f"this is a template that waits for you: fill in {', '.join(left)}", left[0])
+    content = _times(copy.deepcopy(content))
+    check_values(content)
+    text = write_json(content, "trust file")
+    try:
+        return text, json.loads(_native.policy(text))
+    except _native.PolicyError as problem:
+        raise refuse(describe(content, problem.field or ""), problem.field or "") from None
 
 
 class Trust:
@@ -81,18 +88,13 @@ class Trust:
     """
 
     def __init__(self, content: dict[str, Any], path: Path | None = None) -> None:
-        left = _placeholders(content)
-        if left:
-            raise _native.error(
-                "BAD_POLICY",
-                f"{path or 'the trust file'} is a template that waits for you: fill in {', '.join(left)}",
-                left[0],
-            )
+        self.json: bytes
+        self.terms: dict[str, Any]
         try:
-            self.json = write_json(_times(copy.deepcopy(content)), "trust file")
-        except _native.RequestError:
-            raise _native.error("BAD_POLICY", "a value is of a type that no term has, a time for example") from None
-        self.terms: dict[str, Any] = json.loads(_native.policy(self.json))
+            self.json, self.terms = _judged(content)
+        except _native.PolicyError as problem:
+            sentence = str(problem).partition(": ")[2].removesuffix(f" (field {problem.field})")
+            raise refuse(f"{path or 'the trust file'}: {sentence}", problem.field or "") from None
         self.path = path
 
     @classmethod
@@ -113,28 +115,22 @@ class Trust:
 
         path = default_path() if source is None else Path(source)
         try:
-            with open(path, "rb") as file:
-                data = file.read(FILE_MAX + 1)
+            data = read_bounded(path, FILE_MAX)
         except FileNotFoundError:
             raise _native.error(
                 "BAD_POLICY",
                 f"there is no trust file at {path}; it says which executors you accept: get it from whoever runs "
                 "or reviewed the executor, and name it with --trust or $CELLA_TRUST",
             ) from None
-        if len(data) > FILE_MAX:
-            raise _native.error("BAD_POLICY", f"{path} is larger than {FILE_MAX} bytes")
+        except _native.CellaError as problem:
+            raise _native.error("BAD_POLICY", str(problem).partition(": ")[2]) from None
         try:
             content = tomllib.loads(data.decode("utf-8"))
-        except (UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
+        except ValueError as problem:  # bytes that are no text, no TOML, or an integer of thousands of digits
             raise _native.error("BAD_POLICY", f"{path} is not TOML: {problem}") from None
-        try:
-            return cls(content, path)
-        except _native.PolicyError as problem:
-            if "waits for you" in str(problem) or "time zone" in str(problem):
-                raise
-            raise _native.error(
-                "BAD_POLICY", f"{path}: a term is unknown, missing or wrong; see docs/attestation.md", problem.field
-            ) from None
+        except RecursionError:
+            raise _native.error("BAD_POLICY", f"{path} is nested too deeply to be a trust file") from None
+        return cls(content, path)
 
     def explain(self) -> str:
         """What the trust file accepts, in sentences.
@@ -236,12 +232,20 @@ class Report:
             ticks.append(("not done", "not done", ", ".join(names)))
         return ticks
 
+    def _refusal(self, ticks: list[tuple[str, str, str]]) -> str:
+        failed = ", ".join(check.name for check in self.failed)
+        passed = ", ".join(name for outcome, name, _ in ticks if outcome == "passed")
+        return f"Refused by: {failed}. {f'Verified besides: {passed}' if passed else 'Nothing was verified'}."
+
     def lines(self) -> list[str]:
         """The report as a tick list for people, about one screen."""
         ticks = self._ticks()
         width = max((len(name) for _, name, _ in ticks), default=0)
         lines = [f"{_MARKS[outcome]} {name:<{width}}  {detail}".rstrip() for outcome, name, detail in ticks]
-        lines.append(f"Level {self.level}, {LEVELS.get(self.level, 'unknown')}.")
+        if self.failed:
+            lines += textwrap.wrap(self._refusal(ticks), SCREEN, subsequent_indent="  ")
+        if self.level or not self.failed:
+            lines.append(f"Level {self.level}, {LEVELS.get(self.level, 'unknown')}.")
         if self.level_reason:
             lines.append(f"Why not higher: {self.level_reason}")
         lines.append(f"Anchor: {self.anchor or 'none'}")

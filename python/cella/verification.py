@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from . import _native, endorsements as endorsing
+from .faults import TIME_MAX
 from .trust import Report, Trust, report_of
 
 _INTEL_VENDOR = bytes.fromhex("939a7233f79c4ca9940a0db3957f0607")
@@ -55,7 +56,7 @@ def seconds_of(at: int | datetime.datetime | None) -> int:
     """A time as Unix seconds; None is now.
 
     Raises:
-        RequestError: BAD_FIELD, a datetime without time zone, or a time before 1970.
+        RequestError: BAD_FIELD, a datetime without time zone, or a time before 1970 or after the year 9999.
 
     >>> seconds_of(datetime.datetime(2026, 11, 1, tzinfo=datetime.timezone.utc))
     1793491200
@@ -66,15 +67,20 @@ def seconds_of(at: int | datetime.datetime | None) -> int:
         if at.tzinfo is None:
             raise _native.error("BAD_FIELD", "a time needs its time zone, for example 2026-11-01T00:00:00Z", "at")
         at = int(at.timestamp())
-    if isinstance(at, bool) or not isinstance(at, int) or at < 0:
+    if isinstance(at, bool) or not isinstance(at, int):
         raise _native.error("BAD_FIELD", "a time is Unix seconds or a datetime with time zone", "at")
+    if not 0 <= at <= TIME_MAX:
+        raise _native.error("BAD_FIELD", f"a time in Unix seconds is between 0 and {TIME_MAX}, the end of the year 9999", "at")
     return at
 
 
 def _binding(
     report_data: bytes | None, nonce: bytes | None, keys: bytes | None, charter: bytes | None, unbound: bool
 ) -> dict[str, Any]:
-    named = [name for name, given in (("keys", keys), ("report_data", report_data), ("nonce", nonce)) if given]
+    named = [name for name, given in (("keys", keys), ("report_data", report_data), ("nonce", nonce)) if given is not None]
+    empty = next((name for name in named if not {"keys": keys, "report_data": report_data, "nonce": nonce}[name]), None)
+    if empty is not None:
+        raise _native.error("BAD_FIELD", f"{empty} is empty: leave it out, or say what the evidence must be bound to", empty)
     if not named and not unbound:
         raise _native.error(
             "BAD_FIELD",
@@ -128,6 +134,7 @@ def verify(
 
     Raises:
         PolicyError: BAD_POLICY, the trust file is not acceptable.
+        TypeError: endorsements is one content or path, not a list of them, or has something else in it.
         RequestError: BAD_FIELD, nothing was named that the evidence is bound to.
         FormatError: something among the endorsements is nothing that is known.
         CellaError: TOO_MANY, TOO_LARGE; more than 24 endorsements, or one above 1 MiB.

@@ -146,6 +146,7 @@ def test_attest(shell: Shell) -> None:
     assert report["accepted"] is True and report["level"] == 2 and report["executor"] == shell.fake.id
     shell.fake.trust_file(shell.folder / "strict.toml", min_level=3)
     refused = shell("attest", shell.fake.address, "--trust", "strict.toml", code=3)
+    assert "Refused by: level. Verified besides: type, format, chain, signature, binding, layers, measurement, charter." in " ".join(refused.out.split())
     assert "✗ level" in refused.out and "LEVEL (314)" in refused.err and "REFUSED" in refused.err
     assert (
         shell("attest", shell.fake.address, "--trust", "strict.toml", "--json", code=3).events[0]["accepted"]

@@ -5,14 +5,17 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import PACKAGE
 from fake_executor import ALL_LAYERS, Certificate, FakeExecutor
 
 import cella
@@ -289,6 +292,26 @@ def test_evidence_in_the_certificate_opens_no_connection(fake: FakeExecutor, tmp
     refused(fake, "BINDING")
     fake.on_session = lambda answer: {key: value for key, value in answer.items() if key != "signature"}
     refused(fake, "BAD_EVIDENCE")
+
+
+def test_the_certificate_example_of_the_reference(fake: FakeExecutor, tmp_path: Path) -> None:
+    """As typed, with a trust file that pins a charter: the certificate is judged by the same file without [charter]."""
+    certify(fake, tmp_path)
+    fake.trust_file(tmp_path / "trust.toml")
+    assert "[charter]" in (tmp_path / "trust.toml").read_text()
+    text = (Path(__file__).resolve().parents[2] / "docs/attestation.md").read_text()
+    example = re.search(r"^```sh\n(openssl s_client .*?)^```", text, re.DOTALL | re.MULTILINE)
+    assert example is not None and "exec.example:7443" in example[1]
+    (tmp_path / "cella").write_text(f"#!/bin/sh\nexec {sys.executable} -m cella \"$@\"\n")
+    (tmp_path / "cella").chmod(0o755)
+    environment = {**os.environ, "PYTHONPATH": str(PACKAGE), "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(["sh", "-c", example[1].replace("exec.example:7443", fake.address)], cwd=tmp_path, env=environment,
+                          capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0 and "ACCEPTED by certificate.toml" in done.stdout, done.stderr + done.stdout
+    refused_ = subprocess.run(["cella", "verify-evidence", "server.pem", "--trust", "trust.toml"], cwd=tmp_path, env=environment,
+                              capture_output=True, text=True, timeout=60, check=False)
+    assert refused_.returncode == 3 and "✗ charter" in refused_.stdout
+    assert "for no charter: judge it by a trust file without [charter]" in refused_.stderr
 
 
 def test_certificate_for_another_key_or_nonce(fake: FakeExecutor, tmp_path: Path) -> None:

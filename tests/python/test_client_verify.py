@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
 import json
 import os
 import subprocess
 import re
 import sys
+import time
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -94,6 +96,38 @@ def test_time_is_an_argument() -> None:
             cella.verify(soft(), policy, at=wrong, unbound=True)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("wrong", [-1, 2**64 + NOW, 2**65 + NOW, 2**63, 253402300800, 1 << 20000, -(2**64) + NOW], ids=range(7))
+def test_times_are_never_cut_to_fit(wrong: int) -> None:
+    """A time modulo 2^64 would make old evidence new. In the API it is an error; in every binding, too."""
+    with pytest.raises(cella.RequestError) as caught:
+        cella.verify(soft(), GOOD, at=wrong, unbound=True)
+    assert caught.value.field == "at"
+    policy = json.dumps(GOOD).encode()
+    for call in (lambda: _native.appraise(soft(), "soft", policy, wrong, unbound=True),
+                 lambda: _native.evidence_in_certificate(b"", wrong),
+                 lambda: _native.tpm_endorsement_key([], [], wrong),
+                 lambda: _native.soft_evidence(ROOT, 63, RUNS, bytes(64), wrong)):
+        with pytest.raises(OverflowError):
+            call()
+    done = command("verify-evidence", "none", "--unbound", "--at", "1" * 5000 if wrong > 2**100 else str(wrong), "--trust", "none.toml", code=2)
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("wrong", [-1, 2**64 + 1000, 2**70])
+def test_numbers_of_the_bindings_are_never_cut(wrong: int) -> None:
+    for call in (lambda: _native.sealed_size(wrong), lambda: _native.plain_size(wrong),
+                 lambda: _native.soft_evidence(ROOT, wrong, RUNS, bytes(64), NOW)):
+        with pytest.raises(OverflowError):
+            call()
+    with pytest.raises(OverflowError):
+        _native.soft_evidence(ROOT, 2**32, RUNS, bytes(64), NOW)
+
+
+def test_the_last_second_of_the_calendar_is_a_time() -> None:
+    assert cella.verify(soft(), GOOD, at=253402300799, unbound=True).accepted
+    assert not cella.verify(soft(), {**GOOD, "freshness": {"max_age_s": 10}}, at=253402300799, unbound=True).accepted
+
+
 def test_bad_evidence_is_a_report() -> None:
     for evidence in (b"", b"?", bytes(1184), b"\x84\x44\xa1\x01\x38\x22", os.urandom(3000), bytes(20000)):
         report = cella.verify(evidence, GOOD, at=NOW, unbound=True)
@@ -176,6 +210,59 @@ def test_what_is_nothing_is_refused(content: bytes) -> None:
     with pytest.raises(cella.FormatError) as caught:
         endorsing.recognise(content, "thing.bin")
     assert "thing.bin" in str(caught.value)
+
+
+CERTIFICATE = b"-----BEGIN CERTIFICATE-----\n%s\n-----END CERTIFICATE-----\n"
+HOSTILE = {
+    "newlines": lambda size: b"-----BEGIN CERTIFICATE-----" + b"\n" * size,
+    "blanks": lambda size: b"-----BEGIN CERTIFICATE-----\n" + b"A \n" * (size // 3),
+    "begins": lambda size: b"-----BEGIN X-----\n" * (size // 18),
+    "halves": lambda size: b"-----BEGIN X" * (size // 12),
+    "labels": lambda size: b"-----BEGIN " + b"A" * size,
+    "ends": lambda size: b"-----BEGIN X-----\nA" + b"-----END Y-----\n" * (size // 16),
+    "dashes": lambda size: b"-----BEGIN X-----\n" + b"-" * size,
+    "lists": lambda size: b"".join(b"-----BEGIN X509 CRL-----\n%s\n-----END X509 CRL-----\n" % (b"%08d" % n) for n in range(size // 56)),
+    "statement": lambda size: b"a.b." + b"c" * size + b"!",
+    "spaces": lambda size: b" " * size + b"!",
+}
+
+
+@pytest.mark.parametrize("shape", HOSTILE)
+def test_recognising_takes_linear_time(shape: str) -> None:
+    """What comes with evidence is anybody's: sixteen times the bytes take sixteen times as long, not 256 times."""
+    def seconds(size: int) -> float:
+        content, best = HOSTILE[shape](size), 1e9
+        for _ in range(3):
+            start = time.process_time()
+            try:
+                endorsing.collect([content])
+            except cella.CellaError:
+                pass
+            best = min(best, time.process_time() - start)
+        return best
+
+    small = max(seconds(1 << 13), 0.0005)
+    assert seconds(1 << 17) < 90 * small
+
+
+def test_pem_blocks_among_other_text() -> None:
+    """Blocks are found in text; a begin without its end, another end, or an empty body is no block, and hides none."""
+    good = CERTIFICATE % b"AAAA"
+    for around in (b"subject=x\n%s\ntext - with -- dashes", b"-----BEGIN CERTIFICATE-----\n%s", b"-----BEGIN X%s",
+                   b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END X-----\n%s", b"%s-----BEGIN CERTIFICATE-----\nAAAA",
+                   b"-----BEGIN CERTIFICATE-----\n\n-----END CERTIFICATE-----%s", b"-----BEGIN lower-----\nAAAA\n-----END lower-----%s"):
+        assert endorsing.recognise(around % good) == [(endorsing.CERTIFICATES, good)], around
+    assert endorsing.recognise((good + good).replace(b"\n", b"\r\n")) == [(endorsing.CERTIFICATES, good + good)]
+
+
+def test_certificate_table_can_not_multiply() -> None:
+    """Every entry may name all of the bytes: the number of entries is bounded before they are copied."""
+    guid = bytes.fromhex("8d75da6364e66445adc5f4b93be8accd")
+    entry = guid + (0).to_bytes(4, "little") + (1 << 20).to_bytes(4, "little")
+    assert len(endorsing.recognise(entry * 24)) == 24
+    with pytest.raises(cella.CellaError) as caught:
+        endorsing.recognise(entry * 25, "table.bin")
+    assert caught.value.code == "TOO_MANY" and "table.bin" in str(caught.value)
 
 
 # ---- the report fits a screen ----
@@ -267,6 +354,39 @@ def test_template_for_a_tpm_is_for_what_executors_quote() -> None:
     assert {int(name) for name in re.findall(r"registers\.pcr(\d+)", template("tpm"))} <= set(registers)
 
 
+@shared
+def test_roots_are_explained_as_they_count() -> None:
+    """An own root replaces those of its family. The others stay pinned, which the explanation must not hide."""
+    anchor = vectors.accepted("snp", "snp/forged/good.bin").policy["anchor"][0]
+    call = vectors.accepted("snp", "snp/microsoft/turin_attestation_report.bin")
+    section = {name: value for name, value in call.policy.get("snp", {}).items() if name != "products"}
+    own = {**call.policy, "snp": section, "anchor": [{**anchor, "family": "amd-genoa"}]}
+    report = call.report(policy=own)
+    assert report["status"] == "OK" and "ARK-Turin" in report["anchor"]
+    text = cella.Trust(own).explain()
+    assert "turin must lead to the vendor's root ARK-Turin, which is pinned in the library" in text
+    assert "genoa and siena must lead to the root that this file names for amd-genoa (certificate with SHA-256 " in text
+    assert "ARK-Genoa" not in text and "milan must" not in text.lower()
+    every = cella.Trust({**own, "anchor": [*own["anchor"], {**anchor, "family": "amd-turin"}]}).explain()
+    assert "ARK-" not in every and call.failed(policy={**own, "anchor": [{**anchor, "family": "amd-turin"}]}) == ["chain"]
+    only = cella.Trust({**own, "snp": {**section, "products": ["siena"]}}).explain()
+    assert "    siena must lead to the root that this file names" in only and "turin must" not in only
+    floors = {"genoa": {"reported_bl": 1}}
+    assert "No product can pass" in cella.Trust({**own, "snp": {"products": ["turin"], "tcb": floors}}).explain()
+    tdx = vectors.accepted("tdx", "tdx/dcap-qvl/tdx_quote")
+    assert "It must lead to the vendor's root Intel SGX Root CA" in cella.Trust(tdx.policy).explain()
+
+
+def test_roots_are_those_of_the_verifier() -> None:
+    from cella import explain
+
+    sources = Path(__file__).resolve().parents[2] / "executor/trust"
+    text = (sources / "anchor_data.c").read_text().partition("cella_anchor_roots[] = {")[2].partition("\n};")[0]
+    assert dict(re.findall(r'\{ "([a-z-]+)",\s+"([^"]+)",', text)) == explain.PINNED
+    products = re.findall(r'"([a-z]+)", "(amd-[a-z]+)" \}', (sources / "evidence_snp.c").read_text())
+    assert dict(products) == explain.AMD_FAMILIES
+
+
 def test_times_of_measurements(tmp_path: Path) -> None:
     path = tmp_path / "trust.toml"
     text = toml(GOOD).replace("[soft]", "not_before = 2026-05-28T20:26:40Z\nnot_after = 2026-05-28T22:26:50+02:00\n[soft]")
@@ -302,6 +422,33 @@ def test_statements_are_signed_and_added(tmp_path: Path) -> None:
     with pytest.raises(cella.PolicyError):
         sign_measurement(one, {"name": "release 1", "type": "tdx", "value": "sha384:" + "00" * 48})
     assert KIND == "cella measurement v1"
+
+
+def test_only_statements_of_the_auditors_are_added(tmp_path: Path) -> None:
+    """What could never count is refused when it is added, not found out when an executor is."""
+    one, stranger = cella.Identity.generate(), cella.Identity.generate()
+    entry = GOOD["measurement"][0]
+    path = tmp_path / "trust.toml"
+    path.write_text(toml({**GOOD, "auditors": {"threshold": 1, "keys": [auditor_of(one)]}}))
+    before, good = path.read_bytes(), sign_measurement(one, entry)
+    header, payload, signature = good.split(".")
+
+    def signed(content: dict[str, Any]) -> str:
+        return one.sign_statement(json.dumps(content).encode())
+
+    for wrong, says in (("hello", "no auditor's statement"), ("", "no auditor's statement"), ("a.b.c", "no auditor's statement"),
+                        ("é.b.c", "no auditor's statement"), (good + "." + good, "no auditor's statement"), (good + "A" * 20000, "no compact JWS"),
+                        (sign_measurement(stranger, entry), "none of the auditors"),
+                        (f"{header}.{payload}.{to_base64url(bytes(64))}", "none of the auditors"),
+                        (f"{header}.{sign_measurement(one, {**entry, 'name': 'x'}).split('.')[1]}.{signature}", "none of the auditors"),
+                        (signed(entry), '"statement": "cella measurement v1"'),
+                        (signed({**entry, "statement": KIND, "value": "sha256:00"}), 'it takes "sha256:" and 64'),
+                        (signed({"statement": KIND, "name": "x"}), "type")):
+        with pytest.raises(cella.PolicyError) as caught:
+            add_statement(path, wrong)
+        assert says in str(caught.value) and path.read_bytes() == before, wrong[:80]
+    add_statement(path, good)
+    assert path.read_bytes() != before
 
 
 def test_file_without_auditors_takes_no_statement(tmp_path: Path) -> None:
@@ -349,6 +496,88 @@ def test_verify_evidence_exit_codes(files: Path, words: tuple[str, ...], code: i
     assert command("verify-evidence", "none", "--unbound", code=2, folder=files).stderr
 
 
+KEYS, CHARTER, NONCE = bytes(range(64)), b'{"version":1,"enrol":"open"}', b"n" * 32
+
+
+def test_verify_evidence_of_an_executor_with_its_keys_and_charter(files: Path) -> None:
+    """Evidence of an executor, judged later by a trust file that pins its charter."""
+    pinned = {**GOOD, "charter": {"sha256": hashlib.sha256(CHARTER).hexdigest()}}
+    (files / "trust.toml").write_text(toml(pinned))
+    (files / "evidence").write_bytes(soft(_native.report_data(KEYS, CHARTER, NONCE)))
+    (files / "charter").write_bytes(CHARTER)
+    (files / "other").write_bytes(CHARTER + b" ")
+    (files / "keys").write_bytes(KEYS)
+    (files / "keys.txt").write_text(to_base64url(KEYS) + "\n")
+    start = ("verify-evidence", "evidence", "--at", str(NOW))
+    for keys in ("keys", "keys.txt"):
+        done = command(*start, "--keys", keys, "--charter", "charter", "--nonce", NONCE.hex(), folder=files)
+        assert "✓ charter" in done.stdout and "ACCEPTED" in done.stdout
+    done = command(*start, "--keys", "keys", "--charter", "other", "--nonce", NONCE.hex(), code=3, folder=files)
+    assert "✗ binding" in done.stdout and "--charter FILE" not in done.stderr
+    done = command(*start, "--unbound", code=3, folder=files)
+    assert "✗ charter" in done.stdout and "--charter FILE with --keys FILE" in done.stderr
+    for words in (("--keys", "keys"), ("--charter", "charter"), ("--keys", "keys", "--charter", "charter", "--unbound"), ("--keys", "charter", "--charter", "charter")):
+        command(*start, *words, code=2, folder=files)
+
+
+@pytest.mark.parametrize("words", [("--report-data", ""), ("--nonce", ""), ("--report-data", "00"), ("--nonce", "00")])
+def test_unbound_is_alone(files: Path, words: tuple[str, str]) -> None:
+    assert "--unbound, alone" in command("verify-evidence", "evidence", "--unbound", *words, code=2, folder=files).stderr
+    if words[1] == "":
+        assert "is empty" in command("verify-evidence", "evidence", *words, code=2, folder=files).stderr
+
+
+def test_what_is_empty_binds_nothing() -> None:
+    for empty in ({"report_data": b""}, {"nonce": b""}, {"keys": b""}, {"report_data": b"", "unbound": True}):
+        with pytest.raises(cella.RequestError):
+            cella.verify(soft(), GOOD, at=NOW, **empty)  # type: ignore[arg-type]
+
+
+def test_refusals_say_how_far_it_went(files: Path) -> None:
+    """Which check refused and what was verified besides: never that nothing was."""
+    (files / "trust.toml").write_text(toml({**GOOD, "measurement": [{**GOOD["measurement"][0], "value": "sha256:" + "00" * 32}]}))
+    done = command("verify-evidence", "evidence", "--at", str(NOW), "--unbound", code=3, folder=files)
+    assert "Refused by: measurement. Verified besides: type, format, chain, signature, binding, layers." in done.stdout
+    assert "nothing was" not in done.stdout.lower() and "Level 0" not in done.stdout
+    done = command("verify-evidence", "evidence", "--type", "snp", "--unbound", code=3, folder=files)
+    assert "Refused by: type. Nothing was verified." in done.stdout
+    (files / "empty").write_bytes(b"")
+    assert "empty is empty" in command("verify-evidence", "empty", "--unbound", code=2, folder=files).stderr
+
+
+def test_other_report_data_are_shown(files: Path) -> None:
+    other = b"r" * 20 + b"s" + b"r" * 43
+    done = command("verify-evidence", "evidence", "--report-data", other.hex(), code=3, folder=files)
+    assert f"expected ...73{'72' * 15}... (64 bytes), found ...{'72' * 16}... (64 bytes); they differ from byte 20 on" in done.stderr
+    done = command("verify-evidence", "evidence", "--report-data", "72" * 60, code=3, folder=files)
+    assert "expected ... (60 bytes), found ...72727272 (64 bytes)" in done.stderr
+
+
+@shared
+@pytest.mark.parametrize("family, name, without, says", [
+    ("snp", "snp/microsoft/genoa_attestation_report.bin", endorsing.CERTIFICATES, r"VCEK.*--endorsement FILE.*cella-collateral --cache DIR (amd vcek genoa [0-9a-f]{128} \d+ \d+ \d+ \d+) > FILE"),
+    ("snp", "snp/microsoft/turin_attestation_report.bin", endorsing.CERTIFICATES, r"cella-collateral --cache DIR (amd vcek turin [0-9a-f]{16} \d+ \d+ \d+ \d+ \d+) > FILE"),
+    ("snp", "snp/microsoft/genoa_attestation_report.bin", endorsing.CRL, r"revocation list is missing.*(amd list vcek genoa) > FILE"),
+    ("tdx", "tdx/dcap-qvl/tdx_quote", endorsing.CRL, r"--endorsement FILE.*(intel tdx) FMSPC platform"),
+    ("tdx", "tdx/dcap-qvl/tdx_quote", endorsing.TCB_INFO, r"--endorsement FILE.*(intel tdx) FMSPC platform"),
+    ("sgx", "sgx/dcap-qvl/sgx_quote", endorsing.QE_IDENTITY, r"--endorsement FILE.*(intel sgx) FMSPC platform")])
+def test_what_is_missing_is_named_with_its_source(tmp_path: Path, family: str, name: str, without: int, says: str) -> None:
+    call = vectors.accepted(family, name)
+    (tmp_path / "trust.toml").write_text(toml(call.policy))
+    (tmp_path / "evidence").write_bytes(call.evidence)
+    (tmp_path / "all").write_bytes(vectors.wire(call.endorsements))  # as cella-collateral prints it
+    (tmp_path / "some").write_bytes(vectors.wire(call.without(without)))
+    start = ("verify-evidence", "evidence", "--at", str(call.at), "--unbound", "--endorsement")
+    assert "ACCEPTED" in command(*start, "all", folder=tmp_path).stdout
+    done = command(*start[:-1], *(("--endorsement", "some") if call.without(without) else ()), code=3, folder=tmp_path)
+    found = re.search(says, done.stderr)
+    assert found is not None, done.stderr
+    if family == "snp":  # the words are a request that the program knows
+        source = (Path(__file__).resolve().parents[2] / "host/collateral.py").read_text()
+        known = re.findall(r'\(r"(amd [^"]+)"', source)
+        assert known and any(re.fullmatch(pattern, found[1]) for pattern in known), found[1]
+
+
 def test_trust_commands(files: Path) -> None:
     command("trust", "init", "--for", "snp", "-o", "snp.toml", folder=files)
     assert "waits for you" in command("explain-trust", "snp.toml", code=2, folder=files).stderr
@@ -370,6 +599,64 @@ def test_trust_commands(files: Path) -> None:
     sgx = command("trust", "sign-measurement", "--identity", "auditor.json", "--name", "x", "--type", "sgx", "--register",
                   "mrsigner=" + "11" * 32, "--register", "isv_prod_id=1", "--register", "min_isv_svn=2", "--json", folder=files)
     assert json.loads(sgx.stdout)["measurement"]["registers"] == {"mrsigner": "11" * 32, "isv_prod_id": 1, "min_isv_svn": 2}
+
+
+@pytest.mark.parametrize("words, says", [
+    (("trust", "sign-measurement", "--identity", "auditor.json", "--name", "x", "--type", "snp", "--value", "sha384:" + "00" * 48,
+      "--register", "min_guest_svn=x"), "min_guest_svn is a number, not 'x'"),
+    (("trust", "sign-measurement", "--identity", "auditor.json", "--name", "x", "--type", "snp", "--value", "sha384:" + "00" * 48,
+      "--register", "min_guest_svn=" + "9" * 5000), "min_guest_svn is a number"),
+    (("trust", "sign-measurement", "--identity", "auditor.json", "--name", "x", "--type", "snp", "--value", "sha384:00"), 'it takes "sha384:" and 96'),
+    (("trust", "replay", "/dev/zero"), "is a device"),
+    (("trust", "predict", "/dev/zero"), "is a device"),
+    (("trust", "tpm-accept", "/dev/zero", "/dev/zero"), "is a device"),
+    (("trust", "tpm-challenge", "/dev/zero", "--maker", "/dev/zero", "-o", "a", "--pending", "b"), "is a device"),
+    (("trust", "add-statement", "trust.toml", "/dev/zero"), "is a device"),
+    (("verify-evidence", "/dev/zero", "--unbound"), "is a device"),
+    (("verify-evidence", "evidence", "--unbound", "--endorsement", "/dev/zero"), "is a device"),
+    (("verify-evidence", "evidence", "--unbound", "--trust", "/dev/zero"), "is a device"),
+    (("explain-trust", "/dev/zero"), "is a device"),
+    (("verify-evidence", "large", "--unbound"), "has more than 65536 bytes"),
+    (("verify-evidence", "evidence", "--unbound", "--endorsement", "large"), "has more than 4194304 bytes"),
+    (("explain-trust", "large"), "has more than 262144 bytes"),
+    (("trust", "replay", "large"), "has more than 1048576 bytes"),
+    (("trust", "add-statement", "trust.toml", "large"), "has more than 16384 bytes"),
+])
+def test_input_that_is_none_is_said_so(files: Path, words: tuple[str, ...], says: str) -> None:
+    """Exit code 2 and a sentence: no traceback, no reading without end."""
+    cella.Identity.generate().save(files / "auditor.json")
+    with (files / "large").open("wb") as large:
+        large.truncate(5 << 20)
+    done = command(*words, code=2, folder=files)
+    assert says in done.stderr and "--debug" not in done.stderr
+
+
+def test_pipes_are_files(files: Path) -> None:
+    """Shells give what a command prints as a pipe."""
+    read, write = os.pipe()
+    os.write(write, soft())
+    os.close(write)
+    done = subprocess.run([sys.executable, "-m", "cella", "verify-evidence", "/dev/stdin", "--at", str(NOW), "--unbound"], stdin=read, text=True,
+                          capture_output=True, cwd=files, env={**os.environ, "PYTHONPATH": str(PACKAGE)}, timeout=60, check=False)
+    os.close(read)
+    assert done.returncode == 0, done.stderr
+
+
+def test_endorsements_are_a_list() -> None:
+    """One content in place of a list would be a list of file descriptors, which were opened, and closed."""
+    read, write = os.pipe()
+    for wrong in (bytes([read]), "vcek.pem", bytearray([read]), Path("vcek.pem"), [read], [None], [(2,)], (2, b"x"), [(9, b"x")], [(2, "x")], [True]):
+        with pytest.raises(TypeError, match="list of contents"):
+            cella.verify(soft(), GOOD, at=NOW, unbound=True, endorsements=wrong)  # type: ignore[arg-type]
+    os.close(write)
+    assert os.read(read, 1) == b""  # still open
+    os.close(read)
+
+
+def test_half_a_character_in_a_bundle() -> None:
+    for content in (b'{"tcb_info":"\\ud800"}', b'{"tcb_info":"x","tcb_info_issuer_chain":"\\udfff"}'):
+        with pytest.raises(cella.FormatError):
+            endorsing.recognise(content)
 
 
 @shared

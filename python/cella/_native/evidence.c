@@ -172,11 +172,11 @@ static PyObject *evidence_appraise(PyObject *module, PyObject *arguments, PyObje
     CELLA_CLEANUP(native_buffer_clear) Py_buffer report_data = { 0 };
     const char *type = NULL;
     Py_ssize_t type_size = 0;
-    unsigned long long now = 0;
+    uint64_t now = 0;
     int unbound = 0;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "y*s#y*K|$y*y*y*y*y*p:appraise", names, &content, &type,
-                                     &type_size, &policy_json, &now, &endorsements, &keys, &charter, &nonce,
-                                     &report_data, &unbound)) {
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "y*s#y*O&|$y*y*y*y*y*p:appraise", names, &content, &type,
+                                     &type_size, &policy_json, native_unix_s, &now, &endorsements, &keys, &charter,
+                                     &nonce, &report_data, &unbound)) {
         return NULL;
     }
     const struct native_state *state = native_state_of(module);
@@ -192,7 +192,7 @@ static PyObject *evidence_appraise(PyObject *module, PyObject *arguments, PyObje
     if (status != CELLA_OK) {
         return native_raise(state, status, "endorsements", NULL);
     }
-    return appraise(state, &evidence, &binding, native_view(&policy_json), (uint64_t) now);
+    return appraise(state, &evidence, &binding, native_view(&policy_json), now);
 }
 
 static PyObject *evidence_policy(PyObject *module, PyObject *arguments)
@@ -242,9 +242,9 @@ static PyObject *evidence_soft_make(PyObject *module, PyObject *arguments, PyObj
     unsigned int layers = 0;
     CELLA_CLEANUP(native_buffer_clear) Py_buffer measurement = { 0 };
     CELLA_CLEANUP(native_buffer_clear) Py_buffer report_data = { 0 };
-    unsigned long long issued = 0;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "OIy*y*K:soft_evidence", names, &root_seed, &layers,
-                                     &measurement, &report_data, &issued)) {
+    uint64_t issued = 0;
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "OO&y*y*O&:soft_evidence", names, &root_seed,
+                                     native_bits, &layers, &measurement, &report_data, native_unix_s, &issued)) {
         return NULL;
     }
     const struct native_state *state = native_state_of(module);
@@ -256,7 +256,7 @@ static PyObject *evidence_soft_make(PyObject *module, PyObject *arguments, PyObj
         return NULL;
     }
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes evidence = { 0 };
-    cella_status status = cella_evidence_soft_make(seed, layers, measured, data, (uint64_t) issued, &evidence);
+    cella_status status = cella_evidence_soft_make(seed, layers, measured, data, issued, &evidence);
     return status != CELLA_OK ? native_raise(state, status, NULL, NULL) : native_bytes(cella_bytes_view(&evidence));
 }
 
@@ -265,14 +265,14 @@ static PyObject *evidence_in_certificate(PyObject *module, PyObject *arguments, 
     static char *names[] = { "certificate", "now_unix_s", "allow_legacy", NULL };
     CELLA_CLEANUP(native_buffer_clear) Py_buffer certificate = { 0 };
     CELLA_CLEANUP(cella_attested_clear) struct cella_attested attested = { 0 };
-    unsigned long long now = 0;
+    uint64_t now = 0;
     int allow_legacy = 0;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "y*K|$p:evidence_in_certificate", names, &certificate, &now,
-                                     &allow_legacy)) {
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "y*O&|$p:evidence_in_certificate", names, &certificate,
+                                     native_unix_s, &now, &allow_legacy)) {
         return NULL;
     }
     cella_status status =
-        cella_attested_read(native_view(&certificate), allow_legacy != 0, (uint64_t) now, &attested);
+        cella_attested_read(native_view(&certificate), allow_legacy != 0, now, &attested);
     if (status != CELLA_OK) {
         return native_raise(native_state_of(module), status, NULL, NULL);
     }
@@ -318,26 +318,38 @@ static const char *kind_name(enum cella_term_kind kind)
     return "";
 }
 
-static PyObject *terms_of(const struct cella_back_end *back_end)
+/* Names up to a NULL; nothing is no names. */
+static PyObject *names_of(const char *const *names)
 {
     PyObject *list = PyList_New(0);
-    for (size_t i = 0; list != NULL && i < back_end->term_count; i++) {
-        const struct cella_term *term = &back_end->terms[i];
-        PyObject *item = Py_BuildValue("(sssiz)", term->name, term->claim, kind_name(term->kind), term->required ? 1 : 0,
-                                       term->fallback);
-        if (native_append(list, item) < 0) {
+    for (size_t i = 0; list != NULL && names != NULL && names[i] != NULL; i++) {
+        if (native_append(list, PyUnicode_FromString(names[i])) < 0) {
             Py_CLEAR(list);
         }
     }
     return list;
 }
 
-/* Names up to a NULL. */
-static PyObject *names_of(const char *const *names)
+static PyObject *identities_of(const struct cella_back_end *back_end)
 {
     PyObject *list = PyList_New(0);
-    for (size_t i = 0; list != NULL && names[i] != NULL; i++) {
-        if (native_append(list, PyUnicode_FromString(names[i])) < 0) {
+    for (size_t i = 0; list != NULL && back_end->identities[i] != NULL; i++) {
+        if (native_append(list, names_of(back_end->identities[i])) < 0) {
+            Py_CLEAR(list);
+        }
+    }
+    return list;
+}
+
+static PyObject *terms_of(const struct cella_back_end *back_end)
+{
+    PyObject *list = PyList_New(0);
+    for (size_t i = 0; list != NULL && i < back_end->term_count; i++) {
+        const struct cella_term *term = &back_end->terms[i];
+        PyObject *item = Py_BuildValue("(sssiznNN)", term->name, term->claim, kind_name(term->kind), term->required ? 1 : 0,
+                                       term->fallback, (Py_ssize_t) term->size, names_of(term->selectors),
+                                       names_of(term->numbers));
+        if (native_append(list, item) < 0) {
             Py_CLEAR(list);
         }
     }
@@ -364,7 +376,9 @@ static PyObject *evidence_kind(PyObject *module, PyObject *arguments)
         native_put(dict, "measurement", back_end->measurement == NULL ? Py_NewRef(Py_None)
                                                                : PyUnicode_FromString(back_end->measurement)) < 0 ||
         native_put(dict, "measurement_size", PyLong_FromSize_t(back_end->measurement_size)) < 0 ||
-        native_put(dict, "registers", names_of(back_end->registers)) < 0 || native_put(dict, "terms", terms_of(back_end)) < 0) {
+        native_put(dict, "registers", names_of(back_end->registers)) < 0 ||
+        native_put(dict, "identities", identities_of(back_end)) < 0 ||
+        native_put(dict, "needs_registers", PyBool_FromLong(back_end->needs_registers ? 1 : 0)) < 0 || native_put(dict, "terms", terms_of(back_end)) < 0) {
         Py_CLEAR(dict);
     }
     return dict;
@@ -373,8 +387,9 @@ static PyObject *evidence_kind(PyObject *module, PyObject *arguments)
 PyMethodDef native_evidence_methods[] = {
     { "evidence_kind", evidence_kind, METH_VARARGS,
       "evidence_kind(type)\n--\n\n"
-      "What a trust file may say about evidence of a type: title, hardware, measurement, registers, and its terms as "
-      "(name, claim, kind, required, default as JSON or None)." },
+      "What a trust file may say about evidence of a type: title, hardware, measurement, registers, the lists "
+      "of registers of which a measurement names one, and its terms as (name, claim, kind, required, default as JSON or None, "
+      "size of its bytes or 0, words, names of numbers)." },
     { "evidence_in_certificate", METHOD(evidence_in_certificate), METH_VARARGS | METH_KEYWORDS,
       "evidence_in_certificate(certificate, now_unix_s, *, allow_legacy=False)\n--\n\n"
       "Type, evidence, the report data that it must be bound to, and the nonce of an RA-TLS certificate (DER or PEM)." },

@@ -36,6 +36,43 @@ int native_fixed(const struct native_state *state, const Py_buffer *buffer, cons
     return 0;
 }
 
+static int read_number(PyObject *object, unsigned long long max, unsigned long long *out)
+{
+    *out = PyLong_AsUnsignedLongLong(object);
+    if (*out == (unsigned long long) -1 && PyErr_Occurred() != NULL) {
+        return 0;
+    }
+    if (*out > max) {
+        (void) PyErr_Format(PyExc_OverflowError, "%llu is above %llu", *out, max);
+        return 0;
+    }
+    return 1;
+}
+
+int native_size(PyObject *object, void *out)
+{
+    unsigned long long number = 0;
+    int result = read_number(object, UINT64_MAX, &number);
+    *(uint64_t *) out = number;
+    return result;
+}
+
+int native_bits(PyObject *object, void *out)
+{
+    unsigned long long number = 0;
+    int result = read_number(object, UINT_MAX, &number);
+    *(unsigned int *) out = (unsigned int) number;
+    return result;
+}
+
+int native_unix_s(PyObject *object, void *out)
+{
+    unsigned long long number = 0;
+    int result = read_number(object, NATIVE_UNIX_S_MAX, &number);
+    *(uint64_t *) out = number;
+    return result;
+}
+
 int native_add_type(PyObject *module, PyType_Spec *spec, PyTypeObject **out)
 {
     *out = (PyTypeObject *) PyType_FromModuleAndSpec(module, spec, NULL);

@@ -84,6 +84,15 @@ PyObject *native_checks(const struct cella_check *checks, size_t count);
 PyObject *native_sentences(const char *const *sentences, size_t count);
 PyObject *native_report(const struct cella_report *report);
 
+/*
+ * Converters for "O&": an int of Python as a number, never cut to fit, which is what the formats "K" and "I" do.
+ * 1; or 0 with TypeError (no int) or OverflowError (below 0, or above what out takes) set.
+ */
+int native_size(PyObject *object, void *out);   /* uint64_t */
+int native_bits(PyObject *object, void *out);   /* unsigned int */
+int native_unix_s(PyObject *object, void *out); /* uint64_t, at most NATIVE_UNIX_S_MAX */
+#define NATIVE_UNIX_S_MAX 253402300799U /* the last second of the year 9999, where ISO 8601's years end */
+
 extern PyMethodDef native_crypto_methods[];
 extern PyMethodDef native_sealed_methods[];
 extern PyMethodDef native_files_methods[];

@@ -168,9 +168,9 @@ int native_add_sealed(PyObject *module, struct native_state *state)
 static PyObject *sealed_size_of(PyObject *module, PyObject *arguments, PyObject *keywords, bool from_plain)
 {
     static char *names[] = { "size", "segment", NULL };
-    unsigned long long size = 0;
+    uint64_t size = 0;
     const char *segment = "1MB";
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "K|s", names, &size, &segment)) {
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "O&|s", names, native_size, &size, &segment)) {
         return NULL;
     }
     const struct native_state *state = native_state_of(module);

@@ -45,8 +45,8 @@ static PyObject *tpm_endorsement_key(PyObject *module, PyObject *arguments)
     struct cella_text detail = { "" };
     PyObject *certificates;
     PyObject *makers;
-    unsigned long long now_unix_s;
-    if (!PyArg_ParseTuple(arguments, "OOK:tpm_endorsement_key", &certificates, &makers, &now_unix_s) ||
+    uint64_t now_unix_s;
+    if (!PyArg_ParseTuple(arguments, "OOO&:tpm_endorsement_key", &certificates, &makers, native_unix_s, &now_unix_s) ||
         read_each(state, certificates, "certificates", read_certificate, &given) < 0 ||
         read_each(state, makers, "makers", read_maker, &anchors) < 0) {
         return NULL;

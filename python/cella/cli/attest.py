@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .. import _native
-from ..encoding import visible
+from ..encoding import from_base64url, visible
+from ..reading import read_bounded
 from ..terms import TYPES
 from . import show
 from .options import json_option, timeout_option, trust_option, with_executor
@@ -18,7 +19,11 @@ if TYPE_CHECKING:
     from ..executor import Executor
 
 FILE_MAX = 65536
-"""Bytes of evidence of any kind (executor/trust/evidence.h); one more is read, so that the verifier refuses it."""
+"""Bytes of evidence of any kind (executor/trust/evidence.h), and of a certificate with evidence."""
+KEYS_SIZE = 64
+KEYS_FILE_MAX = 256
+TIME_DIGITS = 12
+"""Digits of Unix seconds in the year 9999."""
 
 
 @click.command()
@@ -68,12 +73,12 @@ def time_of(text: str) -> int:
 
     from ..verification import seconds_of
 
-    if text.isascii() and text.isdigit():
-        return int(text)
     try:
-        return seconds_of(datetime.datetime.fromisoformat(text))
-    except (ValueError, _native.CellaError):
-        raise click.BadParameter(f"{text!r} is neither Unix seconds nor a time such as 2026-11-01T00:00:00Z") from None
+        digits = text.isascii() and text.isdigit() and len(text) <= TIME_DIGITS
+        return seconds_of(int(text) if digits else datetime.datetime.fromisoformat(text))
+    except (ValueError, OverflowError, _native.CellaError):
+        raise click.BadParameter(f"{text[:40]!r} is neither Unix seconds up to the year 9999 nor a time such as "
+                                 "2026-11-01T00:00:00Z") from None
 
 
 def hexadecimal(text: str | None, option: str) -> bytes | None:
@@ -86,6 +91,20 @@ def hexadecimal(text: str | None, option: str) -> bytes | None:
         raise click.BadParameter(f"{text!r} is not hexadecimal", param_hint=option) from None
 
 
+def _key_set(path: str | None) -> bytes | None:
+    """An executor's public keys: 64 bytes as they are, or as the session's answer has them."""
+    if path is None:
+        return None
+    data = read_bounded(path, KEYS_FILE_MAX)
+    try:
+        keys = data if len(data) == KEYS_SIZE else from_base64url(data.decode("ascii").strip())
+    except (UnicodeDecodeError, _native.FormatError):
+        keys = b""
+    if len(keys) != KEYS_SIZE:
+        raise click.BadParameter(f"{path} is no key set: {KEYS_SIZE} bytes, or those in base64url", param_hint="--keys")
+    return keys
+
+
 @click.command("verify-evidence")
 @click.argument("path", metavar="FILE", type=click.Path(dir_okay=False))
 @trust_option
@@ -96,35 +115,46 @@ def hexadecimal(text: str | None, option: str) -> bytes | None:
               help="Certificates, revocation lists, Intel's collateral, statements; recognised by content. Repeatable.")
 @click.option("--report-data", metavar="HEX", help="What the evidence must be bound to: all of the bytes.")
 @click.option("--nonce", metavar="HEX", help="Your nonce, in formats that have a field for it (Nitro).")
+@click.option("--keys", "keys_path", metavar="FILE", type=click.Path(dir_okay=False),
+              help="Of an executor, with its own evidence: its key set, 64 bytes or base64url, instead of --report-data.")
+@click.option("--charter", "charter_path", metavar="FILE", type=click.Path(dir_okay=False), help="With --keys: its charter, byte for byte.")
 @click.option("--unbound", is_flag=True, help="Leave binding out: for files of others. The report says so.")
 @json_option
 def verify_evidence(path: str, trust: str | None, at: str | None, kind: str, endorsements: tuple[str, ...],
-                    report_data: str | None, nonce: str | None, unbound: bool, as_json: bool) -> int:
+                    report_data: str | None, nonce: str | None, keys_path: str | None, charter_path: str | None,
+                    unbound: bool, as_json: bool) -> int:
     """Judge evidence in a FILE by a trust file, without any executor or network.
 
-    FILE may be a TLS certificate that carries evidence (RA-TLS); what it must be bound to is then the certificate's key.
+    FILE may be a TLS certificate that carries evidence (RA-TLS); what it must be bound to is then the certificate's key, so
+    that the trust file must not pin a charter.
 
     Exit code 0 only if the trust file is met; 3 if the evidence is refused; 2 if a file or the command is wrong.
     """
+    from ..advice import advice
     from ..trust import Trust
     from ..verification import is_certificate, verify, verify_certificate
 
     policy = Trust.load(trust)
-    with open(path, "rb") as file:
-        evidence = file.read(FILE_MAX + 1)
+    evidence = read_bounded(path, FILE_MAX)
+    if not evidence:
+        raise _native.error("BAD_FORMAT", f"{path} is empty: there is no evidence in it")
     when = None if at is None else time_of(at)
-    own_nonce = hexadecimal(nonce, "--nonce")
-    if is_certificate(evidence):
-        if report_data is not None or unbound or kind != "auto":
-            raise click.UsageError("a certificate says itself of what kind its evidence is and what it is bound to: its "
-                                   "key; leave --type, --report-data and --unbound out")
+    own_nonce, expected = hexadecimal(nonce, "--nonce"), hexadecimal(report_data, "--report-data")
+    keys, charter = _key_set(keys_path), None if charter_path is None else read_bounded(charter_path, FILE_MAX)
+    named = [given is not None for given in (expected, own_nonce, keys, charter)]
+    certificate = is_certificate(evidence)
+    if certificate:
+        if (expected, keys, charter) != (None, None, None) or unbound or kind != "auto":
+            raise click.UsageError("a certificate says itself of what kind its evidence is and what it is bound to: its key; "
+                                   "leave --type, --report-data, --keys, --charter and --unbound out")
         report = verify_certificate(evidence, policy, at=when, endorsements=endorsements, nonce=own_nonce,
                                     allow_legacy=True)
-    elif sum((report_data is not None, nonce is not None, unbound)) == 0 or (unbound and (report_data or nonce)):
-        raise click.UsageError("say what the evidence is bound to: --report-data or --nonce; or --unbound, alone")
+    elif any(named) == unbound or (keys is None) != (charter is None):
+        raise click.UsageError("say what the evidence is bound to: --report-data, --nonce, or --keys and --charter of an executor; "
+                               "or --unbound, alone")
     else:
-        report = verify(evidence, policy, at=when, type=kind, endorsements=endorsements, nonce=own_nonce,
-                        report_data=hexadecimal(report_data, "--report-data"), unbound=unbound)
+        report = verify(evidence, policy, at=when, type=kind, endorsements=endorsements, nonce=own_nonce, report_data=expected,
+                        keys=keys, charter=charter, unbound=unbound)
     verdict = 0 if report.accepted else 3
     if as_json:
         print_json(report.as_dict())
@@ -133,6 +163,8 @@ def verify_evidence(path: str, trust: str | None, at: str | None, kind: str, end
     if report.accepted:
         print(f"ACCEPTED by {policy.path}")
     else:
+        for sentence in advice(report, evidence, expected, certificate=certificate, charter=charter is not None):
+            show.note(visible(sentence))
         show.note(f"REFUSED by {policy.path}")
     return verdict
 

@@ -40,7 +40,7 @@ HINTS = {
     "NOT_APPROVED": "see who is missing: cella task show TASK",
     "NOT_ASSIGNED": "see which inputs are missing: cella task show TASK",
     "WRONG_CONTRACT": "read it again: cella task contract TASK",
-    "BAD_POLICY": "see what the file means: cella explain-trust FILE",
+    "BAD_POLICY": "a file to start from, with every term and a sentence for each: cella trust init --for KIND",
     "TIMEOUT": "see how it goes: cella task watch TASK",
     "limits": "limits can only be lowered; see the executor's: cella info",
     **dict.fromkeys(

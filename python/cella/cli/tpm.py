@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from .. import _native
 from ..encoding import visible
+from ..reading import read_bounded
 from . import show
 from .options import json_option
 
@@ -45,9 +45,9 @@ def replay(log: str, as_json: bool) -> None:
     LOG is /sys/kernel/security/tpm0/binary_bios_measurements of a machine, or the CCEL of a TD (registers 1 to 4 are
     RTMR 0 to 3). Data in parentheses is not proven by its digest.
     """
-    from ..event_log import replay as replay_log
+    from ..event_log import LOG_MAX, replay as replay_log
 
-    found = replay_log(Path(log).read_bytes())
+    found = replay_log(read_bounded(log, LOG_MAX))
     if as_json:
         for event in found.events:
             show.event("logged", register=event.register, type=event.type, extends=event.extends, proven=event.proven,
@@ -68,10 +68,9 @@ def predict(events: str, as_json: bool) -> None:
     EVENTS is a text file. Each line has the number of a register and a digest, in the order in which they will be extended:
     4 sha256:9f86d081... All are of one bank, sha256 or sha384. What follows # is a comment.
     """
-    from ..event_log import parse_events
-    from ..event_log import predict as predict_values
+    from ..event_log import LOG_MAX, parse_events, predict as predict_values
 
-    bank, found = parse_events(Path(events).read_text(encoding="utf-8", errors="replace"))
+    bank, found = parse_events(read_bounded(events, LOG_MAX).decode("utf-8", "replace"))
     values = predict_values(found, bank)
     if as_json:
         show.event("registers", **{bank: {str(number): value.hex() for number, value in sorted(values.items())}})
@@ -81,7 +80,9 @@ def predict(events: str, as_json: bool) -> None:
 
 
 def _contents(paths: tuple[str, ...]) -> list[bytes]:
-    return [Path(path).read_bytes() for path in paths]
+    from ..tpm import FILE_MAX
+
+    return [read_bounded(path, FILE_MAX) for path in paths]
 
 
 @click.command("tpm-challenge")
@@ -109,7 +110,7 @@ def tpm_challenge(machine: str, makers: tuple[str, ...], certificates: tuple[str
 
     if bool(makers) == (endorsement_key is not None):
         raise click.UsageError("say who vouches for the TPM: --maker, or --endorsement-key")
-    asked = challenge(Path(machine).read_bytes(), _contents(makers), certificates=_contents(certificates),
+    asked = challenge(_contents((machine,))[0], _contents(makers), certificates=_contents(certificates),
                       endorsement_key=None if endorsement_key is None else _digest(endorsement_key),
                       at=None if at is None else time_of(at))
     for path, content in ((output, asked.question), (pending, asked.pending)):
@@ -142,7 +143,8 @@ def tpm_accept(pending: str, answer: str, as_json: bool) -> None:
     """
     from ..tpm import accept
 
-    name = accept(Path(pending).read_bytes(), Path(answer).read_bytes())
+    asked, answered = _contents((pending, answer))
+    name = accept(asked, answered)
     if as_json:
         show.event("enrolled", name=name)
         return

@@ -8,9 +8,14 @@ from typing import Any
 import click
 
 from .. import _native
+from ..encoding import visible
+from ..reading import read_bounded
 from ..terms import TYPES
 from . import show, tpm
 from .options import identity_option, json_option, pairs
+
+NUMBER_DIGITS = 18
+"""Digits of a number in a measurement: what every 64-bit integer of JSON can hold."""
 
 
 @click.group()
@@ -75,7 +80,7 @@ def sign_measurement(identity: str | None, name: str, kind: str, value: str | No
         entry["value"] = value
     named = pairs(registers, "--register")
     if named:
-        entry["registers"] = {key: int(text) if _is_number(key) else text for key, text in named.items()}
+        entry["registers"] = {key: _number(key, text) if _is_number(key) else text for key, text in named.items()}
     for key, text in (("not_before", not_before), ("not_after", not_after)):
         if text is not None:
             entry[key] = time_of(text)
@@ -96,14 +101,18 @@ def _is_number(register: str) -> bool:
     return register.startswith("min_") or register.endswith(("_svn", "_id")) and register != "config_id"
 
 
+def _number(register: str, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= NUMBER_DIGITS):
+        raise click.BadParameter(f"{register} is a number, not {visible(text[:40])!r}", param_hint="--register")
+    return int(text)
+
+
 @trust.command("add-statement")
 @click.argument("path", type=click.Path(dir_okay=False))
 @click.argument("statement", type=click.Path(dir_okay=False, exists=True))
 def add_statement(path: str, statement: str) -> None:
     """Add the statement in a file to a trust file's [auditors]. Comments and order of the trust file stay."""
-    from pathlib import Path
+    from ..statements import STATEMENT_MAX, add_statement as add
 
-    from ..statements import add_statement as add
-
-    add(path, Path(statement).read_text(encoding="ascii", errors="replace").strip())
+    add(path, read_bounded(statement, STATEMENT_MAX).decode("ascii", "replace").strip())
     show.note(f"{path} has one more statement")
