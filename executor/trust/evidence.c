@@ -143,9 +143,7 @@ static cella_status check_revocation(struct appraisal *appraisal)
     if (appraisal->back_end->revocation != NULL) {
         return appraisal->back_end->revocation(&context, &appraisal->report->claims);
     }
-    bool by_chain = appraisal->parsed.chain_rules != NULL && appraisal->parsed.chain_rules->revocation;
-    cella_text_set(appraisal->detail, by_chain ? "no certificate of the chain is revoked"
-                                               : "this vendor publishes no revocation lists");
+    cella_text_set(appraisal->detail, "no certificate of the chain is revoked"); /* the chain rules have seen to it */
     return CELLA_OK;
 }
 
@@ -315,11 +313,24 @@ static void list_not_checked(struct cella_report *report, const char *sentence)
     }
 }
 
+static bool has_passed(const struct cella_report *report, const char *name)
+{
+    for (size_t i = 0; i < report->check_count; i++) {
+        if (strcmp(report->checks[i].name, name) == 0) {
+            return report->checks[i].outcome == CELLA_CHECK_PASSED;
+        }
+    }
+    return false;
+}
+
+/* What the trust file leaves out, and where it asks for less than the fallback: those are no checks that passed. */
 static void list_unchecked_terms(const struct appraisal *appraisal, const struct cella_back_end *back_end)
 {
     for (size_t i = 0; back_end != NULL && i < back_end->term_count; i++) {
         const struct cella_term *term = &back_end->terms[i];
-        if (cella_policy_term(appraisal->policy, back_end->type, term->name) == NULL && term->unchecked != NULL) {
+        const json_t *value = cella_policy_term(appraisal->policy, back_end->type, term->name);
+        bool open = value == NULL ? !has_passed(appraisal->report, term->name) : cella_term_is_wider(term, value);
+        if (open && term->unchecked != NULL) {
             list_not_checked(appraisal->report, term->unchecked);
         }
     }
@@ -391,6 +402,19 @@ static cella_status judge_terms(struct appraisal *appraisal, cella_status before
     return !reached ? before : inside != CELLA_OK ? inside : own;
 }
 
+/* Lists that came along are looked at in any case; without one there is a check only where the trust file demands it. */
+static bool revocation_applies(const struct appraisal *appraisal)
+{
+    const struct cella_back_end *back_end = appraisal->back_end;
+    const struct cella_chain_rules *rules = appraisal->parsed.chain_rules;
+    if (back_end == NULL || back_end->revocation == NULL) {
+        return rules != NULL && rules->revocation;
+    }
+    const struct cella_back_end *owner = back_end->hardware != NULL ? back_end->hardware : back_end;
+    return appraisal->parsed.crl_count > 0 ||
+           cella_policy_term(appraisal->policy, owner->type, "revocation") != NULL;
+}
+
 /* Some steps have nothing to look at for some evidence or policy; the report is not filled up with them. */
 static bool applies(const struct appraisal *appraisal, cella_status (*step)(struct appraisal *appraisal))
 {
@@ -406,7 +430,7 @@ static bool applies(const struct appraisal *appraisal, cella_status (*step)(stru
                cella_log_applies(back_end, &appraisal->evidence->endorsements, appraisal->policy);
     }
     if (step == check_revocation) {
-        return back_end == NULL || back_end->anchor == NULL;
+        return revocation_applies(appraisal);
     }
     return step != check_endorsement || back_end == NULL || back_end->endorse != NULL;
 }

@@ -175,7 +175,7 @@ static int level(const struct cella_claims *claims, const struct cella_policy *p
 static const struct cella_term terms[] = {
     { .name = "pcrs", .claim = "pcr_selection", .kind = CELLA_TERM_SELECTION, .required = true },
     { .name = "pcr_banks", .claim = "pcr_bank", .kind = CELLA_TERM_TEXT, .fallback = "[\"sha256\",\"sha384\"]" },
-    { .name = "clock_safe", .claim = "clock_safe", .kind = CELLA_TERM_FLAG, .fallback = "true",
+    { .name = "clock_safe", .claim = "clock_safe", .kind = CELLA_TERM_FLAG, .fallback = "true", .demand = true,
       .unchecked = "that the TPM's clock never went back: the trust file waives it" },
     { .name = "event_log", .claim = "log_events", .kind = CELLA_TERM_CHOICE, .fallback = "\"optional\"",
       .selectors = cella_log_choices, .elsewhere = true },

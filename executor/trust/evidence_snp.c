@@ -320,11 +320,10 @@ static cella_status revocation(const struct cella_context *context, struct cella
     const struct cella_chain *chain = context->chain;
     const struct cella_parsed *parsed = context->parsed;
     if (parsed->crl_count != 1) {
-        /* Whether that will do is the term "revocation". */
-        cella_text_set(context->detail, parsed->crl_count == 0 ? "no revocation list came with the evidence"
-                                                               : "several revocation lists came with the evidence");
-        CELLA_TRY(cella_claims_flag(claims, "revocation_checked", false));
-        return parsed->crl_count == 0 ? CELLA_OK : CELLA_ENDORSEMENT;
+        cella_text_set(context->detail, parsed->crl_count == 0
+                                            ? "AMD's revocation list is missing: it comes with the evidence, or from kdsintf.amd.com"
+                                            : "several revocation lists came with the evidence");
+        return CELLA_ENDORSEMENT;
     }
     uint64_t number = 0;
     cella_status status =
@@ -509,19 +508,24 @@ static const struct cella_term terms[] = {
     { .name = "keys", .claim = "key", .kind = CELLA_TERM_TEXT, .fallback = "[\"vcek\"]" },
     { .name = "csp_ids", .claim = "csp_id", .kind = CELLA_TERM_EVERY, .fallback = "[]" },
     { .name = "revocation", .claim = "revocation_checked", .kind = CELLA_TERM_FLAG, .fallback = "true",
+      .demand = true, .elsewhere = true,
       .unchecked = "whether AMD has revoked the chain: the trust file waives it" },
     { .name = "debug", .claim = "debug", .kind = CELLA_TERM_FLAG, .fallback = "false" },
-    { .name = "migrate_ma", .claim = "migrate_ma", .kind = CELLA_TERM_FLAG, .fallback = "false" },
-    { .name = "migration_agent", .claim = "migration_agent", .kind = CELLA_TERM_FLAG, .fallback = "false" },
+    { .name = "migrate_ma", .claim = "migrate_ma", .kind = CELLA_TERM_FLAG, .fallback = "false",
+      .unchecked = "that the guest's policy keeps migration agents away: the trust file waives it (migrate_ma)" },
+    { .name = "migration_agent", .claim = "migration_agent", .kind = CELLA_TERM_FLAG, .fallback = "false",
+      .unchecked = "that no migration agent has the guest's keys: the trust file waives it (migration_agent)" },
     { .name = "mask_chip_key", .claim = "mask_chip_key", .kind = CELLA_TERM_FLAG, .fallback = "false" },
-    { .name = "vmpl", .claim = "vmpl", .kind = CELLA_TERM_NUMBER, .fallback = "[0]" },
+    { .name = "vmpl", .claim = "vmpl", .kind = CELLA_TERM_NUMBER, .fallback = "[0]",
+      .unchecked = "that the guest's most privileged software asked for the report: the trust file accepts others (vmpl)" },
     { .name = "tcb", .claim = "product", .kind = CELLA_TERM_FLOORS, .selectors = product_names, .numbers = floor_names,
+      .unchecked = "that the firmware has the versions of well-kept machines: the trust file asks for less (tcb)",
       .fallback = "{\"milan\":{\"reported_bl\":4,\"reported_snp\":24,\"reported_ucode\":219},"
                   "\"genoa\":{\"reported_bl\":10,\"reported_snp\":23,\"reported_ucode\":84},"
                   "\"siena\":{\"reported_bl\":10,\"reported_snp\":27,\"reported_ucode\":27},"
                   "\"turin\":{\"reported_fmc\":1,\"reported_bl\":1,\"reported_tee\":1,\"reported_snp\":4,"
                   "\"reported_ucode\":81}}" },
-    { .name = "alias_check", .claim = "alias_check", .kind = CELLA_TERM_FLAG, .fallback = "true",
+    { .name = "alias_check", .claim = "alias_check", .kind = CELLA_TERM_FLAG, .fallback = "true", .demand = true,
       .unchecked = "that memory aliases were looked for (BadRAM): the trust file waives it" },
     { .name = "smt", .claim = "smt", .kind = CELLA_TERM_FLAG,
       .unchecked = "whether sibling threads share the guest's cores (smt)" },
@@ -529,7 +533,7 @@ static const struct cella_term terms[] = {
     { .name = "single_socket", .claim = "single_socket", .kind = CELLA_TERM_FLAG },
     { .name = "cxl_allowed", .claim = "cxl_allowed", .kind = CELLA_TERM_FLAG, .fallback = "false" },
     { .name = "ecc", .claim = "ecc", .kind = CELLA_TERM_FLAG },
-    { .name = "ciphertext_hiding", .claim = "ciphertext_hiding", .kind = CELLA_TERM_FLAG,
+    { .name = "ciphertext_hiding", .claim = "ciphertext_hiding", .kind = CELLA_TERM_FLAG, .demand = true,
       .unchecked = "that the host can not see changes of ciphertext (ciphertext_hiding)" },
     { .name = "host_data", .claim = "host_data", .kind = CELLA_TERM_BYTES, .size = 32,
       .unchecked = "what the host bound the guest to (host_data)" },

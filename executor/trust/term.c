@@ -170,7 +170,9 @@ cella_status cella_term_validate(const struct cella_term *term, const json_t *va
     *element = CELLA_TERM_WHOLE;
     switch (term->kind) {
     case CELLA_TERM_FLAG:
-        return json_is_boolean(value) || cella_term_is_waived(value) ? CELLA_OK : CELLA_BAD_POLICY;
+        return (json_is_boolean(value) && !(term->demand && json_is_false(value))) || cella_term_is_waived(value)
+                   ? CELLA_OK
+                   : CELLA_BAD_POLICY;
     case CELLA_TERM_MINIMUM:
         return json_is_integer(value) && json_integer_value(value) >= 0 ? CELLA_OK : CELLA_BAD_POLICY;
     case CELLA_TERM_WITHIN:
@@ -192,6 +194,68 @@ cella_status cella_term_validate(const struct cella_term *term, const json_t *va
         return json_is_string(value) && is_among(term->selectors, json_string_value(value)) ? CELLA_OK : CELLA_BAD_POLICY;
     }
     return CELLA_BAD_POLICY;
+}
+
+/* ---- against the fallback ---- */
+
+static bool has_number(const json_t *list, json_int_t number)
+{
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        if (json_integer_value(json_array_get(list, i)) == number) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool lists_more(const json_t *list, const json_t *fallback)
+{
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        if (!has_number(fallback, json_integer_value(json_array_get(list, i)))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A product that the fallback does not know, and a floor that it has and this entry has not, are wider too. */
+static bool has_lower_floor(json_t *floors, const json_t *fallback)
+{
+    const char *selector;
+    const char *name;
+    json_t *entry;
+    json_t *least;
+    json_object_foreach (floors, selector, entry) {
+        json_t *wanted = json_object_get(fallback, selector);
+        if (wanted == NULL) {
+            return true;
+        }
+        json_object_foreach (wanted, name, least) {
+            const json_t *stated = json_object_get(entry, name);
+            if (stated == NULL || json_integer_value(stated) < json_integer_value(least)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+bool cella_term_is_wider(const struct cella_term *term, const json_t *value)
+{
+    if (term->fallback == NULL) {
+        return false;
+    }
+    CELLA_CLEANUP(cella_json_cleanup) json_t *fallback = json_loads(term->fallback, JSON_DECODE_ANY, NULL);
+    if (fallback == NULL || cella_term_is_waived(value)) {
+        return true;
+    }
+    if (term->kind == CELLA_TERM_FLAG) {
+        return json_is_true(value) != json_is_true(fallback);
+    }
+    if (term->kind == CELLA_TERM_NUMBER) {
+        return lists_more(value, fallback);
+    }
+    return term->kind == CELLA_TERM_FLOORS && has_lower_floor((json_t *) (uintptr_t) value, fallback);
 }
 
 /* ---- judging ---- */

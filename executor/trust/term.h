@@ -14,7 +14,7 @@
 #define CELLA_TERM_VALUES_MAX 256U
 
 enum cella_term_kind {
-    CELLA_TERM_FLAG,     /* bool: the claim must be that. "any": not checked */
+    CELLA_TERM_FLAG,     /* bool: the claim must be that. "any": not checked. Not false where the term is a demand */
     CELLA_TERM_BYTES,    /* list of hexadecimal values: the claim must be one of them. [] : refused at load */
     CELLA_TERM_EXCLUDED, /* list of hexadecimal values: the claim must be none of them, and not zeros: hidden */
     CELLA_TERM_TEXT,     /* list of texts: the claim must be one of them */
@@ -42,6 +42,8 @@ struct cella_term {
     const char *const *numbers;   /* FLOORS: and which claims */
     bool elsewhere;        /* judged by a check of the flow that has another name (chain, event_log), not among the terms */
     bool required;         /* the trust file must state it: there is no value that fits everybody */
+    bool demand;           /* FLAG: true demands a protection, so false is refused at load: it would read as "not looked at" and
+                              refuse those who have the protection. Who waives it says "any" */
 };
 
 /*
@@ -54,6 +56,12 @@ CELLA_MUST_USE cella_status cella_term_validate(const struct cella_term *term, c
 
 /* The value says "any": the term is not checked, although it has a fallback. */
 bool cella_term_is_waived(const json_t *value);
+
+/*
+ * Does a validated value let something pass that the term's fallback refuses? For flags, numbers and floors; false for a term
+ * without fallback and for the other kinds, whose values name what they let pass.
+ */
+bool cella_term_is_wider(const struct cella_term *term, const json_t *value);
 
 /*
  * Judge claims by a validated value.
