@@ -357,13 +357,23 @@ int cella_dcap_level(const struct cella_claims *claims, const struct cella_polic
 {
     const struct cella_claim *debug = cella_claims_find(claims, "debug", CELLA_CLAIM_FLAG);
     const struct cella_claim *status = cella_claims_find(claims, "tcb_status", CELLA_CLAIM_TEXT);
+    const struct cella_claim *migratable = cella_claims_next(claims, "migratable", NULL); /* enclaves have none */
+    const struct cella_claim *steady = cella_claims_next(claims, "sept_ve_disable", NULL);
     (void) policy;
     if (debug == NULL || debug->number != 0) {
         cella_text_set(reason, "debug: the host can read and write its memory");
         return 1;
     }
+    if (migratable != NULL && migratable->number != 0) {
+        cella_text_set(reason, "migratable: a migration TD can take it, with its memory, elsewhere");
+        return 1;
+    }
     if (status == NULL || !cella_view_is(cella_view_of(status->bytes, status->size), "UpToDate")) {
         cella_text_set(reason, "the platform is not up to date by Intel's word: known attacks may work");
+        return 4;
+    }
+    if (steady != NULL && steady->number == 0) {
+        cella_text_set(reason, "sept_ve_disable is off: the host can inject exceptions by taking pages away");
         return 4;
     }
     return 5;

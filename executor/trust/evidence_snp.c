@@ -13,6 +13,7 @@
 #define REPORT_SIZE 1184U
 #define SIGNED_SIZE 672U
 #define SIGNATURE_SIZE 144U
+#define VMPL_MAX 3U
 #define HOST_VMPL 0xffffffffU
 #define CHIP_ID_SIZE 64U
 #define TURIN_ID_SIZE 8U
@@ -206,7 +207,7 @@ static cella_status read_report(struct cella_view evidence, struct report *out, 
     if (!bit(out->policy, POLICY_MUST_BE_ONE)) {
         return refuse(detail, "bit 17 of the guest policy must be one");
     }
-    if (out->vmpl > 3 && out->vmpl != HOST_VMPL) {
+    if (out->vmpl > VMPL_MAX && out->vmpl != HOST_VMPL) {
         return refuse(detail, "there is no such VMPL");
     }
     return check_reserved(out, detail);
@@ -479,17 +480,44 @@ static cella_status endorse(const struct cella_context *context, struct cella_cl
 
 /* ---- policy ---- */
 
+/* Versions below the default floors have known holes, whatever floors the trust file has. */
+static bool reaches_default_floors(const struct cella_claims *claims)
+{
+    struct cella_text detail = { "" };
+    for (size_t i = 0; i < cella_back_end_snp.term_count; i++) {
+        const struct cella_term *term = &cella_back_end_snp.terms[i];
+        if (term->kind == CELLA_TERM_FLOORS) {
+            CELLA_CLEANUP(cella_json_cleanup) json_t *floors = json_loads(term->fallback, 0, NULL);
+            return floors != NULL && cella_term_check(term, floors, claims, &detail) == CELLA_OK;
+        }
+    }
+    return false;
+}
+
 static int level(const struct cella_claims *claims, const struct cella_policy *policy, struct cella_text *reason)
 {
     const struct cella_claim *product = cella_claims_find(claims, "product", CELLA_CLAIM_TEXT);
     const struct cella_claim *debug = cella_claims_find(claims, "debug", CELLA_CLAIM_FLAG);
+    const struct cella_claim *agent = cella_claims_find(claims, "migration_agent", CELLA_CLAIM_FLAG);
     (void) policy;
     if (debug == NULL || debug->number != 0) {
         cella_text_set(reason, "debug: the host can read and write its memory");
         return 1;
     }
+    if (number_of(claims, "vmpl") > VMPL_MAX) {
+        cella_text_set(reason, "the host asked for the report, not the guest: it shows nothing about who holds the keys");
+        return 1;
+    }
+    if (agent == NULL || agent->number != 0) {
+        cella_text_set(reason, "a migration agent is attached: it can take the guest, with its memory, elsewhere");
+        return 1;
+    }
     if (product == NULL || cella_view_is(cella_view_of(product->bytes, product->size), "milan")) {
         cella_text_set(reason, "Milan: software with control over the host can extract the chip's key (arXiv 2605.12990)");
+        return 4;
+    }
+    if (!reaches_default_floors(claims)) {
+        cella_text_set(reason, "the firmware is older than that of well-kept machines: known attacks may work");
         return 4;
     }
     return 5;

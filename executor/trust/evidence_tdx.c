@@ -99,7 +99,6 @@ static const struct cella_term terms[] = {
       .unchecked = "that the collateral is the newest: an older edition that is still valid passes (tcb_evaluation)" },
     { .name = "debug", .claim = "debug", .kind = CELLA_TERM_FLAG, .fallback = "false" },
     { .name = "sept_ve_disable", .claim = "sept_ve_disable", .kind = CELLA_TERM_FLAG, .fallback = "true",
-      .demand = true,
       .unchecked = "that the host can not inject exceptions by taking pages away: the trust file waives it (sept_ve_disable)" },
     { .name = "migratable", .claim = "migratable", .kind = CELLA_TERM_FLAG, .fallback = "false",
       .unchecked = "that the TD can not be moved to another machine: the trust file waives it (migratable)" },

@@ -10,9 +10,7 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import evidence_vectors as vectors
 import pytest
@@ -354,52 +352,6 @@ def test_tpm_key_that_signs_anything() -> None:
     """An SPKI says nothing about the key: it may be one that signs whatever begins like a quote."""
     call = tpm()
     assert call.failed(policy=call.with_terms(restricted=None)) == ["restricted"]
-
-
-# ---- what a trust file waives ----
-
-
-@pytest.mark.parametrize("kind, section, term", [
-    (snp, "snp", "revocation"), (snp, "snp", "alias_check"), (snp, "snp", "ciphertext_hiding"), (tdx, "tdx", "sept_ve_disable"),
-    (tpm, "tpm", "restricted"), (tpm, "tpm", "clock_safe")])
-def test_protection_switched_off_by_false(kind: Callable[[], Call], section: str, term: str) -> None:
-    """false would neither waive nor protect: it would pass who lacks it, and refuse who has it."""
-    call = kind()
-    with pytest.raises(cella.PolicyError) as caught:
-        cella.Trust(call.with_terms(**{term: False}))
-    assert caught.value.field == f"{section}.{term}"
-    cella.Trust(call.with_terms(**{term: "any"}))
-
-
-def unchecked(report: dict[str, Any], part: str) -> list[str]:
-    return [sentence for sentence in report["not_checked"] if part in sentence]
-
-
-def test_waived_revocation_is_no_check_that_passed() -> None:
-    call = snp()
-    waived = call.with_terms(revocation="any")
-    report = call.report(policy=waived, endorsements=call.without(CRL))
-    assert report["status"] == "OK" and unchecked(report, "revoked the chain")
-    assert [check for check in report["checks"] if check[0] == "revocation"] == []
-    report = call.report(policy=waived)
-    assert [check[:2] for check in report["checks"] if check[0] == "revocation"] == [("revocation", "passed")]
-    assert not unchecked(report, "revoked the chain"), "a list that came along is looked at"
-    demanded = call.report(endorsements=call.without(CRL))
-    assert [check[:3] for check in demanded["checks"] if check[0] == "revocation"] == [("revocation", "failed", "ENDORSEMENT")]
-    names = [check[0] for check in call.report()["checks"]]
-    assert len(names) == len(set(names)), "one check of each name"
-
-
-@pytest.mark.parametrize("kind, terms, part", [
-    (snp, {"tcb": "any"}, "(tcb)"), (snp, {"tcb": {"genoa": {"reported_snp": 1}}}, "(tcb)"), (snp, {"vmpl": [0, 1]}, "(vmpl)"),
-    (snp, {"migration_agent": True}, "(migration_agent)"), (snp, {"migration_agent": "any"}, "(migration_agent)"),
-    (snp, {"migrate_ma": "any"}, "(migrate_ma)"), (tdx, {"migratable": "any"}, "(migratable)"),
-    (tdx, {"migratable": True}, "(migratable)"), (tdx, {"sept_ve_disable": "any"}, "(sept_ve_disable)"),
-    (tdx, {"perfmon": "any"}, "(perfmon)")])
-def test_waived_checks_are_listed(kind: Callable[[], Call], terms: dict[str, Any], part: str) -> None:
-    call = kind()
-    assert len(unchecked(call.report(policy=call.with_terms(**terms)), part)) == 1
-    assert not unchecked(call.report(), part)
 
 
 # ---- everywhere ----

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a trust file waives: it is listed in the report, costs a level where it has to, and is never switched off by accident."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import evidence_vectors as vectors
+import pytest
+from evidence_vectors import CRL, Call
+
+import cella
+
+pytestmark = pytest.mark.skipif(not vectors.SHARED.exists(), reason="the shared vectors are not beside this repository")
+
+
+def snp() -> Call:
+    return vectors.accepted("snp", "snp/forged/good.bin")
+
+
+def tdx() -> Call:
+    return vectors.accepted("tdx", "tdx/forged/good_v4.dat")
+
+
+def tpm() -> Call:
+    return vectors.accepted("tpm", "tpm/forged/good.msg")
+
+
+@pytest.mark.parametrize("kind, section, term", [
+    (snp, "snp", "revocation"), (snp, "snp", "alias_check"), (snp, "snp", "ciphertext_hiding"),
+    (tpm, "tpm", "restricted"), (tpm, "tpm", "clock_safe")])
+def test_protection_switched_off_by_false(kind: Callable[[], Call], section: str, term: str) -> None:
+    """false would neither waive nor protect: it would pass who lacks it, and refuse who has it."""
+    call = kind()
+    with pytest.raises(cella.PolicyError) as caught:
+        cella.Trust(call.with_terms(**{term: False}))
+    assert caught.value.field == f"{section}.{term}"
+    cella.Trust(call.with_terms(**{term: "any"}))
+
+
+def unchecked(report: dict[str, Any], part: str) -> list[str]:
+    return [sentence for sentence in report["not_checked"] if part in sentence]
+
+
+def test_waived_revocation_is_no_check_that_passed() -> None:
+    call = snp()
+    waived = call.with_terms(revocation="any")
+    report = call.report(policy=waived, endorsements=call.without(CRL))
+    assert report["status"] == "OK" and unchecked(report, "revoked the chain")
+    assert [check for check in report["checks"] if check[0] == "revocation"] == []
+    report = call.report(policy=waived)
+    assert [check[:2] for check in report["checks"] if check[0] == "revocation"] == [("revocation", "passed")]
+    assert not unchecked(report, "revoked the chain"), "a list that came along is looked at"
+    demanded = call.report(endorsements=call.without(CRL))
+    assert [check[:3] for check in demanded["checks"] if check[0] == "revocation"] == [("revocation", "failed", "ENDORSEMENT")]
+    names = [check[0] for check in call.report()["checks"]]
+    assert len(names) == len(set(names)), "one check of each name"
+
+
+@pytest.mark.parametrize("kind, terms, part", [
+    (snp, {"tcb": "any"}, "(tcb)"), (snp, {"tcb": {"genoa": {"reported_snp": 1}}}, "(tcb)"), (snp, {"vmpl": [0, 1]}, "(vmpl)"),
+    (snp, {"migration_agent": True}, "(migration_agent)"), (snp, {"migration_agent": "any"}, "(migration_agent)"),
+    (snp, {"migrate_ma": "any"}, "(migrate_ma)"), (tdx, {"migratable": "any"}, "(migratable)"),
+    (tdx, {"migratable": True}, "(migratable)"), (tdx, {"sept_ve_disable": "any"}, "(sept_ve_disable)"),
+    (tdx, {"perfmon": "any"}, "(perfmon)")])
+def test_waived_checks_are_listed(kind: Callable[[], Call], terms: dict[str, Any], part: str) -> None:
+    call = kind()
+    assert len(unchecked(call.report(policy=call.with_terms(**terms)), part)) == 1
+    assert not unchecked(call.report(), part)
+
+
+def _waived(family: str, evidence: str, **terms: Any) -> dict[str, Any]:
+    """The report of a forged row that is refused only for these terms, with the terms waived."""
+    row = next(row for row in vectors.cases(family) if row.evidence == f"{family}/forged/{evidence}")
+    call = vectors.CALLS[family](row)
+    assert call.failed() == list(terms), evidence
+    return call.report(policy=call.with_terms(**terms) | {"min_level": 1})
+
+
+@pytest.mark.parametrize("family, evidence, terms, level, reason", [
+    ("snp", "vmpl_host.bin", {"vmpl": [0, 0xFFFFFFFF]}, 1, "host asked"),
+    ("snp", "report_id_ma.bin", {"migration_agent": True}, 1, "migration agent"),
+    ("snp", "migrate_ma.bin", {"migrate_ma": "any"}, 5, ""),
+    ("snp", "vmpl1.bin", {"vmpl": [1]}, 5, ""),
+    ("tdx", "migratable.dat", {"migratable": "any"}, 1, "migration TD"),
+    ("tdx", "sept_ve_clear.dat", {"sept_ve_disable": "any"}, 4, "exceptions"),
+])
+def test_level_that_the_evidence_does_not_earn(family: str, evidence: str, terms: dict[str, Any], level: int, reason: str) -> None:
+    report = _waived(family, evidence, **terms)
+    assert report["status"] == "OK" and report["level"] == level and reason in report["level_reason"]
+    assert (report["level_reason"] == "") == (level == 5)
+
+
+def test_floors_are_waived_but_not_lacking() -> None:
+    call = snp()
+    assert call.report(policy=call.with_terms(tcb="any"))["level"] == 5, "the level is the evidence's, not the trust file's"
