@@ -94,6 +94,12 @@ static struct cella_context context_of(const struct appraisal *appraisal)
 static cella_status check_type(struct appraisal *appraisal)
 {
     bool accepted = appraisal->back_end != NULL && cella_policy_accepts(appraisal->policy, appraisal->evidence->type);
+    if (appraisal->evidence->type == CELLA_EVIDENCE_NONE) {
+        cella_text_set(appraisal->detail, appraisal->evidence->content.size == 0
+                                              ? "there is no evidence: it is empty"
+                                              : "this is no evidence of any kind that this library knows");
+        return CELLA_EVIDENCE_TYPE;
+    }
     cella_text_set(appraisal->detail, "evidence of type %s is %s by the trust file",
                    cella_evidence_type_name(appraisal->evidence->type), accepted ? "accepted" : "not accepted");
     return accepted ? CELLA_OK : CELLA_EVIDENCE_TYPE;
@@ -203,10 +209,26 @@ static bool is_bound(const struct appraisal *appraisal, const uint8_t expected[C
     if (binding->kind == CELLA_BINDING_EXECUTOR) {
         return same_bytes(cella_view_of(expected, CELLA_REPORT_DATA_SIZE), parsed->bound);
     }
+    if (binding->kind == CELLA_BINDING_CERTIFICATE) {
+        return same_bytes(binding->report_data, parsed->bound);
+    }
     bool named = binding->report_data.size > 0 || binding->nonce.size > 0;
     return named && (binding->report_data.size == 0 || same_bytes(binding->report_data, parsed->bound)) &&
            (binding->nonce.size == 0 || same_bytes(binding->nonce, parsed->nonce));
 }
+
+/* What each kind compares, by its number: when it is the same, and when not. NONE compares nothing. */
+static const struct {
+    const char *same;
+    const char *other;
+} bindings[] = {
+    [CELLA_BINDING_EXECUTOR] = { "bound to the executor's keys and charter",
+                                 "evidence was made for other keys, another charter or another nonce" },
+    [CELLA_BINDING_REPORT_DATA] = { "bound to what you named",
+                                    "the evidence is not bound to the report data, or not to the nonce, that you named" },
+    [CELLA_BINDING_CERTIFICATE] = { "bound to the certificate's key",
+                                    "the evidence was made for another key than the certificate's" },
+};
 
 static cella_status check_binding(struct appraisal *appraisal)
 {
@@ -221,12 +243,10 @@ static cella_status check_binding(struct appraisal *appraisal)
                                              expected));
     }
     if (!is_bound(appraisal, expected)) {
-        cella_text_set(appraisal->detail, "evidence was made for other keys, another charter or another nonce");
+        cella_text_set(appraisal->detail, "%s", bindings[binding->kind].other);
         return CELLA_BINDING;
     }
-    cella_text_set(appraisal->detail, "%s%s",
-                   binding->kind == CELLA_BINDING_EXECUTOR ? "bound to the executor's keys and charter"
-                                                           : "bound to what you named",
+    cella_text_set(appraisal->detail, "%s%s", bindings[binding->kind].same,
                    binding->nonce.size > 0 ? " and to your nonce" : "");
     return CELLA_OK;
 }
@@ -264,8 +284,16 @@ static cella_status check_measurement(struct appraisal *appraisal)
 
 static cella_status check_charter(struct appraisal *appraisal)
 {
+    const struct cella_binding *binding = appraisal->binding;
     uint8_t digest[CELLA_SHA256_SIZE];
-    CELLA_TRY(cella_sha256(appraisal->binding->charter, digest));
+    if (binding->kind != CELLA_BINDING_EXECUTOR && binding->charter.size == 0) {
+        cella_text_set(appraisal->detail, "the trust file pins a charter and none was given, so that this can not be met%s",
+                       binding->kind == CELLA_BINDING_CERTIFICATE
+                           ? ": evidence inside of a certificate is not bound to a charter"
+                           : "");
+        return CELLA_CHARTER;
+    }
+    CELLA_TRY(cella_sha256(binding->charter, digest));
     if (!cella_equal_constant_time(digest, appraisal->policy->charter_sha256, sizeof(digest))) {
         char digits[2 * CELLA_SHA256_SIZE + 1];
         cella_hex_encode(cella_view_of(digest, sizeof(digest)), digits);
@@ -349,6 +377,9 @@ static void list_all_not_checked(const struct appraisal *appraisal)
         list_not_checked(report, "that the evidence belongs to anybody you talk to: nothing to bind it to was given");
     } else if (appraisal->binding->nonce.size == 0) {
         list_not_checked(report, "that the evidence is fresh: no nonce was given");
+    }
+    if (appraisal->binding->kind == CELLA_BINDING_CERTIFICATE && appraisal->binding->issued) {
+        list_not_checked(report, "who made the certificate, and its dates: another key than its own signed it");
     }
     if (!appraisal->policy->charter_pinned) {
         list_not_checked(report, "the charter: the trust file does not pin it");
