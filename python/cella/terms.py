@@ -20,7 +20,7 @@ TYPES = ("snp", "tdx", "sgx", "tpm", "nitro", "az-snp", "az-tdx", "soft")
 _INTEL = {
     "tcb_status": "statuses of the platform that you accept, as Intel names them; Revoked never passes",
     "advisories": "Intel's advisories (INTEL-SA-...) about the platform that you accept to be open",
-    "tcb_evaluation": "least tcbEvaluationDataNumber of Intel's collateral: an older edition is refused",
+    "tcb_evaluation": "least tcbEvaluationDataNumber of Intel's collateral, of the older of its two documents: an older edition is refused",
     "fmspcs": "kinds of platforms (FMSPC) that you accept",
     "platforms": "machines that you accept, by platform instance id from the PCK certificate",
     "denied_platforms": "machines that you refuse, by PPID from the PCK certificate",
