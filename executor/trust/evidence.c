@@ -351,12 +351,21 @@ static bool has_passed(const struct cella_report *report, const char *name)
     return false;
 }
 
+static bool rests_on_doubt(const struct cella_report *report, const struct cella_term *term)
+{
+    const struct cella_claim *claim = cella_claims_next(&report->claims, term->claim, NULL);
+    return term->unproven != NULL && claim != NULL && claim->unproven;
+}
+
 /* What the trust file leaves out, and where it asks for less than the fallback: those are no checks that passed. */
 static void list_unchecked_terms(const struct appraisal *appraisal, const struct cella_back_end *back_end)
 {
     for (size_t i = 0; back_end != NULL && i < back_end->term_count; i++) {
         const struct cella_term *term = &back_end->terms[i];
         const json_t *value = cella_policy_term(appraisal->policy, back_end->type, term->name);
+        if (value != NULL && rests_on_doubt(appraisal->report, term)) {
+            list_not_checked(appraisal->report, term->unproven);
+        }
         bool open = value == NULL ? !has_passed(appraisal->report, term->name) : cella_term_is_wider(term, value);
         if (open && term->unchecked != NULL) {
             list_not_checked(appraisal->report, term->unchecked);
@@ -390,7 +399,7 @@ static void list_all_not_checked(const struct appraisal *appraisal)
 static struct cella_check *add_check(struct cella_report *report, const char *name)
 {
     struct cella_check *entry = &report->checks[report->check_count++];
-    entry->name = name;
+    *entry = (struct cella_check){ .name = name };
     return entry;
 }
 
@@ -418,6 +427,9 @@ static cella_status judge_section(struct appraisal *appraisal, const struct cell
         if (reached) {
             cella_status status = cella_term_check(term, value, &appraisal->report->claims, &entry->detail);
             (void) finish_check(entry, status);
+            if (status == CELLA_OK && rests_on_doubt(appraisal->report, term)) {
+                appraisal->report->check_count--; /* the report says so among what was not checked */
+            }
             first = first == CELLA_OK ? status : first;
         }
     }

@@ -37,6 +37,7 @@ struct cella_term {
     size_t size;           /* BYTES, EXCLUDED: bytes of a value; 0: any */
     const char *fallback;  /* JSON, used when the trust file says nothing; NULL: the term is not checked then */
     const char *unchecked; /* sentence for the report when it is not checked */
+    const char *unproven;  /* sentence for the report when the claim may be unproven: met then, it is not a check that passed */
     const char *const *selectors; /* FLOORS, CHOICE, EVENTS: what may be named, ends with NULL; a misspelt one is refused at
                                      load. NULL: any */
     const char *const *numbers;   /* FLOORS: and which claims */

@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import evidence_vectors as vectors
 import pytest
+import test_forgotten_checks as forgotten
 from evidence_vectors import CRL, Call
 
 import cella
@@ -95,3 +99,36 @@ def test_level_that_the_evidence_does_not_earn(family: str, evidence: str, terms
 def test_floors_are_waived_but_not_lacking() -> None:
     call = snp()
     assert call.report(policy=call.with_terms(tcb="any"))["level"] == 5, "the level is the evidence's, not the trust file's"
+
+
+def _public_area(attributes: int) -> bytes:
+    """A TPMT_PUBLIC for the forged P-256 attestation key, whose attributes are what the caller likes."""
+    point = forgotten._parts(tpm().evidence)[3][-64:]
+    head = bytes.fromhex("0023000b") + attributes.to_bytes(4, "big") + bytes(2) + bytes.fromhex("00100018000b00030010")
+    return head + b"".join(len(half).to_bytes(2, "big") + half for half in (point[:32], point[32:]))
+
+
+def test_attributes_of_a_certified_key_are_not_proven(tmp_path: Path) -> None:
+    """A TPM's name covers the key's attributes; a certificate covers the key, so that whoever sends it writes the attributes."""
+    call = tpm()
+    attest, signature, values, _ = forgotten._parts(call.evidence)
+    certificate, root = forgotten._maker(tmp_path, "2.23.133.8.3", vectors.data("tpm/forged/ak.pem"))
+    when = int(time.time()) + 60
+
+    def report(attributes: int, **terms: Any) -> dict[str, Any]:
+        area = _public_area(attributes)
+        name = "000b" + hashlib.sha256(area).hexdigest()
+        keys = {"attestation_keys": [name] if terms.pop("pinned", False) else None}
+        policy = call.with_terms(restricted=None, **keys) | {"anchor": [{"family": "tpm", "certificate": root}]}
+        return call.report(evidence=b"\1" + vectors.fields(attest, signature, values, area), policy=policy, at=when,
+                           endorsements=[(vectors.CERTIFICATES, certificate)])
+
+    certified = report(0x00050072)
+    assert certified["status"] == "OK" and unchecked(certified, "who certified it")
+    assert "restricted" not in [check[0] for check in certified["checks"]]
+    pinned = report(0x00050072, pinned=True)
+    assert pinned["status"] == "OK" and not unchecked(pinned, "who certified it")
+    assert ("restricted", "passed") in [check[:2] for check in pinned["checks"]]
+    for choice in (False, True):
+        open_key = report(0x00040072, pinned=choice)
+        assert [check[0] for check in open_key["checks"] if check[1] == "failed"] == ["restricted"], "it says so itself"

@@ -338,6 +338,8 @@ def test_tpm_certificate_that_is_not_the_keys(tmp_path: Path) -> None:
     anchored = {**call.with_terms(attestation_keys=None), "anchor": [{"family": "tpm", "certificate": root}]}
     certified = [(vectors.CERTIFICATES, good)]
     assert call.failed(policy=anchored, endorsements=certified, **now) == []
+    restricted = {**anchored, "tpm": {name: value for name, value in anchored["tpm"].items() if name != "restricted"}}
+    assert call.failed(policy=restricted, endorsements=certified, **now) == ["restricted"], "an SPKI has no attributes"
     assert call.failed(policy=anchored, **now) == ["chain"], "no certificate, no pinned key"
     assert call.failed(endorsements=certified, **now) == ["chain"], "the maker's root is nobody's"
     other = call.with_terms(attestation_keys=["000b" + "00" * 32]) | {"anchor": anchored["anchor"]}
