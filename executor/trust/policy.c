@@ -9,7 +9,6 @@
 #define ROOT_PREFIX "ed25519:"
 #define STATEMENT_TEXT_MAX 16384U
 #define PEM_TEXT_MAX 8192U
-#define STATEMENTS_MAX 64U
 
 static const struct {
     enum cella_evidence_type type;
@@ -150,6 +149,23 @@ static cella_status check_auditor_keys(const json_t *keys, struct cella_json_err
     return CELLA_OK;
 }
 
+static cella_status check_statements(const json_t *statements, struct cella_json_error *error)
+{
+    for (size_t i = 0; i < json_array_size(statements); i++) {
+        const json_t *statement = json_array_get(statements, i);
+        if (i >= CELLA_POLICY_STATEMENTS_MAX || !json_is_string(statement) ||
+            json_string_length(statement) > STATEMENT_TEXT_MAX) {
+            return refuse_element(error, "auditors.statements", i);
+        }
+        for (size_t k = 0; k < i; k++) {
+            if (json_equal(statement, json_array_get(statements, k))) {
+                return refuse_element(error, "auditors.statements", i);
+            }
+        }
+    }
+    return CELLA_OK;
+}
+
 static cella_status read_auditors(struct cella_json_object *top, bool *out)
 {
     json_t *json = NULL;
@@ -170,12 +186,7 @@ static cella_status read_auditors(struct cella_json_object *top, bool *out)
     CELLA_TRY(cella_json_integer(&object, "threshold", 1, (int64_t) json_array_size(keys), &threshold));
     CELLA_TRY(cella_json_member_optional(&object, "statements", JSON_ARRAY, &statements));
     CELLA_TRY(cella_json_end(&object));
-    for (size_t i = 0; i < json_array_size(statements); i++) {
-        const json_t *statement = json_array_get(statements, i);
-        if (i >= STATEMENTS_MAX || !json_is_string(statement) || json_string_length(statement) > STATEMENT_TEXT_MAX) {
-            return refuse_element(top->error, "auditors.statements", i);
-        }
-    }
+    CELLA_TRY(check_statements(statements, top->error));
     return check_auditor_keys(keys, top->error);
 }
 
@@ -245,6 +256,9 @@ static cella_status read_anchors(struct cella_json_object *top, struct cella_pol
 {
     json_t *list = NULL;
     CELLA_TRY(cella_json_member_optional(top, "anchor", JSON_ARRAY, &list));
+    if (list != NULL && json_array_size(list) == 0) {
+        return refuse(top->error, "", "anchor");
+    }
     for (size_t i = 0; i < json_array_size(list); i++) {
         struct cella_json_object object;
         const char *family = NULL;
