@@ -184,7 +184,8 @@ static int level_tdx(const struct cella_claims *claims, const struct cella_polic
 /* The TPM's key comes from the hardware's report, so only the rest of a TPM's terms is left. */
 static const struct cella_term terms[] = {
     { .name = "pcrs", .claim = "pcr_selection", .kind = CELLA_TERM_SELECTION, .required = true },
-    { .name = "pcr_banks", .claim = "pcr_bank", .kind = CELLA_TERM_TEXT, .fallback = "[\"sha256\",\"sha384\"]" },
+    { .name = "pcr_banks", .claim = "pcr_bank", .kind = CELLA_TERM_TEXT, .selectors = cella_tpm_banks,
+      .fallback = "[\"sha256\",\"sha384\"]" },
     { .name = "clock_safe", .claim = "clock_safe", .kind = CELLA_TERM_FLAG, .fallback = "true", .demand = true,
       .unchecked = "that the TPM's clock never went back: the trust file waives it" },
     { .name = "event_log", .claim = "log_events", .kind = CELLA_TERM_CHOICE, .fallback = "\"optional\"",

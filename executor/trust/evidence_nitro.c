@@ -373,6 +373,7 @@ const struct cella_back_end cella_back_end_nitro = {
     .measurement = "pcr0",
     .measurement_size = PCR_SIZE,
     .registers = registers,
+    .register_size = PCR_SIZE,
     .identities = identities,
     .not_checked = not_checked,
 };

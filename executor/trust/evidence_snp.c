@@ -13,7 +13,6 @@
 #define REPORT_SIZE 1184U
 #define SIGNED_SIZE 672U
 #define SIGNATURE_SIZE 144U
-#define VMPL_MAX 3U
 #define HOST_VMPL 0xffffffffU
 #define CHIP_ID_SIZE 64U
 #define TURIN_ID_SIZE 8U
@@ -207,7 +206,7 @@ static cella_status read_report(struct cella_view evidence, struct report *out, 
     if (!bit(out->policy, POLICY_MUST_BE_ONE)) {
         return refuse(detail, "bit 17 of the guest policy must be one");
     }
-    if (out->vmpl > VMPL_MAX && out->vmpl != HOST_VMPL) {
+    if (out->vmpl > 3 && out->vmpl != HOST_VMPL) {
         return refuse(detail, "there is no such VMPL");
     }
     return check_reserved(out, detail);
@@ -480,18 +479,20 @@ static cella_status endorse(const struct cella_context *context, struct cella_cl
 
 /* ---- policy ---- */
 
+#define DEFAULT_FLOORS \
+    "{\"milan\":{\"reported_bl\":4,\"reported_snp\":24,\"reported_ucode\":219}," \
+    "\"genoa\":{\"reported_bl\":10,\"reported_snp\":23,\"reported_ucode\":84}," \
+    "\"siena\":{\"reported_bl\":10,\"reported_snp\":27,\"reported_ucode\":27}," \
+    "\"turin\":{\"reported_fmc\":1,\"reported_bl\":1,\"reported_tee\":1,\"reported_snp\":4," \
+    "\"reported_ucode\":81}}"
+
 /* Versions below the default floors have known holes, whatever floors the trust file has. */
 static bool reaches_default_floors(const struct cella_claims *claims)
 {
+    static const struct cella_term floors = { .claim = "product", .kind = CELLA_TERM_FLOORS };
     struct cella_text detail = { "" };
-    for (size_t i = 0; i < cella_back_end_snp.term_count; i++) {
-        const struct cella_term *term = &cella_back_end_snp.terms[i];
-        if (term->kind == CELLA_TERM_FLOORS) {
-            CELLA_CLEANUP(cella_json_cleanup) json_t *floors = json_loads(term->fallback, 0, NULL);
-            return floors != NULL && cella_term_check(term, floors, claims, &detail) == CELLA_OK;
-        }
-    }
-    return false;
+    CELLA_CLEANUP(cella_json_cleanup) json_t *value = json_loads(DEFAULT_FLOORS, 0, NULL);
+    return value != NULL && cella_term_check(&floors, value, claims, &detail) == CELLA_OK;
 }
 
 static int level(const struct cella_claims *claims, const struct cella_policy *policy, struct cella_text *reason)
@@ -504,7 +505,7 @@ static int level(const struct cella_claims *claims, const struct cella_policy *p
         cella_text_set(reason, "debug: the host can read and write its memory");
         return 1;
     }
-    if (number_of(claims, "vmpl") > VMPL_MAX) {
+    if (number_of(claims, "vmpl") > 3) {
         cella_text_set(reason, "the host asked for the report, not the guest: it shows nothing about who holds the keys");
         return 1;
     }
@@ -523,6 +524,7 @@ static int level(const struct cella_claims *claims, const struct cella_policy *p
     return 5;
 }
 
+static const char *const key_names[] = { "vcek", "vlek", NULL };
 static const char *const product_names[] = { "milan", "genoa", "siena", "turin", NULL };
 static const char *const floor_names[] = {
     "reported_fmc", "reported_bl", "reported_tee", "reported_snp", "reported_ucode",
@@ -532,11 +534,11 @@ static const char *const floor_names[] = {
 };
 
 static const struct cella_term terms[] = {
-    { .name = "products", .claim = "product", .kind = CELLA_TERM_TEXT, .fallback = "[\"genoa\",\"siena\",\"turin\"]" },
-    { .name = "keys", .claim = "key", .kind = CELLA_TERM_TEXT, .fallback = "[\"vcek\"]" },
+    { .name = "products", .claim = "product", .kind = CELLA_TERM_TEXT, .selectors = product_names,
+      .fallback = "[\"genoa\",\"siena\",\"turin\"]" },
+    { .name = "keys", .claim = "key", .kind = CELLA_TERM_TEXT, .selectors = key_names, .fallback = "[\"vcek\"]" },
     { .name = "csp_ids", .claim = "csp_id", .kind = CELLA_TERM_EVERY, .fallback = "[]" },
-    { .name = "revocation", .claim = "revocation_checked", .kind = CELLA_TERM_FLAG, .fallback = "true",
-      .demand = true, .elsewhere = true,
+    { .name = "revocation", .claim = "revocation_checked", .kind = CELLA_TERM_FLAG, .fallback = "true", .demand = true, .elsewhere = true,
       .unchecked = "whether AMD has revoked the chain: the trust file waives it" },
     { .name = "debug", .claim = "debug", .kind = CELLA_TERM_FLAG, .fallback = "false" },
     { .name = "migrate_ma", .claim = "migrate_ma", .kind = CELLA_TERM_FLAG, .fallback = "false",
@@ -548,15 +550,10 @@ static const struct cella_term terms[] = {
       .unchecked = "that the guest's most privileged software asked for the report: the trust file accepts others (vmpl)" },
     { .name = "tcb", .claim = "product", .kind = CELLA_TERM_FLOORS, .selectors = product_names, .numbers = floor_names,
       .unchecked = "that the firmware has the versions of well-kept machines: the trust file asks for less (tcb)",
-      .fallback = "{\"milan\":{\"reported_bl\":4,\"reported_snp\":24,\"reported_ucode\":219},"
-                  "\"genoa\":{\"reported_bl\":10,\"reported_snp\":23,\"reported_ucode\":84},"
-                  "\"siena\":{\"reported_bl\":10,\"reported_snp\":27,\"reported_ucode\":27},"
-                  "\"turin\":{\"reported_fmc\":1,\"reported_bl\":1,\"reported_tee\":1,\"reported_snp\":4,"
-                  "\"reported_ucode\":81}}" },
+      .fallback = DEFAULT_FLOORS },
     { .name = "alias_check", .claim = "alias_check", .kind = CELLA_TERM_FLAG, .fallback = "true", .demand = true,
       .unchecked = "that memory aliases were looked for (BadRAM): the trust file waives it" },
-    { .name = "smt", .claim = "smt", .kind = CELLA_TERM_FLAG,
-      .unchecked = "whether sibling threads share the guest's cores (smt)" },
+    { .name = "smt", .claim = "smt", .kind = CELLA_TERM_FLAG, .unchecked = "whether sibling threads share the guest's cores (smt)" },
     { .name = "smt_allowed", .claim = "smt_allowed", .kind = CELLA_TERM_FLAG },
     { .name = "single_socket", .claim = "single_socket", .kind = CELLA_TERM_FLAG },
     { .name = "cxl_allowed", .claim = "cxl_allowed", .kind = CELLA_TERM_FLAG, .fallback = "false" },
@@ -575,6 +572,7 @@ static const struct cella_term terms[] = {
 };
 
 static const char *const registers[] = { "host_data", "id_key_digest", "author_key_digest", "min_guest_svn", NULL };
+static const struct cella_register_form forms[] = { { "host_data", 32 }, { "min_guest_svn", 0 }, { NULL, 0 } };
 static const char *const by_measurement[] = { "measurement", NULL };
 static const char *const *const identities[] = { by_measurement, NULL };
 static const char *const not_checked[] = {
@@ -595,6 +593,8 @@ const struct cella_back_end cella_back_end_snp = {
     .measurement = "measurement",
     .measurement_size = 48,
     .registers = registers,
+    .register_size = 48,
+    .register_forms = forms,
     .identities = identities,
     .not_checked = not_checked,
 };

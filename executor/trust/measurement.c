@@ -14,7 +14,7 @@
 
 static cella_status refuse(struct cella_json_error *error, const char *path, const char *key)
 {
-    (void) snprintf(error->field, sizeof(error->field), "%.30s.%.32s", path, key);
+    cella_json_name_field(error, path, key);
     return CELLA_BAD_POLICY;
 }
 
@@ -28,17 +28,33 @@ static bool is_register(const struct cella_back_end *back_end, const char *name)
     return false;
 }
 
-static cella_status validate_registers(const struct cella_back_end *back_end, json_t *registers, const char *path,
-                                       struct cella_json_error *error)
+/* A register that can never be met is a slip: of the wrong kind, or of a size that it does not have. */
+static bool is_value_of(const struct cella_back_end *back_end, const char *name, const json_t *value)
 {
     uint8_t bytes[CELLA_CLAIM_SIZE_MAX];
     size_t size = 0;
+    size_t wanted = back_end->register_size;
+    for (const struct cella_register_form *form = back_end->register_forms; form != NULL && form->name != NULL; form++) {
+        if (strcmp(form->name, name) == 0) {
+            if (form->size == 0) {
+                return json_is_integer(value) && json_integer_value(value) >= 0;
+            }
+            wanted = form->size;
+        }
+    }
+    if (!json_is_string(value) || cella_term_bytes(json_string_value(value), bytes, &size) != CELLA_OK) {
+        return false;
+    }
+    return wanted != 0 ? size == wanted : size == CELLA_SHA256_SIZE || size == CELLA_SHA384_SIZE;
+}
+
+static cella_status validate_registers(const struct cella_back_end *back_end, json_t *registers, const char *path,
+                                       struct cella_json_error *error)
+{
     const char *name;
     json_t *value;
     json_object_foreach (registers, name, value) {
-        bool number = json_is_integer(value) && json_integer_value(value) >= 0;
-        bool text = json_is_string(value) && cella_term_bytes(json_string_value(value), bytes, &size) == CELLA_OK;
-        if (!is_register(back_end, name) || !(number || text)) {
+        if (!is_register(back_end, name) || !is_value_of(back_end, name, value)) {
             return refuse(error, path, name);
         }
     }

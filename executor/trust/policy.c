@@ -61,10 +61,7 @@ void cella_policy_clear(struct cella_policy *policy)
 /* Name the field that is wrong. */
 static cella_status refuse(struct cella_json_error *error, const char *path, const char *key)
 {
-    (void) snprintf(error->field, sizeof(error->field), "%s%s%.40s", path, path[0] != '\0' ? "." : "", key);
-    for (char *c = error->field; *c != '\0'; c++) {
-        *c = *c < ' ' || *c > '~' ? '?' : *c; /* a misspelt name may hold anything */
-    }
+    cella_json_name_field(error, path, key);
     return CELLA_BAD_POLICY;
 }
 
@@ -95,12 +92,27 @@ static cella_status read_accept(struct cella_json_object *object, struct cella_p
     return CELLA_OK;
 }
 
+static bool same_registers(json_t *a, const json_t *b)
+{
+    const char *name;
+    json_t *value;
+    if (json_object_size(a) != json_object_size(b)) {
+        return false;
+    }
+    json_object_foreach (a, name, value) {
+        if (!cella_term_same_bytes(value, json_object_get(b, name))) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Two entries that differ in their names only would make the report's name a matter of chance. */
 static bool same_measurement(const json_t *a, const json_t *b)
 {
     return json_equal(json_object_get(a, "type"), json_object_get(b, "type")) != 0 &&
-           json_equal(json_object_get(a, "value"), json_object_get(b, "value")) != 0 &&
-           json_object_get(a, "registers") == NULL && json_object_get(b, "registers") == NULL;
+           cella_term_same_bytes(json_object_get(a, "value"), json_object_get(b, "value")) &&
+           same_registers(json_object_get(a, "registers"), json_object_get(b, "registers"));
 }
 
 static cella_status read_measurements(struct cella_json_object *object, const struct cella_policy *policy,

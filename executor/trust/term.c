@@ -38,6 +38,23 @@ cella_status cella_term_bytes(const char *text, uint8_t out[CELLA_CLAIM_SIZE_MAX
     return cella_hex_decode(cella_view_of_string(text), out, *size);
 }
 
+bool cella_term_same_bytes(const json_t *a, const json_t *b)
+{
+    uint8_t first[CELLA_CLAIM_SIZE_MAX];
+    uint8_t second[CELLA_CLAIM_SIZE_MAX];
+    size_t first_size = 0;
+    size_t second_size = 0;
+    if (a == NULL || b == NULL) {
+        return a == b;
+    }
+    if (!json_is_string(a) || !json_is_string(b) ||
+        cella_term_bytes(json_string_value(a), first, &first_size) != CELLA_OK ||
+        cella_term_bytes(json_string_value(b), second, &second_size) != CELLA_OK) {
+        return json_equal(a, b) != 0;
+    }
+    return first_size == second_size && memcmp(first, second, first_size) == 0;
+}
+
 static cella_status read_root(const json_t *value, uint8_t out[ROOT_SIZE])
 {
     const char *text = json_string_value(value);
@@ -93,7 +110,8 @@ static bool is_good_element(const struct cella_term *term, const json_t *value)
     case CELLA_TERM_TEXT:
     case CELLA_TERM_EVERY:
         return json_is_string(value) && json_string_length(value) > 0 &&
-               json_string_length(value) <= CELLA_CLAIM_SIZE_MAX;
+               json_string_length(value) <= CELLA_CLAIM_SIZE_MAX &&
+               (term->kind != CELLA_TERM_TEXT || is_among(term->selectors, json_string_value(value)));
     case CELLA_TERM_NUMBER:
         return json_is_integer(value) && json_integer_value(value) >= 0;
     case CELLA_TERM_SELECTION:
@@ -114,6 +132,12 @@ static bool is_good_element(const struct cella_term *term, const json_t *value)
     return false;
 }
 
+static bool is_same_element(const struct cella_term *term, const json_t *a, const json_t *b)
+{
+    bool bytes = term->kind == CELLA_TERM_BYTES || term->kind == CELLA_TERM_EXCLUDED;
+    return bytes ? cella_term_same_bytes(a, b) : json_equal(a, b) != 0;
+}
+
 /* A list never means "anything": it is empty only where that is a demand of its own. A value named twice is a slip. */
 static cella_status validate_list(const struct cella_term *term, const json_t *list, size_t *element)
 {
@@ -129,7 +153,7 @@ static cella_status validate_list(const struct cella_term *term, const json_t *l
             return CELLA_BAD_POLICY;
         }
         for (size_t k = 0; k < i; k++) {
-            if (json_equal(json_array_get(list, i), json_array_get(list, k))) {
+            if (is_same_element(term, json_array_get(list, i), json_array_get(list, k))) {
                 return CELLA_BAD_POLICY;
             }
         }

@@ -38,7 +38,7 @@ struct cella_term {
     const char *fallback;  /* JSON, used when the trust file says nothing; NULL: the term is not checked then */
     const char *unchecked; /* sentence for the report when it is not checked */
     const char *unproven;  /* sentence for the report when the claim may be unproven: met then, it is not a check that passed */
-    const char *const *selectors; /* FLOORS, CHOICE, EVENTS: what may be named, ends with NULL; a misspelt one is refused at
+    const char *const *selectors; /* TEXT, FLOORS, CHOICE, EVENTS: what may be named, ends with NULL; a misspelt one is refused at
                                      load. NULL: any */
     const char *const *numbers;   /* FLOORS: and which claims */
     bool elsewhere;        /* judged by a check of the flow that has another name (chain, event_log), not among the terms */
@@ -54,6 +54,9 @@ struct cella_term {
  */
 #define CELLA_TERM_WHOLE SIZE_MAX
 CELLA_MUST_USE cella_status cella_term_validate(const struct cella_term *term, const json_t *value, size_t *element);
+
+/* Are they the same bytes, however written (upper case, "sha256:" before them), or else the same JSON? NULL: absent, like NULL. */
+bool cella_term_same_bytes(const json_t *a, const json_t *b);
 
 /* The value says "any": the term is not checked, although it has a fallback. */
 bool cella_term_is_waived(const json_t *value);

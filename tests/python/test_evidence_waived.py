@@ -132,3 +132,43 @@ def test_attributes_of_a_certified_key_are_not_proven(tmp_path: Path) -> None:
     for choice in (False, True):
         open_key = report(0x00040072, pinned=choice)
         assert [check[0] for check in open_key["checks"] if check[1] == "failed"] == ["restricted"], "it says so itself"
+
+
+# ---- what a trust file can not mean ----
+
+
+@pytest.mark.parametrize("kind, registers, field", [
+    (snp, {"host_data": 5}, "host_data"), (snp, {"host_data": "11" * 31}, "host_data"), (snp, {"min_guest_svn": "00"}, "min_guest_svn"),
+    (snp, {"id_key_digest": "11" * 32}, "id_key_digest"), (tpm, {"pcr0": 1}, "pcr0"), (tpm, {"pcr0": "11" * 20}, "pcr0"),
+    (tdx, {"rtmr1": "11" * 32, "rtmr2": "11" * 48}, "rtmr1"), (tdx, {"rtmr1": 0, "rtmr2": "11" * 48}, "rtmr1"),
+    (snp, {"host\u00e4_\u4e16\u754c_data_that_is_long": 5}, "host??_??????_data_that_is_long")])
+def test_registers_that_never_match(kind: Callable[[], Call], registers: dict[str, Any], field: str) -> None:
+    call = kind()
+    entry = {**call.policy["measurement"][0], "registers": registers}
+    with pytest.raises(cella.PolicyError) as caught:
+        cella.Trust({**call.policy, "measurement": [entry]})
+    assert caught.value.field == f"measurement[0].{field}"
+
+
+@pytest.mark.parametrize("kind, term, value", [
+    (snp, "products", ["genao"]), (snp, "keys", ["vcek", "VLEK"]), (tdx, "tcb_status", ["UpToDate", "Outofdate"]),
+    (tpm, "pcr_banks", ["sha-256"]), (snp, "chips", ["ab" * 64, "AB" * 64]), (snp, "host_data", ["ab" * 32, "sha256:" + "ab" * 32])])
+def test_values_that_are_misspelt_or_doubled(kind: Callable[[], Call], term: str, value: list[str]) -> None:
+    call = kind()
+    with pytest.raises(cella.PolicyError) as caught:
+        cella.Trust(call.with_terms(**{term: value}))
+    assert caught.value.field == f"{call.kind}.{term}[{0 if len(value) == 1 else 1}]"
+
+
+def test_measurement_that_is_there_twice() -> None:
+    call = snp()
+    first = call.policy["measurement"][0]
+    upper = {**first, "name": "again", "value": "sha384:" + first["value"].removeprefix("sha384:").upper()}
+    bound = {"registers": {"host_data": "ab" * 32, "min_guest_svn": 1}}
+    other = {"registers": {"min_guest_svn": 1, "host_data": "sha256:" + "AB" * 32}}
+    for doubled in ([first, upper], [{**first, **bound}, {**upper, **other}]):
+        with pytest.raises(cella.PolicyError) as caught:
+            cella.Trust({**call.policy, "measurement": doubled})
+        assert caught.value.field == "measurement[1].value"
+    for different in ([first, {**upper, **bound}], [{**first, **bound}, {**upper, "registers": {"host_data": "cd" * 32, "min_guest_svn": 1}}]):
+        cella.Trust({**call.policy, "measurement": different})
