@@ -201,10 +201,11 @@ static cella_status add_package(struct list *list, const char *name)
     return lstat(file, &facts) == 0 && S_ISREG(facts.st_mode) ? add_file(list, file, file) : CELLA_OK;
 }
 
-/* Names become parts of paths: letters, digits and what Debian's libraries have in theirs, and no way out. */
+/* Names become parts of paths: letters, digits and . - _ + as in Debian's packages, no dot in front: no way out. */
 static bool is_plain_name(const char *name)
 {
-    return name != NULL && name[0] != '\0' && name[0] != '.' && strchr(name, '/') == NULL;
+    static const char known[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_+";
+    return name != NULL && name[0] != '\0' && name[0] != '.' && strspn(name, known) == strlen(name);
 }
 
 static cella_status add_named(struct list *list, const json_t *names,

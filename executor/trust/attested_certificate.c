@@ -257,6 +257,10 @@ cella_status cella_attested_read(struct cella_view certificate, bool allow_legac
     if (!cella_certificate_is_current(list.list[0], now_unix_s)) {
         return CELLA_EXPIRED;
     }
+    out->issued = !cella_certificate_names_itself(list.list[0]);
+    if (!out->issued && !cella_certificate_signs_itself(list.list[0])) {
+        return CELLA_BAD_EVIDENCE; /* the evidence binds the key only, so whatever else is in it would be anybody's word */
+    }
     CELLA_TRY(cella_certificate_key(list.list[0], &key));
     CELLA_TRY(cella_public_key_spki(key, &spki));
     return read_extensions(list.list[0], cella_bytes_view(&spki), allow_legacy, out);

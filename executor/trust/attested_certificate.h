@@ -37,6 +37,7 @@ struct cella_attested {
     struct cella_view evidence;    /* in the TEE's own format. Untrusted */
     uint8_t report_data[CELLA_REPORT_DATA_SIZE]; /* what the evidence must be bound to, computed from the certificate */
     struct cella_view nonce;                     /* claim "nonce"; empty without one */
+    bool issued; /* by somebody else than its own key, whose signature was not verified: nor are its dates anybody's word */
     struct cella_bytes scratch;
 };
 void cella_attested_clear(struct cella_attested *attested);
@@ -45,12 +46,13 @@ void cella_attested_clear(struct cella_attested *attested);
  * Find the evidence in a certificate and compute what it must be bound to. The key's hash in the claims is compared with
  * the certificate's key here; the evidence itself is judged by cella_evidence_appraise.
  *
- * certificate:  DER or PEM, untrusted; its dates are checked against now_unix_s
+ * certificate:  DER or PEM, untrusted; its dates are checked against now_unix_s. One that names itself as issuer has to be
+ *               signed by its own key
  * allow_legacy: accept Gramine's older extension where the interoperable ones are absent
  * out:          zeroed by the caller
  *
  * CELLA_NOT_FOUND    there is no evidence in it: never a reason to go on without
- * CELLA_BAD_EVIDENCE  malformed, doubled, for another key, or a record of a media type that is not ours; CELLA_EXPIRED
+ * CELLA_BAD_EVIDENCE  malformed, doubled, not signed by its own key, for another key, or a record of a media type that is not ours; CELLA_EXPIRED
  */
 CELLA_MUST_USE cella_status cella_attested_read(struct cella_view certificate, bool allow_legacy, uint64_t now_unix_s,
                                                 struct cella_attested *out);

@@ -59,6 +59,12 @@ struct cella_context {
     struct cella_text *detail;       /* sentence of the running check */
 };
 
+/* The form of a measurement's register that is not as most of its kind. */
+struct cella_register_form {
+    const char *name;
+    size_t size; /* bytes; 0: it is a number */
+};
+
 struct cella_back_end {
     enum cella_evidence_type type;
     const char *title; /* for people: "AMD SEV-SNP" */
@@ -95,6 +101,8 @@ struct cella_back_end {
     const char *measurement;        /* the claim that "value" of a measurement stands for; NULL: there is no such one */
     size_t measurement_size;        /* bytes of that claim */
     const char *const *registers;   /* claims that a measurement may name; ends with NULL */
+    size_t register_size;           /* bytes of each; 0: those of a SHA-256 or a SHA-384 */
+    const struct cella_register_form *register_forms; /* except these; ends with a NULL name; or NULL */
     const char *const *const *identities; /* a measurement must name all of one of these lists; each ends with NULL */
     bool needs_registers;           /* a measurement must name at least one register */
     const char *const *log_registers; /* claims by number of their register in an event log, NULL for none of them; or NULL */

@@ -251,6 +251,19 @@ bool cella_certificate_is_ca(const struct cella_certificate *certificate)
     return X509_check_ca(certificate->openssl) != 0;
 }
 
+bool cella_certificate_names_itself(const struct cella_certificate *certificate)
+{
+    return X509_NAME_cmp(X509_get_subject_name(certificate->openssl), X509_get_issuer_name(certificate->openssl)) == 0;
+}
+
+bool cella_certificate_signs_itself(const struct cella_certificate *certificate)
+{
+    EVP_PKEY *key = X509_get0_pubkey(certificate->openssl);
+    bool own = key != NULL && X509_verify(certificate->openssl, key) == 1;
+    ERR_clear_error();
+    return own;
+}
+
 bool cella_certificate_is_current(const struct cella_certificate *certificate, uint64_t now_unix_s)
 {
     time_t now = (time_t) now_unix_s;

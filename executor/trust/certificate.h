@@ -107,5 +107,9 @@ bool cella_certificate_is_pss(const struct cella_certificate *certificate);
 bool cella_certificate_has_usage(const struct cella_certificate *certificate, const char *oid);
 /* May it sign certificates? */
 bool cella_certificate_is_ca(const struct cella_certificate *certificate);
+/* Does it name itself as its issuer? That says nothing about who signed it. */
+bool cella_certificate_names_itself(const struct cella_certificate *certificate);
+/* Is its signature by its own key? */
+bool cella_certificate_signs_itself(const struct cella_certificate *certificate);
 /* Is that time within its validity? */
 bool cella_certificate_is_current(const struct cella_certificate *certificate, uint64_t now_unix_s);

@@ -278,7 +278,10 @@ cella_status cella_chain_verify(const struct cella_certificates *given, const st
     const struct cella_certificates *const lists[2] = { given, helpers };
     *out = (struct cella_chain){ 0 };
     if (given->count == 0) {
-        cella_text_set(detail, "there is no certificate for the key that signed");
+        cella_text_set(detail, "the certificate of the key that signed is missing: it comes with the evidence, or as an endorsement "
+                               "from %s", strcmp(rules->family, "amd") == 0 ? "AMD's key server (VCEK, kdsintf.amd.com)"
+                                          : strcmp(rules->family, "intel") == 0 ? "Intel's or your cloud's PCCS (PCK certificate)"
+                                                                                : "its maker");
         return CELLA_ENDORSEMENT;
     }
     CELLA_CLEANUP(store_cleanup) X509_STORE *store = X509_STORE_new();

@@ -40,6 +40,15 @@ cella_status cella_claims_flag(struct cella_claims *claims, const char *name, bo
     return add(claims, name, CELLA_CLAIM_FLAG, (struct cella_view){ 0 }, value ? 1 : 0);
 }
 
+void cella_claims_doubt(struct cella_claims *claims, const char *name)
+{
+    for (size_t i = 0; i < claims->count; i++) {
+        if (strcmp(claims->list[i].name, name) == 0) {
+            claims->list[i].unproven = true;
+        }
+    }
+}
+
 const struct cella_claim *cella_claims_next(const struct cella_claims *claims, const char *name,
                                             const struct cella_claim *after)
 {

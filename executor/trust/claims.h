@@ -26,6 +26,7 @@ struct cella_claim {
     uint8_t bytes[CELLA_CLAIM_SIZE_MAX]; /* BYTES, TEXT */
     size_t size;
     uint64_t number; /* NUMBER; FLAG: 0 or 1 */
+    bool unproven;   /* nothing that was verified covers it: it can count against the evidence, and not for it */
 };
 
 struct cella_claims {
@@ -41,6 +42,9 @@ CELLA_MUST_USE cella_status cella_claims_bytes(struct cella_claims *claims, cons
 CELLA_MUST_USE cella_status cella_claims_text(struct cella_claims *claims, const char *name, struct cella_view value);
 CELLA_MUST_USE cella_status cella_claims_number(struct cella_claims *claims, const char *name, uint64_t value);
 CELLA_MUST_USE cella_status cella_claims_flag(struct cella_claims *claims, const char *name, bool value);
+
+/* Mark every claim of that name as unproven. */
+void cella_claims_doubt(struct cella_claims *claims, const char *name);
 
 /* The next claim of that name after the given one (NULL: the first), or NULL. */
 const struct cella_claim *cella_claims_next(const struct cella_claims *claims, const char *name,

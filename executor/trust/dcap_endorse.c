@@ -24,6 +24,7 @@ struct collateral {
     struct cella_pck pck;
     struct cella_view tdx_svn; /* TEE_TCB_SVN, empty for SGX */
     enum cella_tcb_status status;
+    uint64_t evaluation; /* the smallest tcbEvaluationDataNumber of the documents: what is old in one of them is old */
     struct cella_view signer_chain;   /* who signed the document before: nearly always the same */
     struct cella_public_key *signer;  /* his key, owned; NULL: none yet */
 };
@@ -223,6 +224,19 @@ static cella_status judge_module(struct collateral *collateral, const json_t *in
     return refuse(collateral, CELLA_ENDORSEMENT, "TDX module", "Intel's TCB information does not know this version");
 }
 
+/* ---- edition ---- */
+
+static cella_status take_evaluation(struct collateral *collateral, const struct document *document, const json_t *inner)
+{
+    const json_t *number = json_object_get(inner, "tcbEvaluationDataNumber");
+    if (!json_is_integer(number) || json_integer_value(number) < 0) {
+        return refuse(collateral, CELLA_ENDORSEMENT, document->what, "it has no evaluation number");
+    }
+    uint64_t value = (uint64_t) json_integer_value(number);
+    collateral->evaluation = value < collateral->evaluation ? value : collateral->evaluation;
+    return CELLA_OK;
+}
+
 /* ---- TCB information ---- */
 
 static cella_status check_info(const struct collateral *collateral, const json_t *info)
@@ -252,11 +266,7 @@ static cella_status judge_platform(struct collateral *collateral)
     const json_t *level = NULL;
     CELLA_TRY(open_document(collateral, &tcb_info, &info));
     CELLA_TRY(check_info(collateral, info));
-    const json_t *number = json_object_get(info, "tcbEvaluationDataNumber");
-    if (!json_is_integer(number) || json_integer_value(number) < 0) {
-        return refuse(collateral, CELLA_ENDORSEMENT, "TCB information", "it has no evaluation number");
-    }
-    CELLA_TRY(cella_claims_number(collateral->claims, "tcb_evaluation", (uint64_t) json_integer_value(number)));
+    CELLA_TRY(take_evaluation(collateral, &tcb_info, info));
     cella_status status =
         cella_tcb_level(json_object_get(info, "tcbLevels"), &collateral->pck, collateral->tdx_svn, &level);
     if (status != CELLA_OK) {
@@ -300,6 +310,7 @@ static cella_status judge_qe(struct collateral *collateral)
         json_integer_value(json_object_get(identity, "version")) != 2) {
         return refuse(collateral, CELLA_ENDORSEMENT, "QE identity", "it is for another TEE");
     }
+    CELLA_TRY(take_evaluation(collateral, &qe_identity, identity));
     const struct cella_claim *signer = cella_claims_find(claims, "qe_mrsigner", CELLA_CLAIM_BYTES);
     const struct cella_claim *product = cella_claims_find(claims, "qe_isv_prod_id", CELLA_CLAIM_NUMBER);
     const struct cella_claim *svn = cella_claims_find(claims, "qe_isv_svn", CELLA_CLAIM_NUMBER);
@@ -336,7 +347,7 @@ static cella_status name_platform(const struct cella_pck *pck, struct cella_clai
 cella_status cella_dcap_endorse(const struct cella_context *context, uint32_t tee, struct cella_claims *claims)
 {
     CELLA_CLEANUP(clear_collateral)
-    struct collateral collateral = { .context = context, .tee = tee, .claims = claims };
+    struct collateral collateral = { .context = context, .tee = tee, .claims = claims, .evaluation = UINT64_MAX };
     if (cella_pck_read(context->chain->list[0], &collateral.pck) != CELLA_OK) {
         return refuse(&collateral, CELLA_ENDORSEMENT, "PCK certificate", "it does not describe a platform");
     }
@@ -347,6 +358,7 @@ cella_status cella_dcap_endorse(const struct cella_context *context, uint32_t te
     }
     CELLA_TRY(judge_platform(&collateral));
     CELLA_TRY(judge_qe(&collateral));
+    CELLA_TRY(cella_claims_number(claims, "tcb_evaluation", collateral.evaluation));
     const char *name = cella_tcb_status_name(collateral.status);
     CELLA_TRY(cella_claims_text(claims, "tcb_status", cella_view_of_string(name)));
     cella_text_set(context->detail, "Intel's collateral of this time says: %s", name);
@@ -357,13 +369,23 @@ int cella_dcap_level(const struct cella_claims *claims, const struct cella_polic
 {
     const struct cella_claim *debug = cella_claims_find(claims, "debug", CELLA_CLAIM_FLAG);
     const struct cella_claim *status = cella_claims_find(claims, "tcb_status", CELLA_CLAIM_TEXT);
+    const struct cella_claim *migratable = cella_claims_next(claims, "migratable", NULL); /* enclaves have none */
+    const struct cella_claim *steady = cella_claims_next(claims, "sept_ve_disable", NULL);
     (void) policy;
     if (debug == NULL || debug->number != 0) {
         cella_text_set(reason, "debug: the host can read and write its memory");
         return 1;
     }
+    if (migratable != NULL && migratable->number != 0) {
+        cella_text_set(reason, "migratable: a migration TD can take it, with its memory, elsewhere");
+        return 1;
+    }
     if (status == NULL || !cella_view_is(cella_view_of(status->bytes, status->size), "UpToDate")) {
         cella_text_set(reason, "the platform is not up to date by Intel's word: known attacks may work");
+        return 4;
+    }
+    if (steady != NULL && steady->number == 0) {
+        cella_text_set(reason, "sept_ve_disable is off: the host can inject exceptions by taking pages away");
         return 4;
     }
     return 5;

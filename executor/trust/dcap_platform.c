@@ -10,7 +10,7 @@
 
 /* ---- statuses ---- */
 
-static const char *const status_names[] = {
+const char *const cella_tcb_status_names[] = {
     [CELLA_TCB_UP_TO_DATE] = "UpToDate",
     [CELLA_TCB_SW_HARDENING] = "SWHardeningNeeded",
     [CELLA_TCB_CONFIGURATION] = "ConfigurationNeeded",
@@ -18,12 +18,15 @@ static const char *const status_names[] = {
     [CELLA_TCB_OUT_OF_DATE] = "OutOfDate",
     [CELLA_TCB_OUT_OF_DATE_CONFIGURATION] = "OutOfDateConfigurationNeeded",
     [CELLA_TCB_REVOKED] = "Revoked",
+    NULL,
 };
+
+#define STATUS_COUNT (sizeof(cella_tcb_status_names) / sizeof(cella_tcb_status_names[0]) - 1)
 
 cella_status cella_tcb_status_of(const char *name, enum cella_tcb_status *out)
 {
-    for (size_t i = 0; name != NULL && i < sizeof(status_names) / sizeof(status_names[0]); i++) {
-        if (strcmp(name, status_names[i]) == 0) {
+    for (size_t i = 0; name != NULL && i < STATUS_COUNT; i++) {
+        if (strcmp(name, cella_tcb_status_names[i]) == 0) {
             *out = (enum cella_tcb_status) i;
             return CELLA_OK;
         }
@@ -33,7 +36,7 @@ cella_status cella_tcb_status_of(const char *name, enum cella_tcb_status *out)
 
 const char *cella_tcb_status_name(enum cella_tcb_status status)
 {
-    return status_names[status];
+    return cella_tcb_status_names[status];
 }
 
 enum cella_tcb_status cella_tcb_status_merge(enum cella_tcb_status platform, enum cella_tcb_status part)

@@ -23,6 +23,9 @@ enum cella_tcb_status {
     CELLA_TCB_REVOKED,
 };
 
+/* Intel's names, by status; ends with NULL. */
+extern const char *const cella_tcb_status_names[];
+
 /* From and to Intel's names ("UpToDate"). CELLA_BAD_FORMAT  unknown: there is no harmless guess */
 CELLA_MUST_USE cella_status cella_tcb_status_of(const char *name, enum cella_tcb_status *out);
 const char *cella_tcb_status_name(enum cella_tcb_status status);

@@ -94,6 +94,12 @@ static struct cella_context context_of(const struct appraisal *appraisal)
 static cella_status check_type(struct appraisal *appraisal)
 {
     bool accepted = appraisal->back_end != NULL && cella_policy_accepts(appraisal->policy, appraisal->evidence->type);
+    if (appraisal->evidence->type == CELLA_EVIDENCE_NONE) {
+        cella_text_set(appraisal->detail, appraisal->evidence->content.size == 0
+                                              ? "there is no evidence: it is empty"
+                                              : "this is no evidence of any kind that this library knows");
+        return CELLA_EVIDENCE_TYPE;
+    }
     cella_text_set(appraisal->detail, "evidence of type %s is %s by the trust file",
                    cella_evidence_type_name(appraisal->evidence->type), accepted ? "accepted" : "not accepted");
     return accepted ? CELLA_OK : CELLA_EVIDENCE_TYPE;
@@ -143,9 +149,7 @@ static cella_status check_revocation(struct appraisal *appraisal)
     if (appraisal->back_end->revocation != NULL) {
         return appraisal->back_end->revocation(&context, &appraisal->report->claims);
     }
-    bool by_chain = appraisal->parsed.chain_rules != NULL && appraisal->parsed.chain_rules->revocation;
-    cella_text_set(appraisal->detail, by_chain ? "no certificate of the chain is revoked"
-                                               : "this vendor publishes no revocation lists");
+    cella_text_set(appraisal->detail, "no certificate of the chain is revoked"); /* the chain rules have seen to it */
     return CELLA_OK;
 }
 
@@ -205,10 +209,26 @@ static bool is_bound(const struct appraisal *appraisal, const uint8_t expected[C
     if (binding->kind == CELLA_BINDING_EXECUTOR) {
         return same_bytes(cella_view_of(expected, CELLA_REPORT_DATA_SIZE), parsed->bound);
     }
+    if (binding->kind == CELLA_BINDING_CERTIFICATE) {
+        return same_bytes(binding->report_data, parsed->bound);
+    }
     bool named = binding->report_data.size > 0 || binding->nonce.size > 0;
     return named && (binding->report_data.size == 0 || same_bytes(binding->report_data, parsed->bound)) &&
            (binding->nonce.size == 0 || same_bytes(binding->nonce, parsed->nonce));
 }
+
+/* What each kind compares, by its number: when it is the same, and when not. NONE compares nothing. */
+static const struct {
+    const char *same;
+    const char *other;
+} bindings[] = {
+    [CELLA_BINDING_EXECUTOR] = { "bound to the executor's keys and charter",
+                                 "evidence was made for other keys, another charter or another nonce" },
+    [CELLA_BINDING_REPORT_DATA] = { "bound to what you named",
+                                    "the evidence is not bound to the report data, or not to the nonce, that you named" },
+    [CELLA_BINDING_CERTIFICATE] = { "bound to the certificate's key",
+                                    "the evidence was made for another key than the certificate's" },
+};
 
 static cella_status check_binding(struct appraisal *appraisal)
 {
@@ -223,12 +243,10 @@ static cella_status check_binding(struct appraisal *appraisal)
                                              expected));
     }
     if (!is_bound(appraisal, expected)) {
-        cella_text_set(appraisal->detail, "evidence was made for other keys, another charter or another nonce");
+        cella_text_set(appraisal->detail, "%s", bindings[binding->kind].other);
         return CELLA_BINDING;
     }
-    cella_text_set(appraisal->detail, "%s%s",
-                   binding->kind == CELLA_BINDING_EXECUTOR ? "bound to the executor's keys and charter"
-                                                           : "bound to what you named",
+    cella_text_set(appraisal->detail, "%s%s", bindings[binding->kind].same,
                    binding->nonce.size > 0 ? " and to your nonce" : "");
     return CELLA_OK;
 }
@@ -266,8 +284,16 @@ static cella_status check_measurement(struct appraisal *appraisal)
 
 static cella_status check_charter(struct appraisal *appraisal)
 {
+    const struct cella_binding *binding = appraisal->binding;
     uint8_t digest[CELLA_SHA256_SIZE];
-    CELLA_TRY(cella_sha256(appraisal->binding->charter, digest));
+    if (binding->kind != CELLA_BINDING_EXECUTOR && binding->charter.size == 0) {
+        cella_text_set(appraisal->detail, "the trust file pins a charter and none was given, so that this can not be met%s",
+                       binding->kind == CELLA_BINDING_CERTIFICATE
+                           ? ": evidence inside of a certificate is not bound to a charter"
+                           : "");
+        return CELLA_CHARTER;
+    }
+    CELLA_TRY(cella_sha256(binding->charter, digest));
     if (!cella_equal_constant_time(digest, appraisal->policy->charter_sha256, sizeof(digest))) {
         char digits[2 * CELLA_SHA256_SIZE + 1];
         cella_hex_encode(cella_view_of(digest, sizeof(digest)), digits);
@@ -315,11 +341,33 @@ static void list_not_checked(struct cella_report *report, const char *sentence)
     }
 }
 
+static bool has_passed(const struct cella_report *report, const char *name)
+{
+    for (size_t i = 0; i < report->check_count; i++) {
+        if (strcmp(report->checks[i].name, name) == 0) {
+            return report->checks[i].outcome == CELLA_CHECK_PASSED;
+        }
+    }
+    return false;
+}
+
+static bool rests_on_doubt(const struct cella_report *report, const struct cella_term *term)
+{
+    const struct cella_claim *claim = cella_claims_next(&report->claims, term->claim, NULL);
+    return term->unproven != NULL && claim != NULL && claim->unproven;
+}
+
+/* What the trust file leaves out, and where it asks for less than the fallback: those are no checks that passed. */
 static void list_unchecked_terms(const struct appraisal *appraisal, const struct cella_back_end *back_end)
 {
     for (size_t i = 0; back_end != NULL && i < back_end->term_count; i++) {
         const struct cella_term *term = &back_end->terms[i];
-        if (cella_policy_term(appraisal->policy, back_end->type, term->name) == NULL && term->unchecked != NULL) {
+        const json_t *value = cella_policy_term(appraisal->policy, back_end->type, term->name);
+        if (value != NULL && rests_on_doubt(appraisal->report, term)) {
+            list_not_checked(appraisal->report, term->unproven);
+        }
+        bool open = value == NULL ? !has_passed(appraisal->report, term->name) : cella_term_is_wider(term, value);
+        if (open && term->unchecked != NULL) {
             list_not_checked(appraisal->report, term->unchecked);
         }
     }
@@ -339,6 +387,9 @@ static void list_all_not_checked(const struct appraisal *appraisal)
     } else if (appraisal->binding->nonce.size == 0) {
         list_not_checked(report, "that the evidence is fresh: no nonce was given");
     }
+    if (appraisal->binding->kind == CELLA_BINDING_CERTIFICATE && appraisal->binding->issued) {
+        list_not_checked(report, "who made the certificate, and its dates: another key than its own signed it");
+    }
     if (!appraisal->policy->charter_pinned) {
         list_not_checked(report, "the charter: the trust file does not pin it");
     }
@@ -348,7 +399,7 @@ static void list_all_not_checked(const struct appraisal *appraisal)
 static struct cella_check *add_check(struct cella_report *report, const char *name)
 {
     struct cella_check *entry = &report->checks[report->check_count++];
-    entry->name = name;
+    *entry = (struct cella_check){ .name = name };
     return entry;
 }
 
@@ -376,6 +427,9 @@ static cella_status judge_section(struct appraisal *appraisal, const struct cell
         if (reached) {
             cella_status status = cella_term_check(term, value, &appraisal->report->claims, &entry->detail);
             (void) finish_check(entry, status);
+            if (status == CELLA_OK && rests_on_doubt(appraisal->report, term)) {
+                appraisal->report->check_count--; /* the report says so among what was not checked */
+            }
             first = first == CELLA_OK ? status : first;
         }
     }
@@ -389,6 +443,19 @@ static cella_status judge_terms(struct appraisal *appraisal, cella_status before
     cella_status inside = judge_section(appraisal, back_end == NULL ? NULL : back_end->hardware, reached);
     cella_status own = judge_section(appraisal, back_end, reached);
     return !reached ? before : inside != CELLA_OK ? inside : own;
+}
+
+/* Lists that came along are looked at in any case; without one there is a check only where the trust file demands it. */
+static bool revocation_applies(const struct appraisal *appraisal)
+{
+    const struct cella_back_end *back_end = appraisal->back_end;
+    const struct cella_chain_rules *rules = appraisal->parsed.chain_rules;
+    if (back_end == NULL || back_end->revocation == NULL) {
+        return rules != NULL && rules->revocation;
+    }
+    const struct cella_back_end *owner = back_end->hardware != NULL ? back_end->hardware : back_end;
+    return appraisal->parsed.crl_count > 0 ||
+           cella_policy_term(appraisal->policy, owner->type, "revocation") != NULL;
 }
 
 /* Some steps have nothing to look at for some evidence or policy; the report is not filled up with them. */
@@ -406,7 +473,7 @@ static bool applies(const struct appraisal *appraisal, cella_status (*step)(stru
                cella_log_applies(back_end, &appraisal->evidence->endorsements, appraisal->policy);
     }
     if (step == check_revocation) {
-        return back_end == NULL || back_end->anchor == NULL;
+        return revocation_applies(appraisal);
     }
     return step != check_endorsement || back_end == NULL || back_end->endorse != NULL;
 }

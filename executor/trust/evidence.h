@@ -78,6 +78,7 @@ struct cella_report {
 enum cella_binding_kind {
     CELLA_BINDING_EXECUTOR,    /* keys, charter and nonce of a Cella executor */
     CELLA_BINDING_REPORT_DATA, /* exactly these bytes: for evidence of others */
+    CELLA_BINDING_CERTIFICATE, /* the report data of a certificate's claims (trust/attested_certificate.h) */
     CELLA_BINDING_NONE,        /* nothing: the report lists it as not checked. Never for a connection */
 };
 
@@ -86,8 +87,11 @@ struct cella_binding {
     enum cella_role role;          /* EXECUTOR: this and the next three */
     struct cella_key_set keys;
     struct cella_view charter;     /* the exact bytes received; of other kinds too, where there is one */
-    struct cella_view nonce;       /* empty, or the relying party's own CELLA_NONCE_SIZE bytes */
-    struct cella_view report_data; /* REPORT_DATA: these bytes, and the nonce where the format has one; either may be empty */
+    struct cella_view nonce;       /* empty, or the relying party's own CELLA_NONCE_SIZE bytes. CERTIFICATE: the one that the
+                                      caller found in the claims, of any size: the report data cover them */
+    struct cella_view report_data; /* REPORT_DATA: these bytes, and the nonce where the format has one; either may be empty.
+                                      CERTIFICATE: these bytes */
+    bool issued;                   /* CERTIFICATE: somebody else than its own key signed it, and nobody looked who */
 };
 
 struct cella_evidence {

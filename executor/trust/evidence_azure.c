@@ -159,23 +159,34 @@ static cella_status endorse_tdx(const struct cella_context *context, struct cell
     return cella_back_end_tdx.endorse(context, claims);
 }
 
-static int level(const struct cella_claims *claims, const struct cella_policy *policy, struct cella_text *reason)
+/* The paravisor takes one off the best hardware; what makes hardware worse than that makes this worse too. */
+static int level_on(const struct cella_back_end *hardware, const struct cella_claims *claims,
+                    const struct cella_policy *policy, struct cella_text *reason)
 {
-    const struct cella_claim *debug = cella_claims_find(claims, "debug", CELLA_CLAIM_FLAG);
-    (void) policy;
-    if (debug == NULL || debug->number != 0) {
-        cella_text_set(reason, "debug: the host can read and write its memory");
-        return 1;
+    int below = hardware->level(claims, policy, reason);
+    if (below < 4) {
+        return below;
     }
     cella_text_set(reason, "Azure's paravisor runs inside of the guest and is trusted");
     return 4;
 }
 
+static int level_snp(const struct cella_claims *claims, const struct cella_policy *policy, struct cella_text *reason)
+{
+    return level_on(&cella_back_end_snp, claims, policy, reason);
+}
+
+static int level_tdx(const struct cella_claims *claims, const struct cella_policy *policy, struct cella_text *reason)
+{
+    return level_on(&cella_back_end_tdx, claims, policy, reason);
+}
+
 /* The TPM's key comes from the hardware's report, so only the rest of a TPM's terms is left. */
 static const struct cella_term terms[] = {
     { .name = "pcrs", .claim = "pcr_selection", .kind = CELLA_TERM_SELECTION, .required = true },
-    { .name = "pcr_banks", .claim = "pcr_bank", .kind = CELLA_TERM_TEXT, .fallback = "[\"sha256\",\"sha384\"]" },
-    { .name = "clock_safe", .claim = "clock_safe", .kind = CELLA_TERM_FLAG, .fallback = "true",
+    { .name = "pcr_banks", .claim = "pcr_bank", .kind = CELLA_TERM_TEXT, .selectors = cella_tpm_banks,
+      .fallback = "[\"sha256\",\"sha384\"]" },
+    { .name = "clock_safe", .claim = "clock_safe", .kind = CELLA_TERM_FLAG, .fallback = "true", .demand = true,
       .unchecked = "that the TPM's clock never went back: the trust file waives it" },
     { .name = "event_log", .claim = "log_events", .kind = CELLA_TERM_CHOICE, .fallback = "\"optional\"",
       .selectors = cella_log_choices, .elsewhere = true },
@@ -200,7 +211,7 @@ const struct cella_back_end cella_back_end_az_snp = {
     .parse = parse_snp,
     .revocation = revocation_snp,
     .endorse = endorse_snp,
-    .level = level,
+    .level = level_snp,
     .terms = terms,
     .term_count = sizeof(terms) / sizeof(terms[0]),
     .measurement = "measurement",
@@ -220,7 +231,7 @@ const struct cella_back_end cella_back_end_az_tdx = {
     .hardware = &cella_back_end_tdx,
     .parse = parse_tdx,
     .endorse = endorse_tdx,
-    .level = level,
+    .level = level_tdx,
     .terms = terms,
     .term_count = sizeof(terms) / sizeof(terms[0]),
     .measurement = "mrtd",

@@ -21,14 +21,9 @@ static const json_t *term_of(const struct cella_back_end *back_end, const struct
 
 static bool is_required(const struct cella_back_end *back_end, const struct cella_policy *policy)
 {
-    const struct cella_back_end *const both[] = { back_end, back_end->hardware };
-    for (size_t i = 0; i < 2; i++) {
-        const char *choice = json_string_value(term_of(both[i], policy, "event_log"));
-        if ((choice != NULL && strcmp(choice, "required") == 0) || term_of(both[i], policy, "event") != NULL) {
-            return true;
-        }
-    }
-    return false;
+    const char *choice = json_string_value(term_of(back_end, policy, "event_log"));
+    const char *inside = json_string_value(term_of(back_end->hardware, policy, "event_log"));
+    return (choice != NULL && strcmp(choice, "required") == 0) || (inside != NULL && strcmp(inside, "required") == 0);
 }
 
 bool cella_log_applies(const struct cella_back_end *back_end, const struct cella_endorsements *endorsements,
@@ -36,7 +31,8 @@ bool cella_log_applies(const struct cella_back_end *back_end, const struct cella
 {
     return back_end->log_registers != NULL &&
            (cella_endorsements_next(endorsements, CELLA_ENDORSE_EVENT_LOG, NULL) != NULL ||
-            is_required(back_end, policy));
+            is_required(back_end, policy) || term_of(back_end, policy, "event") != NULL ||
+            term_of(back_end->hardware, policy, "event") != NULL);
 }
 
 /* Evidence without a claim for its bank has registers of SHA-384 only. */
@@ -115,6 +111,41 @@ static cella_status look_for(const struct check *check, const json_t *events)
     return CELLA_OK;
 }
 
+/* Zeros; or ones, where only a dynamic launch resets a register. */
+static bool is_initial(const struct cella_claim *claim)
+{
+    for (size_t i = 0; i < claim->size; i++) {
+        if (claim->bytes[i] != claim->bytes[0] || (claim->bytes[0] != 0x00 && claim->bytes[0] != 0xff)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A log that is demanded accounts for everything that was quoted: what it leaves out could be anything. */
+static cella_status check_complete(const struct check *check, const struct cella_claims *claims)
+{
+    const char *const *names = check->back_end->log_registers;
+    for (uint32_t i = 0; i < check->back_end->log_register_count; i++) {
+        const struct cella_claim *quoted = names[i] == NULL ? NULL : cella_claims_find(claims, names[i], CELLA_CLAIM_BYTES);
+        if (quoted != NULL && !is_initial(quoted) && (check->comparison.compared >> i & 1) == 0) {
+            cella_text_set(check->context->detail, "the event log says nothing about %s, which was quoted with a value", names[i]);
+            return CELLA_TERM;
+        }
+    }
+    return CELLA_OK;
+}
+
+static void name_compared(const struct check *check)
+{
+    cella_text_set(check->context->detail, "%zu events lead to the quoted", check->comparison.replay.extend_count);
+    for (uint32_t i = 0; i < check->back_end->log_register_count; i++) {
+        if ((check->comparison.compared >> i & 1) != 0) {
+            cella_text_add(check->context->detail, " %s", check->back_end->log_registers[i]);
+        }
+    }
+}
+
 cella_status cella_log_check(const struct cella_back_end *back_end, const struct cella_context *context,
                              struct cella_claims *claims)
 {
@@ -128,8 +159,9 @@ cella_status cella_log_check(const struct cella_back_end *back_end, const struct
     CELLA_TRY(cella_log_compare(back_end, claims, check.log, &check.comparison, context->detail));
     size_t events = check.comparison.replay.extend_count;
     CELLA_TRY(cella_claims_number(claims, "log_events", events));
+    CELLA_TRY(is_required(back_end, context->policy) ? check_complete(&check, claims) : CELLA_OK);
     CELLA_TRY(look_for(&check, term_of(back_end, context->policy, "event")));
     CELLA_TRY(look_for(&check, term_of(back_end->hardware, context->policy, "event")));
-    cella_text_set(context->detail, "the event log leads to what was quoted, %zu events", events);
+    name_compared(&check);
     return CELLA_OK;
 }

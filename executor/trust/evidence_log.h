@@ -37,11 +37,12 @@ CELLA_MUST_USE cella_status cella_log_compare(const struct cella_back_end *back_
 
 /*
  * Replay the log and compare every register that both it and the evidence have; then look for the events that the trust
- * file names. Adds the claim "log_events", how many events were extended.
+ * file names. Adds the claim "log_events", how many events were extended. With event_log = "required", each register of the
+ * evidence that is not at its initial value must have been compared.
  *
  * CELLA_ENDORSEMENT  there is more than one log, it can not be read, or its replay gives another value than was quoted
- * CELLA_TERM         the trust file wants a log and there is none; or it says nothing about any register of the evidence;
- *                    or an event that the trust file names is not in it
+ * CELLA_TERM         the trust file wants a log and there is none; or it says nothing about any register of the evidence, or,
+ *                    where it is required, about one of them; or an event that the trust file names is not in it
  */
 CELLA_MUST_USE cella_status cella_log_check(const struct cella_back_end *back_end, const struct cella_context *context,
                                             struct cella_claims *claims);

@@ -357,6 +357,7 @@ static const char *const *const identities[] = { by_image, NULL };
 static const char *const not_checked[] = {
     "that AWS does not look into the enclave: its hypervisor is trusted",
     "the metadata section of the enclave image: it is not measured",
+    "whether AWS has revoked a certificate: it publishes no lists",
     NULL,
 };
 
@@ -372,6 +373,7 @@ const struct cella_back_end cella_back_end_nitro = {
     .measurement = "pcr0",
     .measurement_size = PCR_SIZE,
     .registers = registers,
+    .register_size = PCR_SIZE,
     .identities = identities,
     .not_checked = not_checked,
 };

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "trust/dcap_platform.h"
 #include "trust/dcap_quote.h"
 
 static uint64_t little_endian(const uint8_t *data, size_t size)
@@ -78,7 +79,8 @@ static cella_status endorse(const struct cella_context *context, struct cella_cl
     "0000000000000000000000000000000000000000000000000000000000000000\"]"
 
 static const struct cella_term terms[] = {
-    { .name = "tcb_status", .claim = "tcb_status", .kind = CELLA_TERM_TEXT, .fallback = "[\"UpToDate\"]" },
+    { .name = "tcb_status", .claim = "tcb_status", .kind = CELLA_TERM_TEXT, .selectors = cella_tcb_status_names,
+      .fallback = "[\"UpToDate\"]" },
     { .name = "advisories", .claim = "advisory", .kind = CELLA_TERM_EVERY, .fallback = "[]",
       .unchecked = "Intel's advisories about this platform: the trust file waives them" },
     { .name = "tcb_evaluation", .claim = "tcb_evaluation", .kind = CELLA_TERM_MINIMUM,
@@ -103,6 +105,9 @@ static const struct cella_term terms[] = {
 };
 
 static const char *const registers[] = { "mrsigner", "isv_prod_id", "min_isv_svn", "config_id", NULL };
+static const struct cella_register_form forms[] = {
+    { "isv_prod_id", 0 }, { "min_isv_svn", 0 }, { "config_id", 64 }, { NULL, 0 }
+};
 static const char *const by_mrenclave[] = { "mrenclave", NULL };
 /* A signer alone would accept every old, vulnerable build of his. */
 static const char *const by_signer[] = { "mrsigner", "isv_prod_id", "min_isv_svn", NULL };
@@ -124,6 +129,8 @@ const struct cella_back_end cella_back_end_sgx = {
     .measurement = "mrenclave",
     .measurement_size = 32,
     .registers = registers,
+    .register_size = 32,
+    .register_forms = forms,
     .identities = identities,
     .not_checked = not_checked,
 };

@@ -320,11 +320,10 @@ static cella_status revocation(const struct cella_context *context, struct cella
     const struct cella_chain *chain = context->chain;
     const struct cella_parsed *parsed = context->parsed;
     if (parsed->crl_count != 1) {
-        /* Whether that will do is the term "revocation". */
-        cella_text_set(context->detail, parsed->crl_count == 0 ? "no revocation list came with the evidence"
-                                                               : "several revocation lists came with the evidence");
-        CELLA_TRY(cella_claims_flag(claims, "revocation_checked", false));
-        return parsed->crl_count == 0 ? CELLA_OK : CELLA_ENDORSEMENT;
+        cella_text_set(context->detail, parsed->crl_count == 0
+                                            ? "AMD's revocation list is missing: it comes with the evidence, or from kdsintf.amd.com"
+                                            : "several revocation lists came with the evidence");
+        return CELLA_ENDORSEMENT;
     }
     uint64_t number = 0;
     cella_status status =
@@ -480,22 +479,52 @@ static cella_status endorse(const struct cella_context *context, struct cella_cl
 
 /* ---- policy ---- */
 
+#define DEFAULT_FLOORS \
+    "{\"milan\":{\"reported_bl\":4,\"reported_snp\":24,\"reported_ucode\":219}," \
+    "\"genoa\":{\"reported_bl\":10,\"reported_snp\":23,\"reported_ucode\":84}," \
+    "\"siena\":{\"reported_bl\":10,\"reported_snp\":27,\"reported_ucode\":27}," \
+    "\"turin\":{\"reported_fmc\":1,\"reported_bl\":1,\"reported_tee\":1,\"reported_snp\":4," \
+    "\"reported_ucode\":81}}"
+
+/* Versions below the default floors have known holes, whatever floors the trust file has. */
+static bool reaches_default_floors(const struct cella_claims *claims)
+{
+    static const struct cella_term floors = { .claim = "product", .kind = CELLA_TERM_FLOORS };
+    struct cella_text detail = { "" };
+    CELLA_CLEANUP(cella_json_cleanup) json_t *value = json_loads(DEFAULT_FLOORS, 0, NULL);
+    return value != NULL && cella_term_check(&floors, value, claims, &detail) == CELLA_OK;
+}
+
 static int level(const struct cella_claims *claims, const struct cella_policy *policy, struct cella_text *reason)
 {
     const struct cella_claim *product = cella_claims_find(claims, "product", CELLA_CLAIM_TEXT);
     const struct cella_claim *debug = cella_claims_find(claims, "debug", CELLA_CLAIM_FLAG);
+    const struct cella_claim *agent = cella_claims_find(claims, "migration_agent", CELLA_CLAIM_FLAG);
     (void) policy;
     if (debug == NULL || debug->number != 0) {
         cella_text_set(reason, "debug: the host can read and write its memory");
+        return 1;
+    }
+    if (number_of(claims, "vmpl") > 3) {
+        cella_text_set(reason, "the host asked for the report, not the guest: it shows nothing about who holds the keys");
+        return 1;
+    }
+    if (agent == NULL || agent->number != 0) {
+        cella_text_set(reason, "a migration agent is attached: it can take the guest, with its memory, elsewhere");
         return 1;
     }
     if (product == NULL || cella_view_is(cella_view_of(product->bytes, product->size), "milan")) {
         cella_text_set(reason, "Milan: software with control over the host can extract the chip's key (arXiv 2605.12990)");
         return 4;
     }
+    if (!reaches_default_floors(claims)) {
+        cella_text_set(reason, "the firmware is older than that of well-kept machines: known attacks may work");
+        return 4;
+    }
     return 5;
 }
 
+static const char *const key_names[] = { "vcek", "vlek", NULL };
 static const char *const product_names[] = { "milan", "genoa", "siena", "turin", NULL };
 static const char *const floor_names[] = {
     "reported_fmc", "reported_bl", "reported_tee", "reported_snp", "reported_ucode",
@@ -505,31 +534,31 @@ static const char *const floor_names[] = {
 };
 
 static const struct cella_term terms[] = {
-    { .name = "products", .claim = "product", .kind = CELLA_TERM_TEXT, .fallback = "[\"genoa\",\"siena\",\"turin\"]" },
-    { .name = "keys", .claim = "key", .kind = CELLA_TERM_TEXT, .fallback = "[\"vcek\"]" },
+    { .name = "products", .claim = "product", .kind = CELLA_TERM_TEXT, .selectors = product_names,
+      .fallback = "[\"genoa\",\"siena\",\"turin\"]" },
+    { .name = "keys", .claim = "key", .kind = CELLA_TERM_TEXT, .selectors = key_names, .fallback = "[\"vcek\"]" },
     { .name = "csp_ids", .claim = "csp_id", .kind = CELLA_TERM_EVERY, .fallback = "[]" },
-    { .name = "revocation", .claim = "revocation_checked", .kind = CELLA_TERM_FLAG, .fallback = "true",
+    { .name = "revocation", .claim = "revocation_checked", .kind = CELLA_TERM_FLAG, .fallback = "true", .demand = true, .elsewhere = true,
       .unchecked = "whether AMD has revoked the chain: the trust file waives it" },
     { .name = "debug", .claim = "debug", .kind = CELLA_TERM_FLAG, .fallback = "false" },
-    { .name = "migrate_ma", .claim = "migrate_ma", .kind = CELLA_TERM_FLAG, .fallback = "false" },
-    { .name = "migration_agent", .claim = "migration_agent", .kind = CELLA_TERM_FLAG, .fallback = "false" },
+    { .name = "migrate_ma", .claim = "migrate_ma", .kind = CELLA_TERM_FLAG, .fallback = "false",
+      .unchecked = "that the guest's policy keeps migration agents away: the trust file waives it (migrate_ma)" },
+    { .name = "migration_agent", .claim = "migration_agent", .kind = CELLA_TERM_FLAG, .fallback = "false",
+      .unchecked = "that no migration agent has the guest's keys: the trust file waives it (migration_agent)" },
     { .name = "mask_chip_key", .claim = "mask_chip_key", .kind = CELLA_TERM_FLAG, .fallback = "false" },
-    { .name = "vmpl", .claim = "vmpl", .kind = CELLA_TERM_NUMBER, .fallback = "[0]" },
+    { .name = "vmpl", .claim = "vmpl", .kind = CELLA_TERM_NUMBER, .fallback = "[0]",
+      .unchecked = "that the guest's most privileged software asked for the report: the trust file accepts others (vmpl)" },
     { .name = "tcb", .claim = "product", .kind = CELLA_TERM_FLOORS, .selectors = product_names, .numbers = floor_names,
-      .fallback = "{\"milan\":{\"reported_bl\":4,\"reported_snp\":24,\"reported_ucode\":219},"
-                  "\"genoa\":{\"reported_bl\":10,\"reported_snp\":23,\"reported_ucode\":84},"
-                  "\"siena\":{\"reported_bl\":10,\"reported_snp\":27,\"reported_ucode\":27},"
-                  "\"turin\":{\"reported_fmc\":1,\"reported_bl\":1,\"reported_tee\":1,\"reported_snp\":4,"
-                  "\"reported_ucode\":81}}" },
-    { .name = "alias_check", .claim = "alias_check", .kind = CELLA_TERM_FLAG, .fallback = "true",
+      .unchecked = "that the firmware has the versions of well-kept machines: the trust file asks for less (tcb)",
+      .fallback = DEFAULT_FLOORS },
+    { .name = "alias_check", .claim = "alias_check", .kind = CELLA_TERM_FLAG, .fallback = "true", .demand = true,
       .unchecked = "that memory aliases were looked for (BadRAM): the trust file waives it" },
-    { .name = "smt", .claim = "smt", .kind = CELLA_TERM_FLAG,
-      .unchecked = "whether sibling threads share the guest's cores (smt)" },
+    { .name = "smt", .claim = "smt", .kind = CELLA_TERM_FLAG, .unchecked = "whether sibling threads share the guest's cores (smt)" },
     { .name = "smt_allowed", .claim = "smt_allowed", .kind = CELLA_TERM_FLAG },
     { .name = "single_socket", .claim = "single_socket", .kind = CELLA_TERM_FLAG },
     { .name = "cxl_allowed", .claim = "cxl_allowed", .kind = CELLA_TERM_FLAG, .fallback = "false" },
     { .name = "ecc", .claim = "ecc", .kind = CELLA_TERM_FLAG },
-    { .name = "ciphertext_hiding", .claim = "ciphertext_hiding", .kind = CELLA_TERM_FLAG,
+    { .name = "ciphertext_hiding", .claim = "ciphertext_hiding", .kind = CELLA_TERM_FLAG, .demand = true,
       .unchecked = "that the host can not see changes of ciphertext (ciphertext_hiding)" },
     { .name = "host_data", .claim = "host_data", .kind = CELLA_TERM_BYTES, .size = 32,
       .unchecked = "what the host bound the guest to (host_data)" },
@@ -543,6 +572,7 @@ static const struct cella_term terms[] = {
 };
 
 static const char *const registers[] = { "host_data", "id_key_digest", "author_key_digest", "min_guest_svn", NULL };
+static const struct cella_register_form forms[] = { { "host_data", 32 }, { "min_guest_svn", 0 }, { NULL, 0 } };
 static const char *const by_measurement[] = { "measurement", NULL };
 static const char *const *const identities[] = { by_measurement, NULL };
 static const char *const not_checked[] = {
@@ -563,6 +593,8 @@ const struct cella_back_end cella_back_end_snp = {
     .measurement = "measurement",
     .measurement_size = 48,
     .registers = registers,
+    .register_size = 48,
+    .register_forms = forms,
     .identities = identities,
     .not_checked = not_checked,
 };

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "trust/dcap_platform.h"
 #include "trust/dcap_quote.h"
 #include "trust/evidence_log.h"
 
@@ -92,15 +93,19 @@ static const char *const log_registers[] = { NULL, "rtmr0", "rtmr1", "rtmr2", "r
 static const char *const event_registers[] = { "rtmr0", "rtmr1", "rtmr2", "rtmr3", NULL };
 
 static const struct cella_term terms[] = {
-    { .name = "tcb_status", .claim = "tcb_status", .kind = CELLA_TERM_TEXT, .fallback = "[\"UpToDate\"]" },
+    { .name = "tcb_status", .claim = "tcb_status", .kind = CELLA_TERM_TEXT, .selectors = cella_tcb_status_names,
+      .fallback = "[\"UpToDate\"]" },
     { .name = "advisories", .claim = "advisory", .kind = CELLA_TERM_EVERY, .fallback = "[]",
       .unchecked = "Intel's advisories about this platform: the trust file waives them" },
     { .name = "tcb_evaluation", .claim = "tcb_evaluation", .kind = CELLA_TERM_MINIMUM,
       .unchecked = "that the collateral is the newest: an older edition that is still valid passes (tcb_evaluation)" },
     { .name = "debug", .claim = "debug", .kind = CELLA_TERM_FLAG, .fallback = "false" },
-    { .name = "sept_ve_disable", .claim = "sept_ve_disable", .kind = CELLA_TERM_FLAG, .fallback = "true" },
-    { .name = "migratable", .claim = "migratable", .kind = CELLA_TERM_FLAG, .fallback = "false" },
-    { .name = "perfmon", .claim = "perfmon", .kind = CELLA_TERM_FLAG, .fallback = "false" },
+    { .name = "sept_ve_disable", .claim = "sept_ve_disable", .kind = CELLA_TERM_FLAG, .fallback = "true",
+      .unchecked = "that the host can not inject exceptions by taking pages away: the trust file waives it (sept_ve_disable)" },
+    { .name = "migratable", .claim = "migratable", .kind = CELLA_TERM_FLAG, .fallback = "false",
+      .unchecked = "that the TD can not be moved to another machine: the trust file waives it (migratable)" },
+    { .name = "perfmon", .claim = "perfmon", .kind = CELLA_TERM_FLAG, .fallback = "false",
+      .unchecked = "that performance counters tell nothing about the TD: the trust file waives it (perfmon)" },
     { .name = "pks", .claim = "pks", .kind = CELLA_TERM_FLAG, .fallback = "false" },
     { .name = "key_locker", .claim = "key_locker", .kind = CELLA_TERM_FLAG, .fallback = "false" },
     { .name = "lass", .claim = "lass", .kind = CELLA_TERM_FLAG, .fallback = "false" },
@@ -142,6 +147,7 @@ const struct cella_back_end cella_back_end_tdx = {
     .measurement = "mrtd",
     .measurement_size = 48,
     .registers = registers,
+    .register_size = 48,
     .identities = identities,
     .log_registers = log_registers,
     .log_register_count = sizeof(log_registers) / sizeof(log_registers[0]),

@@ -73,7 +73,12 @@ static cella_status endorse(const struct cella_context *context, struct cella_cl
     cella_text_set(context->detail, same ? "the certificate is for the key that signed"
                                          : "the certificate is not one for the key that signed");
     CELLA_TRY(same ? CELLA_OK : CELLA_ENDORSEMENT);
-    return keys == NULL || is_pinned(context, keys, claims) ? CELLA_OK : CELLA_ENDORSEMENT;
+    if (keys != NULL) {
+        return is_pinned(context, keys, claims) ? CELLA_OK : CELLA_ENDORSEMENT;
+    }
+    /* A TPM's name covers the attributes; a certificate covers the key alone, so that they are whatever was sent. */
+    cella_claims_doubt(claims, "restricted");
+    return CELLA_OK;
 }
 
 static int level(const struct cella_claims *claims, const struct cella_policy *policy, struct cella_text *reason)

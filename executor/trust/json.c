@@ -73,13 +73,17 @@ static void make_printable(char *text)
     }
 }
 
+void cella_json_name_field(struct cella_json_error *error, const char *path, const char *key)
+{
+    const char *dot = path[0] != '\0' && key[0] != '\0' ? "." : "";
+    (void) snprintf(error->field, sizeof(error->field), "%s%s%s", path, dot, key);
+    make_printable(error->field);
+}
+
 static cella_status fail(const struct cella_json_object *object, const char *key, cella_status status)
 {
     if (object->error != NULL) {
-        char *field = object->error->field;
-        const char *dot = object->path[0] != '\0' && key[0] != '\0' ? "." : "";
-        (void) snprintf(field, sizeof(object->error->field), "%s%s%s", object->path, dot, key);
-        make_printable(field);
+        cella_json_name_field(object->error, object->path, key);
     }
     return status;
 }

@@ -65,6 +65,9 @@ CELLA_MUST_USE cella_status cella_json_bytes(struct cella_json_object *object, c
 /* CELLA_UNKNOWN_FIELD  a member that nobody took; its name is in error->field */
 CELLA_MUST_USE cella_status cella_json_end(const struct cella_json_object *object);
 
+/* Name a field: "path.key", or one of them where the other is empty. Both may hold anything; what is kept is printable ASCII. */
+void cella_json_name_field(struct cella_json_error *error, const char *path, const char *key);
+
 /* Compact text with sorted keys, appended to out. */
 CELLA_MUST_USE cella_status cella_json_write(const json_t *json, struct cella_bytes *out);
 

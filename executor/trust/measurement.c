@@ -14,7 +14,7 @@
 
 static cella_status refuse(struct cella_json_error *error, const char *path, const char *key)
 {
-    (void) snprintf(error->field, sizeof(error->field), "%.30s.%.32s", path, key);
+    cella_json_name_field(error, path, key);
     return CELLA_BAD_POLICY;
 }
 
@@ -28,17 +28,33 @@ static bool is_register(const struct cella_back_end *back_end, const char *name)
     return false;
 }
 
-static cella_status validate_registers(const struct cella_back_end *back_end, json_t *registers, const char *path,
-                                       struct cella_json_error *error)
+/* A register that can never be met is a slip: of the wrong kind, or of a size that it does not have. */
+static bool is_value_of(const struct cella_back_end *back_end, const char *name, const json_t *value)
 {
     uint8_t bytes[CELLA_CLAIM_SIZE_MAX];
     size_t size = 0;
+    size_t wanted = back_end->register_size;
+    for (const struct cella_register_form *form = back_end->register_forms; form != NULL && form->name != NULL; form++) {
+        if (strcmp(form->name, name) == 0) {
+            if (form->size == 0) {
+                return json_is_integer(value) && json_integer_value(value) >= 0;
+            }
+            wanted = form->size;
+        }
+    }
+    if (!json_is_string(value) || cella_term_bytes(json_string_value(value), bytes, &size) != CELLA_OK) {
+        return false;
+    }
+    return wanted != 0 ? size == wanted : size == CELLA_SHA256_SIZE || size == CELLA_SHA384_SIZE;
+}
+
+static cella_status validate_registers(const struct cella_back_end *back_end, json_t *registers, const char *path,
+                                       struct cella_json_error *error)
+{
     const char *name;
     json_t *value;
     json_object_foreach (registers, name, value) {
-        bool number = json_is_integer(value) && json_integer_value(value) >= 0;
-        bool text = json_is_string(value) && cella_term_bytes(json_string_value(value), bytes, &size) == CELLA_OK;
-        if (!is_register(back_end, name) || !(number || text)) {
+        if (!is_register(back_end, name) || !is_value_of(back_end, name, value)) {
             return refuse(error, path, name);
         }
     }
@@ -191,18 +207,25 @@ static bool find_listed(const struct cella_back_end *back_end, const struct cell
 
 /* ---- auditors' statements ---- */
 
-struct tally {
-    const json_t *auditors; /* the policy's section */
-    uint32_t signers;       /* bit per auditor who signed the payload in question */
+/* At most: those that a trust file may list, and those that may come along. */
+#define STATEMENTS_MAX (CELLA_POLICY_STATEMENTS_MAX + CELLA_ENDORSEMENTS_MAX)
+
+/* One whose signature verified. */
+struct stated {
     struct cella_bytes payload;
-    json_t *entry;
+    size_t signer;
 };
 
-static void clear_tally(struct tally *tally)
+struct stated_list {
+    struct stated list[STATEMENTS_MAX];
+    size_t count;
+};
+
+static void clear_stated(struct stated_list *stated)
 {
-    cella_bytes_clear(&tally->payload);
-    json_decref(tally->entry);
-    tally->entry = NULL;
+    for (size_t i = 0; i < stated->count; i++) {
+        cella_bytes_clear(&stated->list[i].payload);
+    }
 }
 
 /* Which auditor signed; the payload is decoded on the way. */
@@ -243,47 +266,75 @@ static bool statement_at(const struct cella_context *context, size_t index, stru
     return one != NULL;
 }
 
-/* Everybody who signed the same bytes as tally->payload. An auditor counts once, however often he signs. */
-static unsigned int count_signers(const struct cella_context *context, struct tally *tally)
+/* The same text before it: nothing new is said, and verifying it again is what a flood would cost. */
+static bool is_repeated(const struct cella_context *context, size_t index, struct cella_view compact)
 {
-    struct cella_view compact;
-    const json_t *keys = json_object_get(tally->auditors, "keys");
-    for (size_t i = 0; statement_at(context, i, &compact); i++) {
-        CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes payload = { 0 };
-        size_t signer = 0;
-        if (find_signer(keys, compact, &payload, &signer) &&
-            cella_view_equal(cella_bytes_view(&payload), cella_bytes_view(&tally->payload))) {
-            tally->signers |= (uint32_t) 1 << signer;
+    struct cella_view before;
+    for (size_t i = 0; i < index && statement_at(context, i, &before); i++) {
+        if (cella_view_equal(before, compact)) {
+            return true;
         }
     }
-    return (unsigned int) __builtin_popcount(tally->signers);
+    return false;
+}
+
+/* Each signature is verified once. */
+static void verify_statements(const struct cella_context *context, const json_t *keys, struct stated_list *out)
+{
+    struct cella_view compact;
+    for (size_t i = 0; out->count < STATEMENTS_MAX && statement_at(context, i, &compact); i++) {
+        struct stated *one = &out->list[out->count];
+        if (is_repeated(context, i, compact)) {
+            continue;
+        }
+        if (find_signer(keys, compact, &one->payload, &one->signer)) {
+            out->count++;
+        } else {
+            cella_bytes_clear(&one->payload);
+        }
+    }
+}
+
+/* Everybody who signed these bytes. An auditor counts once, however often he signs. */
+static unsigned int count_signers(const struct stated_list *stated, struct cella_view payload)
+{
+    uint32_t signers = 0;
+    for (size_t i = 0; i < stated->count; i++) {
+        if (cella_view_equal(cella_bytes_view(&stated->list[i].payload), payload)) {
+            signers |= (uint32_t) 1 << stated->list[i].signer;
+        }
+    }
+    return (unsigned int) __builtin_popcount(signers);
 }
 
 static bool statement_holds(const struct cella_back_end *back_end, const struct cella_claims *claims,
-                            const struct cella_context *context, struct tally *tally)
+                            const struct cella_context *context, const json_t *entry)
 {
     struct cella_json_error error;
-    return cella_json_parse(cella_bytes_view(&tally->payload), STATEMENT_MAX, &tally->entry) == CELLA_OK &&
-           cella_measurement_validate(tally->entry, "", true, &error) == CELLA_OK &&
-           is_current(tally->entry, context->now_unix_s) && meets(back_end, claims, tally->entry);
+    return cella_measurement_validate(entry, "", true, &error) == CELLA_OK && is_current(entry, context->now_unix_s) &&
+           meets(back_end, claims, entry);
 }
 
 static bool find_stated(const struct cella_back_end *back_end, const struct cella_claims *claims,
                         const struct cella_context *context, char name[CELLA_NAME_MAX + 1])
 {
-    struct cella_view compact;
+    CELLA_CLEANUP(clear_stated) struct stated_list stated = { .count = 0 };
     const json_t *auditors = json_object_get(context->policy->json, "auditors");
     unsigned int threshold = (unsigned int) json_integer_value(json_object_get(auditors, "threshold"));
-    for (size_t i = 0; auditors != NULL && statement_at(context, i, &compact); i++) {
-        CELLA_CLEANUP(clear_tally) struct tally tally = { .auditors = auditors };
-        size_t signer;
-        if (!find_signer(json_object_get(auditors, "keys"), compact, &tally.payload, &signer) ||
-            !statement_holds(back_end, claims, context, &tally)) {
+    if (auditors == NULL) {
+        return false;
+    }
+    verify_statements(context, json_object_get(auditors, "keys"), &stated);
+    for (size_t i = 0; i < stated.count; i++) {
+        CELLA_CLEANUP(cella_json_cleanup) json_t *entry = NULL;
+        struct cella_view payload = cella_bytes_view(&stated.list[i].payload);
+        if (cella_json_parse(payload, STATEMENT_MAX, &entry) != CELLA_OK ||
+            !statement_holds(back_end, claims, context, entry)) {
             continue;
         }
-        unsigned int count = count_signers(context, &tally);
+        unsigned int count = count_signers(&stated, payload);
         if (count >= threshold) {
-            take_name(tally.entry, name);
+            take_name(entry, name);
             cella_text_set(context->detail, "%u auditors of your trust file state it as \"%s\"", count, name);
             return true;
         }

@@ -10,7 +10,6 @@
 #define ROOT_PREFIX "ed25519:"
 #define STATEMENT_TEXT_MAX 16384U
 #define PEM_TEXT_MAX 8192U
-#define STATEMENTS_MAX 64U
 
 static const struct {
     enum cella_evidence_type type;
@@ -63,10 +62,7 @@ void cella_policy_clear(struct cella_policy *policy)
 /* Name the field that is wrong. */
 static cella_status refuse(struct cella_json_error *error, const char *path, const char *key)
 {
-    (void) snprintf(error->field, sizeof(error->field), "%s%s%.40s", path, path[0] != '\0' ? "." : "", key);
-    for (char *c = error->field; *c != '\0'; c++) {
-        *c = *c < ' ' || *c > '~' ? '?' : *c; /* a misspelt name may hold anything */
-    }
+    cella_json_name_field(error, path, key);
     return CELLA_BAD_POLICY;
 }
 
@@ -97,12 +93,27 @@ static cella_status read_accept(struct cella_json_object *object, struct cella_p
     return CELLA_OK;
 }
 
+static bool same_registers(json_t *a, const json_t *b)
+{
+    const char *name;
+    json_t *value;
+    if (json_object_size(a) != json_object_size(b)) {
+        return false;
+    }
+    json_object_foreach (a, name, value) {
+        if (!cella_term_same_bytes(value, json_object_get(b, name))) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Two entries that differ in their names only would make the report's name a matter of chance. */
 static bool same_measurement(const json_t *a, const json_t *b)
 {
     return json_equal(json_object_get(a, "type"), json_object_get(b, "type")) != 0 &&
-           json_equal(json_object_get(a, "value"), json_object_get(b, "value")) != 0 &&
-           json_object_get(a, "registers") == NULL && json_object_get(b, "registers") == NULL;
+           cella_term_same_bytes(json_object_get(a, "value"), json_object_get(b, "value")) &&
+           same_registers(json_object_get(a, "registers"), json_object_get(b, "registers"));
 }
 
 static cella_status read_measurements(struct cella_json_object *object, const struct cella_policy *policy,
@@ -151,6 +162,23 @@ static cella_status check_auditor_keys(const json_t *keys, struct cella_json_err
     return CELLA_OK;
 }
 
+static cella_status check_statements(const json_t *statements, struct cella_json_error *error)
+{
+    for (size_t i = 0; i < json_array_size(statements); i++) {
+        const json_t *statement = json_array_get(statements, i);
+        if (i >= CELLA_POLICY_STATEMENTS_MAX || !json_is_string(statement) ||
+            json_string_length(statement) > STATEMENT_TEXT_MAX) {
+            return refuse_element(error, "auditors.statements", i);
+        }
+        for (size_t k = 0; k < i; k++) {
+            if (json_equal(statement, json_array_get(statements, k))) {
+                return refuse_element(error, "auditors.statements", i);
+            }
+        }
+    }
+    return CELLA_OK;
+}
+
 static cella_status read_auditors(struct cella_json_object *top, bool *out)
 {
     json_t *json = NULL;
@@ -171,12 +199,7 @@ static cella_status read_auditors(struct cella_json_object *top, bool *out)
     CELLA_TRY(cella_json_integer(&object, "threshold", 1, (int64_t) json_array_size(keys), &threshold));
     CELLA_TRY(cella_json_member_optional(&object, "statements", JSON_ARRAY, &statements));
     CELLA_TRY(cella_json_end(&object));
-    for (size_t i = 0; i < json_array_size(statements); i++) {
-        const json_t *statement = json_array_get(statements, i);
-        if (i >= STATEMENTS_MAX || !json_is_string(statement) || json_string_length(statement) > STATEMENT_TEXT_MAX) {
-            return refuse_element(top->error, "auditors.statements", i);
-        }
-    }
+    CELLA_TRY(check_statements(statements, top->error));
     return check_auditor_keys(keys, top->error);
 }
 
@@ -246,6 +269,9 @@ static cella_status read_anchors(struct cella_json_object *top, struct cella_pol
 {
     json_t *list = NULL;
     CELLA_TRY(cella_json_member_optional(top, "anchor", JSON_ARRAY, &list));
+    if (list != NULL && json_array_size(list) == 0) {
+        return refuse(top->error, "", "anchor");
+    }
     for (size_t i = 0; i < json_array_size(list); i++) {
         struct cella_json_object object;
         const char *family = NULL;

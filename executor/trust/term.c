@@ -38,6 +38,23 @@ cella_status cella_term_bytes(const char *text, uint8_t out[CELLA_CLAIM_SIZE_MAX
     return cella_hex_decode(cella_view_of_string(text), out, *size);
 }
 
+bool cella_term_same_bytes(const json_t *a, const json_t *b)
+{
+    uint8_t first[CELLA_CLAIM_SIZE_MAX];
+    uint8_t second[CELLA_CLAIM_SIZE_MAX];
+    size_t first_size = 0;
+    size_t second_size = 0;
+    if (a == NULL || b == NULL) {
+        return a == b;
+    }
+    if (!json_is_string(a) || !json_is_string(b) ||
+        cella_term_bytes(json_string_value(a), first, &first_size) != CELLA_OK ||
+        cella_term_bytes(json_string_value(b), second, &second_size) != CELLA_OK) {
+        return json_equal(a, b) != 0;
+    }
+    return first_size == second_size && memcmp(first, second, first_size) == 0;
+}
+
 static cella_status read_root(const json_t *value, uint8_t out[ROOT_SIZE])
 {
     const char *text = json_string_value(value);
@@ -93,7 +110,8 @@ static bool is_good_element(const struct cella_term *term, const json_t *value)
     case CELLA_TERM_TEXT:
     case CELLA_TERM_EVERY:
         return json_is_string(value) && json_string_length(value) > 0 &&
-               json_string_length(value) <= CELLA_CLAIM_SIZE_MAX;
+               json_string_length(value) <= CELLA_CLAIM_SIZE_MAX &&
+               (term->kind != CELLA_TERM_TEXT || is_among(term->selectors, json_string_value(value)));
     case CELLA_TERM_NUMBER:
         return json_is_integer(value) && json_integer_value(value) >= 0;
     case CELLA_TERM_SELECTION:
@@ -114,6 +132,12 @@ static bool is_good_element(const struct cella_term *term, const json_t *value)
     return false;
 }
 
+static bool is_same_element(const struct cella_term *term, const json_t *a, const json_t *b)
+{
+    bool bytes = term->kind == CELLA_TERM_BYTES || term->kind == CELLA_TERM_EXCLUDED;
+    return bytes ? cella_term_same_bytes(a, b) : json_equal(a, b) != 0;
+}
+
 /* A list never means "anything": it is empty only where that is a demand of its own. A value named twice is a slip. */
 static cella_status validate_list(const struct cella_term *term, const json_t *list, size_t *element)
 {
@@ -129,7 +153,7 @@ static cella_status validate_list(const struct cella_term *term, const json_t *l
             return CELLA_BAD_POLICY;
         }
         for (size_t k = 0; k < i; k++) {
-            if (json_equal(json_array_get(list, i), json_array_get(list, k))) {
+            if (is_same_element(term, json_array_get(list, i), json_array_get(list, k))) {
                 return CELLA_BAD_POLICY;
             }
         }
@@ -170,7 +194,9 @@ cella_status cella_term_validate(const struct cella_term *term, const json_t *va
     *element = CELLA_TERM_WHOLE;
     switch (term->kind) {
     case CELLA_TERM_FLAG:
-        return json_is_boolean(value) || cella_term_is_waived(value) ? CELLA_OK : CELLA_BAD_POLICY;
+        return (json_is_boolean(value) && !(term->demand && json_is_false(value))) || cella_term_is_waived(value)
+                   ? CELLA_OK
+                   : CELLA_BAD_POLICY;
     case CELLA_TERM_MINIMUM:
         return json_is_integer(value) && json_integer_value(value) >= 0 ? CELLA_OK : CELLA_BAD_POLICY;
     case CELLA_TERM_WITHIN:
@@ -192,6 +218,68 @@ cella_status cella_term_validate(const struct cella_term *term, const json_t *va
         return json_is_string(value) && is_among(term->selectors, json_string_value(value)) ? CELLA_OK : CELLA_BAD_POLICY;
     }
     return CELLA_BAD_POLICY;
+}
+
+/* ---- against the fallback ---- */
+
+static bool has_number(const json_t *list, json_int_t number)
+{
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        if (json_integer_value(json_array_get(list, i)) == number) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool lists_more(const json_t *list, const json_t *fallback)
+{
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        if (!has_number(fallback, json_integer_value(json_array_get(list, i)))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A product that the fallback does not know, and a floor that it has and this entry has not, are wider too. */
+static bool has_lower_floor(json_t *floors, const json_t *fallback)
+{
+    const char *selector;
+    const char *name;
+    json_t *entry;
+    json_t *least;
+    json_object_foreach (floors, selector, entry) {
+        json_t *wanted = json_object_get(fallback, selector);
+        if (wanted == NULL) {
+            return true;
+        }
+        json_object_foreach (wanted, name, least) {
+            const json_t *stated = json_object_get(entry, name);
+            if (stated == NULL || json_integer_value(stated) < json_integer_value(least)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+bool cella_term_is_wider(const struct cella_term *term, const json_t *value)
+{
+    if (term->fallback == NULL) {
+        return false;
+    }
+    CELLA_CLEANUP(cella_json_cleanup) json_t *fallback = json_loads(term->fallback, JSON_DECODE_ANY, NULL);
+    if (fallback == NULL || cella_term_is_waived(value)) {
+        return true;
+    }
+    if (term->kind == CELLA_TERM_FLAG) {
+        return json_is_true(value) != json_is_true(fallback);
+    }
+    if (term->kind == CELLA_TERM_NUMBER) {
+        return lists_more(value, fallback);
+    }
+    return term->kind == CELLA_TERM_FLOORS && has_lower_floor((json_t *) (uintptr_t) value, fallback);
 }
 
 /* ---- judging ---- */

@@ -14,7 +14,7 @@
 #define CELLA_TERM_VALUES_MAX 256U
 
 enum cella_term_kind {
-    CELLA_TERM_FLAG,     /* bool: the claim must be that. "any": not checked */
+    CELLA_TERM_FLAG,     /* bool: the claim must be that. "any": not checked. Not false where the term is a demand */
     CELLA_TERM_BYTES,    /* list of hexadecimal values: the claim must be one of them. [] : refused at load */
     CELLA_TERM_EXCLUDED, /* list of hexadecimal values: the claim must be none of them, and not zeros: hidden */
     CELLA_TERM_TEXT,     /* list of texts: the claim must be one of them */
@@ -37,11 +37,14 @@ struct cella_term {
     size_t size;           /* BYTES, EXCLUDED: bytes of a value; 0: any */
     const char *fallback;  /* JSON, used when the trust file says nothing; NULL: the term is not checked then */
     const char *unchecked; /* sentence for the report when it is not checked */
-    const char *const *selectors; /* FLOORS, CHOICE, EVENTS: what may be named, ends with NULL; a misspelt one is refused at
+    const char *unproven;  /* sentence for the report when the claim may be unproven: met then, it is not a check that passed */
+    const char *const *selectors; /* TEXT, FLOORS, CHOICE, EVENTS: what may be named, ends with NULL; a misspelt one is refused at
                                      load. NULL: any */
     const char *const *numbers;   /* FLOORS: and which claims */
     bool elsewhere;        /* judged by a check of the flow that has another name (chain, event_log), not among the terms */
     bool required;         /* the trust file must state it: there is no value that fits everybody */
+    bool demand;           /* FLAG: true demands a protection, so false is refused at load: it would read as "not looked at" and
+                              refuse those who have the protection. Who waives it says "any" */
 };
 
 /*
@@ -52,8 +55,17 @@ struct cella_term {
 #define CELLA_TERM_WHOLE SIZE_MAX
 CELLA_MUST_USE cella_status cella_term_validate(const struct cella_term *term, const json_t *value, size_t *element);
 
+/* Are they the same bytes, however written (upper case, "sha256:" before them), or else the same JSON? NULL: absent, like NULL. */
+bool cella_term_same_bytes(const json_t *a, const json_t *b);
+
 /* The value says "any": the term is not checked, although it has a fallback. */
 bool cella_term_is_waived(const json_t *value);
+
+/*
+ * Does a validated value let something pass that the term's fallback refuses? For flags, numbers and floors; false for a term
+ * without fallback and for the other kinds, whose values name what they let pass.
+ */
+bool cella_term_is_wider(const struct cella_term *term, const json_t *value);
 
 /*
  * Judge claims by a validated value.

@@ -338,13 +338,17 @@ cella_status cella_tpm_quote_key(const struct cella_tpm_quote *quote, struct cel
 
 /* ---- terms ---- */
 
+const char *const cella_tpm_banks[] = { "sha256", "sha384", NULL };
+
 const struct cella_term cella_tpm_terms[CELLA_TPM_TERM_COUNT] = {
     { .name = "pcrs", .claim = "pcr_selection", .kind = CELLA_TERM_SELECTION, .required = true },
-    { .name = "pcr_banks", .claim = "pcr_bank", .kind = CELLA_TERM_TEXT, .fallback = "[\"sha256\",\"sha384\"]" },
+    { .name = "pcr_banks", .claim = "pcr_bank", .kind = CELLA_TERM_TEXT, .selectors = cella_tpm_banks,
+      .fallback = "[\"sha256\",\"sha384\"]" },
     { .name = "attestation_keys", .claim = "attestation_key", .kind = CELLA_TERM_BYTES, .elsewhere = true },
-    { .name = "restricted", .claim = "restricted", .kind = CELLA_TERM_FLAG, .fallback = "true",
-      .unchecked = "that the attestation key signs only what the TPM says: the trust file waives it" },
-    { .name = "clock_safe", .claim = "clock_safe", .kind = CELLA_TERM_FLAG, .fallback = "true",
+    { .name = "restricted", .claim = "restricted", .kind = CELLA_TERM_FLAG, .fallback = "true", .demand = true,
+      .unchecked = "that the attestation key signs only what the TPM says: the trust file waives it",
+      .unproven = "that the attestation key signs only what the TPM says: its attributes are the word of who certified it" },
+    { .name = "clock_safe", .claim = "clock_safe", .kind = CELLA_TERM_FLAG, .fallback = "true", .demand = true,
       .unchecked = "that the TPM's clock never went back: the trust file waives it" },
     { .name = "reset_count", .claim = "reset_count", .kind = CELLA_TERM_NUMBER },
     { .name = "tpm_firmware", .claim = "tpm_firmware", .kind = CELLA_TERM_NUMBER },

@@ -52,5 +52,6 @@ CELLA_MUST_USE cella_status cella_tpm_quote_key(const struct cella_tpm_quote *qu
 /* What every type with a TPM quote may demand of it. */
 #define CELLA_TPM_TERM_COUNT 9U
 extern const struct cella_term cella_tpm_terms[CELLA_TPM_TERM_COUNT];
+extern const char *const cella_tpm_banks[];
 extern const char *const cella_tpm_registers[];
 extern const char *const cella_tpm_register_names[CELLA_TPM_REGISTERS]; /* by number, those that can be reset as well */

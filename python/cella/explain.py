@@ -13,7 +13,7 @@ from .endorsements import pem_blocks
 from .terms import Term, kind_of
 
 LEVELS = {
-    0: "nothing was verified",
+    0: "none: evidence that is refused has no level",
     1: "unprotected: withstands nothing",
     2: "soft: withstands an honest host's mistakes; for development and tests",
     3: "measured boot: withstands a host whose software was tampered with, if its TPM is trusted",

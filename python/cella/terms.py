@@ -20,14 +20,14 @@ TYPES = ("snp", "tdx", "sgx", "tpm", "nitro", "az-snp", "az-tdx", "soft")
 _INTEL = {
     "tcb_status": "statuses of the platform that you accept, as Intel names them; Revoked never passes",
     "advisories": "Intel's advisories (INTEL-SA-...) about the platform that you accept to be open",
-    "tcb_evaluation": "least tcbEvaluationDataNumber of Intel's collateral: an older edition is refused",
+    "tcb_evaluation": "least tcbEvaluationDataNumber that both of Intel's documents must have: an older edition is refused",
     "fmspcs": "kinds of platforms (FMSPC) that you accept",
     "platforms": "machines that you accept, by platform instance id from the PCK certificate",
     "denied_platforms": "machines that you refuse, by PPID from the PCK certificate",
     "smt": "whether sibling threads are on, as the PCK certificate says",
 }
 _LOG = {
-    "event_log": "whether the firmware's event log must come along; one that comes must lead to the quoted registers",
+    "event_log": "whether the event log must come and account for each quoted register; one that comes must lead to those it has",
     "event": "events that must be in that log, each with the register that it was extended into",
 }
 _TPM = {

@@ -196,17 +196,16 @@ def verify_certificate(
         A report. Its check "binding" compares the evidence with the certificate's key.
 
     Raises:
-        AttestationError: BAD_EVIDENCE, there is no evidence in it, it is malformed or for another key or nonce; EXPIRED, the
-            certificate is not valid at this time.
+        AttestationError: BAD_EVIDENCE, there is no evidence in it, it is malformed, names itself as its issuer without being
+            signed by its own key, or is for another key or nonce; EXPIRED, it is not valid at this time.
         PolicyError, FormatError: as for ``verify``.
     """
     when = seconds_of(at)
     try:
-        kind, evidence, report_data, claimed = _native.evidence_in_certificate(certificate, when, allow_legacy=allow_legacy)
+        found = _native.appraise_certificate(certificate, Trust.load(policy).json, when, nonce=nonce or b"",
+                                             endorsements=endorsing.collect(endorsements), allow_legacy=allow_legacy)
     except _native.CellaError as problem:
         if problem.code != "NOT_FOUND":
             raise
         raise _native.error("BAD_EVIDENCE", "there is no evidence in this certificate") from None
-    if nonce is not None and claimed != nonce:
-        raise _native.error("BAD_EVIDENCE", "the certificate was made for another nonce, or for none")
-    return verify(evidence, policy, at=when, type=kind, endorsements=endorsements, report_data=report_data)
+    return report_of(found)

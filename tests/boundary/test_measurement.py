@@ -121,7 +121,7 @@ def test_a_profile_that_an_operator_adds_is_measured(programs):
     assert len(set(after)) == len(after) and sorted(names)
 
 
-@pytest.mark.parametrize("name", ["../../../etc", "", "..", "a/b", 5])
+@pytest.mark.parametrize("name", ["../../../etc", "", "..", "a/b", ".a", "a b", "a\nb", "\u00e4", "a\\b", 5])
 def test_a_profile_can_not_name_what_is_elsewhere(programs, name):
     added = json.loads((programs / "profiles" / "python.json").read_text()) | {"packages": [name]}
     (programs / "profiles" / "config.json").write_text(json.dumps(added))

@@ -456,7 +456,7 @@ def policy_of_quote(case: Case, kind: str, quote: bytes) -> dict[str, Any]:
         entry = {"value": "sha256:" + quote[112:144].hex()}
     policy = _intel_policy(case, kind if kind != "none" else "tdx",
                            entry if kind != "none" else {"value": "sha384:" + "00" * 48,
-                                                         "registers": {"rtmr1": "00", "rtmr2": "00"}})
+                                                         "registers": {"rtmr1": "00" * 48, "rtmr2": "00" * 48}})
     if kind == "tdx":
         for name, offset in (("mrconfigid", 232), ("mrowner", 280), ("mrownerconfig", 328)):
             policy["tdx"][name] = [quote[offset:offset + 48].hex()]

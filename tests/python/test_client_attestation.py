@@ -262,17 +262,24 @@ def _cbor_text(text: str) -> bytes:
     return _cbor(3, len(text)) + text.encode()
 
 
-def certify(fake: FakeExecutor, folder: Path) -> bytes:
-    """Give the fake executor a certificate that carries perfect evidence for its key; the certificate, PEM."""
+def attested_value(fake: FakeExecutor, nonce: bytes = b"") -> str:
+    """Value of the extension with perfect evidence for the fake executor's key, as openssl takes it."""
     own = fake.certificate
-    claims = _cbor(5, 1) + _cbor_text("pubkey-hash") + _cbor_bytes(b"\x82\x01" + _cbor_bytes(own.spki_sha256))
+    claims = (_cbor(5, 2 if nonce else 1) + _cbor_text("pubkey-hash") + _cbor_bytes(b"\x82\x01" + _cbor_bytes(own.spki_sha256)) +
+              (_cbor_text("nonce") + _cbor_bytes(nonce) if nonce else b""))
     bound = hashlib.sha256(claims).digest() + bytes(32)
     evidence = _native.soft_evidence(fake.root, fake.layers, fake.measurement, bound, 1793491200)
     value = (_cbor(5, 3) + b"\x01" + _cbor_text("soft") + b"\x02" + _cbor_bytes(evidence) + b"\x03" + _cbor_bytes(claims))
     record = _cbor(4, 3) + _cbor_text("application/vnd.cella.evidence+cbor") + _cbor_bytes(value) + b"\x04"
+    return "2.23.133.5.4.9=DER:" + record.hex()
+
+
+def certify(fake: FakeExecutor, folder: Path, nonce: bytes = b"") -> bytes:
+    """Give the fake executor a certificate that carries perfect evidence for its key; the certificate, PEM."""
+    own = fake.certificate
     target = folder / "attested.pem"
     subprocess.run(["openssl", "req", "-x509", "-key", own.key, "-subj", "/CN=x", "-days", "9", "-out", target, "-addext",
-                    "2.23.133.5.4.9=DER:" + record.hex()], check=True, capture_output=True)
+                    attested_value(fake, nonce)], check=True, capture_output=True)
     own.certificate = str(target)
     return target.read_bytes()
 
@@ -328,6 +335,66 @@ def test_certificate_for_another_key_or_nonce(fake: FakeExecutor, tmp_path: Path
     with pytest.raises(cella.AttestationError) as caught:
         cella.verify_certificate(pem, fake.trust(), at=4_000_000_000)
     assert caught.value.code == "EXPIRED"
+
+
+def test_certificate_that_nobody_signed(fake: FakeExecutor, tmp_path: Path) -> None:
+    """The evidence binds the key alone: with another's signature, or with none, dates would be anybody's word."""
+    der = ssl.PEM_cert_to_DER_cert(certify(fake, tmp_path).decode())
+    terms = {name: value for name, value in fake.trust().items() if name != "charter"}
+    assert cella.verify_certificate(der, terms).accepted
+    dates = re.search(rb"\x17\x0d\d{12}Z\x17\x0d(\d{12}Z)", der)
+    assert dates
+    later = der[:dates.start(1)] + b"491231235959Z" + der[dates.end(1):]
+    for bad in (later, der[:-64] + bytes(64), der[:-1] + bytes([der[-1] ^ 1])):
+        assert len(bad) == len(der)
+        with pytest.raises(cella.AttestationError) as caught:
+            cella.verify_certificate(bad, terms)
+        assert caught.value.code == "BAD_EVIDENCE"
+
+
+def test_certificate_that_somebody_issued(fake: FakeExecutor, tmp_path: Path) -> None:
+    """An issuer's signature is not verified, so the report says that his word about names and dates was not looked at."""
+    own = fake.certificate
+    (tmp_path / "extension").write_text(attested_value(fake) + "\n")
+    for words in (["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", "ca.key", "-out",
+                   "ca.pem", "-subj", "/CN=Issuer", "-days", "9"],
+                  ["req", "-new", "-key", str(own.key), "-out", "csr", "-subj", "/CN=x"],
+                  ["x509", "-req", "-in", "csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-out", "leaf.pem", "-days", "9", "-extfile",
+                   "extension"]):
+        subprocess.run(["openssl", *words], cwd=tmp_path, check=True, capture_output=True)
+    terms = {name: value for name, value in fake.trust().items() if name != "charter"}
+    report = cella.verify_certificate((tmp_path / "leaf.pem").read_bytes(), terms)
+    assert report.accepted and any("who made the certificate" in sentence for sentence in report.not_checked)
+    report = cella.verify_certificate(certify(fake, tmp_path), terms)
+    assert report.accepted and not any("who made the certificate" in sentence for sentence in report.not_checked)
+
+
+def test_certificate_made_for_a_nonce(fake: FakeExecutor, tmp_path: Path) -> None:
+    nonce = bytes(range(32))
+    terms = {name: value for name, value in fake.trust().items() if name != "charter"} | {"freshness": {"nonce": True}}
+    pem = certify(fake, tmp_path, nonce)
+    report = cella.verify_certificate(pem, terms, nonce=nonce)
+    assert report.accepted and not any("fresh" in sentence for sentence in report.not_checked)
+    assert [check.name for check in cella.verify_certificate(pem, terms).failed] == ["freshness"]
+    with pytest.raises(cella.AttestationError, match="another nonce"):
+        cella.verify_certificate(pem, terms, nonce=bytes(32))
+
+
+def test_pinned_charter_and_none_given(fake: FakeExecutor, tmp_path: Path) -> None:
+    """Nothing has a hash as well: a charter that nobody gave is not one that is wrong."""
+    check, = cella.verify_certificate(certify(fake, tmp_path), fake.trust()).failed
+    assert (check.name, check.code) == ("charter", "CHARTER")
+    assert "none was given" in check.detail and "certificate" in check.detail and "e3b0c442" not in check.detail
+    evidence = _native.soft_evidence(fake.root, fake.layers, fake.measurement, b"r" * 64, 1793491200)
+    for binding in ({"report_data": b"r" * 64}, {"unbound": True}):
+        check, = cella.verify(evidence, fake.trust(), **binding).failed  # type: ignore[arg-type]
+        assert check.name == "charter" and "none was given" in check.detail and "certificate" not in check.detail
+    empty = fake.trust() | {"charter": {"sha256": hashlib.sha256(b"").hexdigest()}}
+    assert [check.name for check in cella.verify(evidence, empty, report_data=b"r" * 64).failed] == ["charter"]
+    other, = cella.verify(evidence, fake.trust(), report_data=b"s" * 64).failed
+    assert other.code == "BINDING" and "report data" in other.detail and "charter" not in other.detail
+    nothing, = cella.verify(b"", fake.trust(), unbound=True).failed
+    assert nothing.name == "type" and "empty" in nothing.detail
 
 
 def _plain(fake: FakeExecutor, folder: Path) -> Path:

@@ -176,6 +176,27 @@ def test_log_of_another_boot(tdx: vectors.Call) -> None:
     assert judged(tdx, [nothing])[::2] == ("TERM", ["event_log"])
 
 
+def test_log_that_leaves_a_register_out(tdx: vectors.Call) -> None:
+    """Who demands a log wants every quoted value explained, not those alone that the log cares to mention."""
+    good = vectors.data("tdx/go-tdx-guest/ccel_data.dat")
+    events = [one for one in replay(good).events if one.extends and one.register <= 4]
+    registers = sorted({one.register for one in events})
+    assert len(registers) > 1
+    detail = next(check[3] for check in judged(tdx, [good], event_log="required")[1]["checks"] if check[0] == "event_log")
+    assert all(f" rtmr{register - 1}" in detail for register in registers)
+    for left_out in registers:
+        changed, place = bytearray(good), 0
+        for one in events:
+            place = good.index(one.digests["sha384"], place + 15) - 14
+            assert struct.unpack_from("<I", good, place)[0] == one.register
+            if one.register == left_out:
+                struct.pack_into("<I", changed, place, 9)
+        status, report, _ = judged(tdx, [bytes(changed)])
+        detail = next(check[3] for check in report["checks"] if check[0] == "event_log")
+        assert status == "OK" and f"rtmr{left_out - 1}" not in detail
+        assert judged(tdx, [bytes(changed)], event_log="required")[::2] == ("TERM", ["event_log"])
+
+
 def test_every_digest_of_a_log_counts(tdx: vectors.Call) -> None:
     good = vectors.data("tdx/go-tdx-guest/ccel_data.dat")
     for one in replay(good).events:

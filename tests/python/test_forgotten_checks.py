@@ -7,6 +7,7 @@ say no. Where a forged vector is needed, its trust root is injected by the trust
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import time
@@ -338,6 +339,8 @@ def test_tpm_certificate_that_is_not_the_keys(tmp_path: Path) -> None:
     anchored = {**call.with_terms(attestation_keys=None), "anchor": [{"family": "tpm", "certificate": root}]}
     certified = [(vectors.CERTIFICATES, good)]
     assert call.failed(policy=anchored, endorsements=certified, **now) == []
+    restricted = {**anchored, "tpm": {name: value for name, value in anchored["tpm"].items() if name != "restricted"}}
+    assert call.failed(policy=restricted, endorsements=certified, **now) == ["restricted"], "an SPKI has no attributes"
     assert call.failed(policy=anchored, **now) == ["chain"], "no certificate, no pinned key"
     assert call.failed(endorsements=certified, **now) == ["chain"], "the maker's root is nobody's"
     other = call.with_terms(attestation_keys=["000b" + "00" * 32]) | {"anchor": anchored["anchor"]}
@@ -375,8 +378,10 @@ def test_empty_lists_mean_nothing_not_anything() -> None:
             with pytest.raises(cella.PolicyError) as caught:
                 cella.Trust(call.with_terms(**{name: []}))
             assert caught.value.field == f"{call.kind}.{name}"
-    with pytest.raises(cella.PolicyError):
-        cella.Trust({**snp().policy, "accept": []})
+    for name in ("accept", "anchor", "measurement"):
+        with pytest.raises(cella.PolicyError) as caught:
+            cella.Trust({**snp().policy, name: []})
+        assert caught.value.field == name
 
 
 def soft_evidence() -> tuple[bytes, str, str]:
@@ -469,6 +474,7 @@ def test_unknown_terms_of_a_policy_are_ignored() -> None:
 # ---- auditors ----
 
 ENTRY = {"name": "release 1", "type": "snp"}
+STATEMENT = 8
 
 
 def audited(call: Call, statements: list[str], threshold: int, auditors: list[cella.Identity]) -> list[str]:
@@ -488,7 +494,12 @@ def test_one_auditor_counts_twice() -> None:
     both = [sign_measurement(one, entry), sign_measurement(two, entry)]
     assert audited(call, both, 2, [one, two]) == []
     assert audited(call, both[:1], 1, [one, two]) == []
-    assert audited(call, [both[0], both[0]], 2, [one, two]) == ["measurement"]
+    with pytest.raises(cella.PolicyError) as caught:
+        audited(call, [both[0], both[0]], 2, [one, two])
+    assert caught.value.field == "auditors.statements[1]"
+    again = dataclasses.replace(call, endorsements=[*call.endorsements, *[(STATEMENT, both[0].encode())] * 3])
+    assert audited(again, both[:1], 2, [one, two]) == ["measurement"]
+    assert audited(again, both[1:], 2, [one, two]) == []
     assert audited(call, [both[0], sign_measurement(stranger, entry)], 2, [one, two]) == ["measurement"]
     renamed = sign_measurement(two, {**entry, "name": "release 2"})
     assert audited(call, [both[0], renamed], 2, [one, two]) == ["measurement"], "the same bytes, or not the same word"
@@ -498,7 +509,28 @@ def test_one_auditor_counts_twice() -> None:
     other = {**entry, "value": "sha384:" + "00" * 48}
     assert audited(call, [sign_measurement(one, other), sign_measurement(two, other)], 2, [one, two]) == ["measurement"]
     cut = both[0].rsplit(".", 1)[0] + "." + both[1].rsplit(".", 1)[1]
-    assert audited(call, [cut, both[1]], 2, [one, two]) == ["measurement"]
+    assert audited(call, [cut], 2, [one, two]) == ["measurement"]
+
+
+def test_repeated_statements_cost_nothing() -> None:
+    """Whoever sends evidence may send one good statement many times; each is verified once, so that this is no flood."""
+    from cella.statements import sign_measurement
+
+    call = snp()
+    auditors = [cella.Identity.generate() for _ in range(16)]
+    entry = {**ENTRY, "value": call.policy["measurement"][0]["value"], "registers": {"host_data": "11" * 32}}
+    statement = sign_measurement(auditors[-1], entry).encode()
+
+    def cost(copies: int) -> float:
+        sent = dataclasses.replace(call, endorsements=[*call.endorsements, *[(STATEMENT, statement)] * copies])
+        best = 1e9
+        for _ in range(5):
+            before = time.process_time()
+            assert audited(sent, [], 1, auditors) == ["measurement"]
+            best = min(best, time.process_time() - before)
+        return best
+
+    assert cost(20) < 3 * cost(1)
 
 
 def test_auditors_threshold_that_nobody_can_miss() -> None:

@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 
 import cella
+import pytest
 from cella import _native
 from live import CommandLine, LiveExecutor, wait_until
 
@@ -70,22 +71,30 @@ def test_command_reads_it(live: LiveExecutor, person: object, tmp_path: Path) ->
 def test_every_byte_of_the_evidence_counts(live: LiveExecutor) -> None:
     der = certificate_of(live.endpoint)
     trust = without_charter(live)
-    kind, evidence, _, nonce = _native.evidence_in_certificate(der, 2_000_000_000)
+    kind, evidence, report_data, nonce = _native.evidence_in_certificate(der, 2_000_000_000)
     assert (kind, nonce) == ("soft", b"") and der.count(evidence) == 2
+    assert cella.verify(evidence, trust, report_data=report_data).accepted
     place = der.rindex(evidence)  # of the extension that is looked at first
     for offset in range(0, len(evidence), 7):
         changed = bytearray(der)
         changed[place + offset] ^= 1
-        assert not cella.verify_certificate(bytes(changed), trust).accepted
+        with pytest.raises(cella.AttestationError):  # the certificate's own signature
+            cella.verify_certificate(bytes(changed), trust)
+        assert not cella.verify(bytes(changed)[place:place + len(evidence)], trust, report_data=report_data).accepted
 
 
 def test_evidence_moved_to_another_key(live: LiveExecutor, own: LiveExecutor) -> None:
     """The extension of one executor in the place of another's, same size: the claims name another key."""
     one, other = certificate_of(live.endpoint), certificate_of(own.endpoint)
-    content = [_native.evidence_in_certificate(der, 2_000_000_000)[1] for der in (one, other)]
+    found = [_native.evidence_in_certificate(der, 2_000_000_000) for der in (one, other)]
+    content = [evidence for _, evidence, _, _ in found]
     assert len(content[0]) == len(content[1])
     moved = other.replace(content[1], content[0])
-    assert moved != other and not cella.verify_certificate(moved, without_charter(own)).accepted
+    assert moved != other
+    with pytest.raises(cella.AttestationError):
+        cella.verify_certificate(moved, without_charter(own))
+    report = cella.verify(content[0], without_charter(own), report_data=found[1][2])
+    assert not report.accepted, "nor would it be under a good signature"
 
 
 def test_a_front_that_starts_again_has_evidence_for_its_own_key(own: LiveExecutor) -> None:

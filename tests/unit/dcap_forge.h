@@ -21,6 +21,8 @@ struct dcap_forge {
     X509 *ca;
     X509 *pck;
     X509 *signer;
+    int identity_edition; /* tcbEvaluationDataNumber of the QE identity, beside TCB information of 17; 0: it has none */
+    int wanted_edition;   /* the trust file's tcb_evaluation; 0: it says nothing */
 };
 
 /* ---- DER of the PCK certificate's extension ---- */
@@ -78,6 +80,7 @@ static inline void dcap_pem(struct cella_bytes *out, X509 *certificate)
 
 static inline void dcap_begin(struct dcap_forge *forge)
 {
+    *forge = (struct dcap_forge){ .identity_edition = 17 };
     EVP_PKEY **const keys[] = { &forge->root_key, &forge->ca_key, &forge->pck_key, &forge->signer_key, &forge->quote_key };
     for (size_t i = 0; i < 5; i++) {
         *keys[i] = EVP_EC_gen("P-256");
@@ -192,6 +195,9 @@ static inline struct cella_bytes dcap_collateral(const struct dcap_forge *forge,
                                  "00000000", "miscselectMask", "FFFFFFFF", "attributes", DCAP_ZERO16, "attributesMask",
                                  DCAP_ZERO16, "mrsigner", DCAP_ZERO16 DCAP_ZERO16, "isvprodid", 2, "tcbLevels", "tcb",
                                  "isvsvn", 1, "tcbStatus", "UpToDate");
+    if (forge->identity_edition > 0) {
+        assert_int_equal(json_object_set_new(identity, "tcbEvaluationDataNumber", json_integer(forge->identity_edition)), 0);
+    }
     dcap_add_list(&out, forge->root, forge->root_key);
     dcap_add_list(&out, forge->ca, forge->ca_key);
     dcap_add_document(&out, forge, "tcbInfo", info, CELLA_ENDORSE_TCB_INFO, CELLA_ENDORSE_TCB_CHAIN);
@@ -316,6 +322,11 @@ static inline cella_status dcap_appraise(const struct dcap_forge *forge, uint32_
     }
     json_t *json = json_pack("{s:i, s:i, s:[s], s:[o]}", "version", 1, "min_level", 5, "accept", tdx ? "tdx" : "sgx",
                              "measurement", measurement);
+    if (forge->wanted_edition > 0) {
+        assert_int_equal(json_object_set_new(json, tdx ? "tdx" : "sgx",
+                                             json_pack("{s:i}", "tcb_evaluation", forge->wanted_edition)),
+                         0);
+    }
     dcap_pem(&pem, forge->root);
     if (own_root) {
         assert_int_equal(json_object_set_new(json, "anchor",

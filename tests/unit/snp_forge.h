@@ -268,10 +268,10 @@ static inline cella_status forge_appraise(const struct forge *forge, const struc
 {
     char measurement[7 + 96 + 1] = "sha384:";
     memset(measurement + 7, '3', 96);
-    json_t *json = json_pack("{s:i, s:i, s:[s], s:[{s:s, s:s, s:s}], s:[{s:s, s:s%}], s:{s:b}}", "version", 1, "min_level", 5,
+    json_t *json = json_pack("{s:i, s:i, s:[s], s:[{s:s, s:s, s:s}], s:[{s:s, s:s%}], s:{s:s}}", "version", 1, "min_level", 5,
                              "accept", "snp", "measurement", "name", "release 1", "type", "snp", "value", measurement,
                              "anchor", "family", "amd-genoa", "certificate", (const char *) forge->ark_pem.data,
-                             forge->ark_pem.size, "snp", "revocation", 0);
+                             forge->ark_pem.size, "snp", "revocation", "any");
     assert_non_null(json);
     if (forge->pinned_roots) {
         assert_int_equal(json_object_del(json, "anchor"), 0);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vectors.h"
 
+#include "trust/back_end.h"
 #include "trust/evidence_soft.h"
 
 #define NOW 1750000000U
@@ -429,10 +430,41 @@ static void test_soft_make_refuses_a_bad_key(void **state)
 
 #define WITH_WORLD(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
+/* No vector has such a machine: a Genoa whose firmware is behind the default floors. */
+static void test_old_firmware_costs_a_level(void **state)
+{
+    static const struct {
+        uint64_t microcode;
+        bool agent;
+        uint64_t vmpl;
+        int level;
+        const char *reason;
+    } rows[] = {
+        { 84, false, 0, 5, NULL },  { 83, false, 0, 4, "firmware" },   { 84, false, 3, 5, NULL },
+        { 84, true, 0, 1, "agent" }, { 84, false, UINT32_MAX, 1, "host" },
+    };
+    (void) state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct cella_claims claims = { .count = 0 };
+        struct cella_text reason = { "" };
+        assert_int_equal(cella_claims_text(&claims, "product", cella_view_of_string("genoa")), CELLA_OK);
+        assert_int_equal(cella_claims_flag(&claims, "debug", false), CELLA_OK);
+        assert_int_equal(cella_claims_flag(&claims, "migration_agent", rows[i].agent), CELLA_OK);
+        assert_int_equal(cella_claims_number(&claims, "vmpl", rows[i].vmpl), CELLA_OK);
+        assert_int_equal(cella_claims_number(&claims, "reported_bl", 10), CELLA_OK);
+        assert_int_equal(cella_claims_number(&claims, "reported_snp", 23), CELLA_OK);
+        assert_int_equal(cella_claims_number(&claims, "reported_ucode", rows[i].microcode), CELLA_OK);
+        const struct cella_policy policy = { 0 };
+        assert_int_equal(cella_back_end_snp.level(&claims, &policy, &reason), rows[i].level);
+        assert_true(rows[i].reason == NULL ? reason.characters[0] == '\0' : strstr(reason.characters, rows[i].reason) != NULL);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_WORLD(test_passes),
+        cmocka_unit_test(test_old_firmware_costs_a_level),
         WITH_WORLD(test_not_checked),
         WITH_WORLD(test_every_bit),
         WITH_WORLD(test_every_size),

@@ -63,7 +63,7 @@ static void begin(struct pair *pair, struct member *member, enum cella_mutual_si
     struct machine *machine = &pair->machines[side - 1];
     machine->forge = &pair->forge;
     member_begin(member, side, (uint8_t) side);
-    set_policy(pair, member, json_pack("{s:b}", "revocation", 0));
+    set_policy(pair, member, json_pack("{s:s}", "revocation", "any"));
     member->now = (uint64_t) time(NULL);
     member->type = CELLA_EVIDENCE_SNP;
     member->make = make_report;
@@ -134,8 +134,8 @@ static void test_debug_platform(void **state)
 static void test_lower_level(void **state)
 {
     struct pair *pair = *state;
-    set_policy(pair, &pair->first, json_pack("{s:b, s:s}", "revocation", 0, "debug", "any"));
-    set_policy(pair, &pair->second, json_pack("{s:b, s:s}", "revocation", 0, "debug", "any"));
+    set_policy(pair, &pair->first, json_pack("{s:s, s:s}", "revocation", "any", "debug", "any"));
+    set_policy(pair, &pair->second, json_pack("{s:s, s:s}", "revocation", "any", "debug", "any"));
     for (int side = CELLA_MUTUAL_INITIATOR; side <= CELLA_MUTUAL_RESPONDER; side++) {
         pair->machines[side - 1].debug = true;
         assert_lie_refused(pair, (enum cella_mutual_side) side, CELLA_LEVEL);

@@ -283,6 +283,55 @@ static PyObject *evidence_in_certificate(PyObject *module, PyObject *arguments, 
                          (Py_ssize_t) attested.nonce.size);
 }
 
+/* What a certificate's evidence must be bound to; the nonce is in the claims, which the evidence's report data cover. */
+static int read_certificate(const struct native_state *state, const Py_buffer *certificate, uint64_t now, int allow_legacy,
+                            const Py_buffer *nonce, struct cella_attested *attested, struct cella_binding *out)
+{
+    cella_status status = cella_attested_read(native_view(certificate), allow_legacy != 0, now, attested);
+    if (status != CELLA_OK) {
+        (void) native_raise(state, status, NULL, NULL);
+        return -1;
+    }
+    if (nonce->len > 0 && !cella_view_equal(native_view(nonce), attested->nonce)) {
+        (void) native_raise(state, CELLA_BAD_EVIDENCE, NULL, "the certificate was made for another nonce, or for none");
+        return -1;
+    }
+    *out = (struct cella_binding){
+        .kind = CELLA_BINDING_CERTIFICATE,
+        .nonce = native_view(nonce),
+        .report_data = cella_view_of(attested->report_data, sizeof(attested->report_data)),
+        .issued = attested->issued,
+    };
+    return 0;
+}
+
+static PyObject *evidence_appraise_certificate(PyObject *module, PyObject *arguments, PyObject *keywords)
+{
+    static char *names[] = { "certificate", "policy", "now_unix_s", "endorsements", "nonce", "allow_legacy", NULL };
+    CELLA_CLEANUP(native_buffer_clear) Py_buffer certificate = { 0 };
+    CELLA_CLEANUP(native_buffer_clear) Py_buffer policy_json = { 0 };
+    CELLA_CLEANUP(native_buffer_clear) Py_buffer endorsements = { 0 };
+    CELLA_CLEANUP(native_buffer_clear) Py_buffer nonce = { 0 };
+    CELLA_CLEANUP(cella_attested_clear) struct cella_attested attested = { 0 };
+    struct cella_binding binding;
+    uint64_t now = 0;
+    int allow_legacy = 0;
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "y*y*O&|$y*y*p:appraise_certificate", names, &certificate, &policy_json,
+                                     native_unix_s, &now, &endorsements, &nonce, &allow_legacy)) {
+        return NULL;
+    }
+    const struct native_state *state = native_state_of(module);
+    if (read_certificate(state, &certificate, now, allow_legacy, &nonce, &attested, &binding) < 0) {
+        return NULL;
+    }
+    struct cella_evidence evidence = { .type = attested.type, .content = attested.evidence };
+    cella_status status = cella_endorsements_read(native_view(&endorsements), &evidence.endorsements);
+    if (status != CELLA_OK) {
+        return native_raise(state, status, "endorsements", NULL);
+    }
+    return appraise(state, &evidence, &binding, native_view(&policy_json), (uint64_t) now);
+}
+
 static const char *kind_name(enum cella_term_kind kind)
 {
     switch (kind) {
@@ -390,6 +439,9 @@ PyMethodDef native_evidence_methods[] = {
       "What a trust file may say about evidence of a type: title, hardware, measurement, registers, the lists "
       "of registers of which a measurement names one, and its terms as (name, claim, kind, required, default as JSON or None, "
       "size of its bytes or 0, words, names of numbers)." },
+    { "appraise_certificate", METHOD(evidence_appraise_certificate), METH_VARARGS | METH_KEYWORDS,
+      "appraise_certificate(certificate, policy, now_unix_s, *, endorsements=b'', nonce=b'', allow_legacy=False)\n--\n\n"
+      "Judge the evidence inside of an RA-TLS certificate (DER or PEM) and return the report as a dict." },
     { "evidence_in_certificate", METHOD(evidence_in_certificate), METH_VARARGS | METH_KEYWORDS,
       "evidence_in_certificate(certificate, now_unix_s, *, allow_legacy=False)\n--\n\n"
       "Type, evidence, the report data that it must be bound to, and the nonce of an RA-TLS certificate (DER or PEM)." },

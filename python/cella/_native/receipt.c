@@ -226,9 +226,9 @@ static int read_opening(const struct native_state *state, PyObject *item, struct
     Py_ssize_t name_size = 0;
     const char *digest = NULL;
     Py_ssize_t digest_size = 0;
-    unsigned long long size = 0;
-    if (!PyArg_ParseTuple(item, "ps#iy#K;an opening is (is_output, name, kind, digest, size)", &is_output, &name,
-                          &name_size, &kind, &digest, &digest_size, &size)) {
+    uint64_t size = 0;
+    if (!PyArg_ParseTuple(item, "ps#iy#O&;an opening is (is_output, name, kind, digest, size)", &is_output, &name,
+                          &name_size, &kind, &digest, &digest_size, native_size, &size)) {
         return -1;
     }
     if (digest_size != CELLA_SHA256_SIZE || kind < CELLA_DIGEST_SEALED || kind > CELLA_DIGEST_PLAIN) {
@@ -285,9 +285,9 @@ static PyObject *receipt_appraise(PyObject *module, PyObject *arguments, PyObjec
     CELLA_CLEANUP(native_buffer_clear) Py_buffer policy_json = { 0 };
     CELLA_CLEANUP(native_buffer_clear) Py_buffer nonce = { 0 };
     PyObject *openings = NULL;
-    unsigned long long now = 0;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "y*y*K|$y*O!:receipt_appraise", names, &content, &policy_json,
-                                     &now, &nonce, &PyTuple_Type, &openings)) {
+    uint64_t now = 0;
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "y*y*O&|$y*O!:receipt_appraise", names, &content, &policy_json,
+                                     native_unix_s, &now, &nonce, &PyTuple_Type, &openings)) {
         return NULL;
     }
     const struct native_state *state = native_state_of(module);
