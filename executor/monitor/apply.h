@@ -42,6 +42,7 @@ cella_status cella_apply_task_retried(struct cella_state *state, const json_t *b
 cella_status cella_apply_task_started(struct cella_state *state, const json_t *body);
 cella_status cella_apply_task_finished(struct cella_state *state, const json_t *body);
 cella_status cella_apply_task_failed(struct cella_state *state, const json_t *body);
+cella_status cella_apply_evidence_kept(struct cella_state *state, const json_t *body);
 
 /* Release records; for cella_state_clear. */
 void cella_apply_free_party(struct cella_entry *entry);
@@ -49,6 +50,15 @@ void cella_apply_free_plain(struct cella_entry *entry); /* organisations and inv
 void cella_apply_free_function(struct cella_entry *entry);
 void cella_apply_free_data(struct cella_entry *entry);
 void cella_apply_free_task(struct cella_entry *entry);
+void cella_apply_free_evidence(struct cella_entry *entry);
+
+/* ---- what receipts are made of (apply_statement.c) ---- */
+
+/* The statement that came with the event (cella_event_add_statement), if one did. */
+CELLA_MUST_USE cella_status cella_apply_logged(struct cella_state *state, const json_t *body, struct cella_logged *out);
+/* Member "request": the request as the party signed it; absent: none. */
+CELLA_MUST_USE cella_status cella_apply_request(struct cella_state *state, const json_t *body,
+                                                const struct cella_party *party, struct cella_signed_request *out);
 
 /* ---- reading bodies ---- */
 

@@ -18,6 +18,8 @@ void cella_apply_free_data(struct cella_entry *entry)
     struct cella_data *data = (struct cella_data *) entry;
     cella_bytes_clear(&data->sealed_key);
     cella_bytes_clear(&data->associated_data);
+    cella_bytes_clear(&data->deletion.statement);
+    cella_bytes_clear(&data->deletion_request.text);
     json_decref(data->policy);
     free(data->owners);
     free(data);
@@ -85,11 +87,15 @@ cella_status cella_apply_data_changed(struct cella_state *state, const json_t *b
     return CELLA_OK;
 }
 
-/* {data, by}: without its key the object can not be opened any more, wherever the host still has it */
+/* {data, by, request}: without its key the object can not be opened any more, wherever the host still has it */
 cella_status cella_apply_data_deleted(struct cella_state *state, const json_t *body)
 {
     struct cella_data *data;
+    struct cella_party *by;
     CELLA_TRY(data_of(state, body, &data));
+    CELLA_TRY(cella_apply_party(state, body, "by", &by));
+    CELLA_TRY(cella_apply_request(state, body, by, &data->deletion_request));
+    CELLA_TRY(cella_apply_logged(state, body, &data->deletion));
     cella_bytes_clear(&data->sealed_key);
     data->deleted = true;
     data->stored = false;
@@ -117,6 +123,7 @@ static cella_status fill_derived(const struct cella_task_record *task, const str
     data->size = output->size;
     data->segment_size = CELLA_SEALED_SEGMENT_1MB;
     data->kept = true;
+    data->made_by = task;
     data->stored = true;
     (void) snprintf(label, sizeof(label), "cella output v1/%s/%s", task->entry.id, output->file->name);
     CELLA_TRY(cella_bytes_set(&data->associated_data, cella_view_of_string(label)));

@@ -15,6 +15,7 @@ void cella_apply_free_task(struct cella_entry *entry)
     for (size_t i = 0; i < task->participant_count; i++) {
         cella_bytes_clear(&task->participants[i].result);
         cella_bytes_clear(&task->participants[i].messages);
+        cella_bytes_clear(&task->participants[i].approval.text);
     }
     for (size_t i = 0; task->outputs != NULL && i < task->function->spec.output_count; i++) {
         for (size_t k = 0; task->outputs[i].keys != NULL && k < task->participant_count; k++) {
@@ -30,6 +31,7 @@ void cella_apply_free_task(struct cella_entry *entry)
     json_decref(task->auditors);
     cella_bytes_clear(&task->contract);
     cella_bytes_clear(&task->progress_text);
+    cella_bytes_clear(&task->run_logged.statement);
     free(task);
 }
 
@@ -182,7 +184,7 @@ cella_status cella_apply_task_contracted(struct cella_state *state, const json_t
     return CELLA_OK;
 }
 
-/* {task, party} */
+/* {task, party, request} */
 cella_status cella_apply_task_approved(struct cella_state *state, const json_t *body)
 {
     struct cella_task_record *task;
@@ -192,6 +194,7 @@ cella_status cella_apply_task_approved(struct cella_state *state, const json_t *
     if (participant == NULL) {
         return CELLA_INTERNAL;
     }
+    CELLA_TRY(cella_apply_request(state, body, party, &participant->approval));
     participant->approved = true;
     bool everyone = true;
     for (size_t i = 0; i < task->participant_count; i++) {
@@ -242,22 +245,39 @@ static void return_costs(struct cella_task_record *task)
     }
 }
 
-/* {task, by} */
+/* The nonce of whoever asked for the run. Records of before there were nonces have none: then the contract's hash stands in. */
+static cella_status fill_nonce(const json_t *body, struct cella_task_record *task)
+{
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes nonce = { 0 };
+    CELLA_TRY(cella_apply_copy_bytes(body, "nonce", &nonce));
+    struct cella_view chosen = nonce.size == 0 ? cella_view_of(task->contract_sha256, CELLA_SHA256_SIZE)
+                                               : cella_bytes_view(&nonce);
+    if (chosen.size > sizeof(task->nonce)) {
+        return CELLA_INTERNAL;
+    }
+    memcpy(task->nonce, chosen.data, chosen.size);
+    task->nonce_size = chosen.size;
+    return CELLA_OK;
+}
+
+/* {task, by, nonce} */
 cella_status cella_apply_task_queued(struct cella_state *state, const json_t *body)
 {
     struct cella_task_record *task;
     CELLA_TRY(task_of(state, body, &task));
+    CELLA_TRY(fill_nonce(body, task));
     take_costs(task);
     task->attempt++;
     leave_state(task, CELLA_TASK_QUEUED);
     return CELLA_OK;
 }
 
-/* {task, by}: a failed one is queued again, under the same contract */
+/* {task, by, nonce}: a failed one is queued again, under the same contract */
 cella_status cella_apply_task_retried(struct cella_state *state, const json_t *body)
 {
     struct cella_task_record *task;
     CELLA_TRY(task_of(state, body, &task));
+    CELLA_TRY(fill_nonce(body, task));
     take_costs(task);
     task->attempt++;
     task->error = CELLA_OK;
@@ -278,6 +298,7 @@ cella_status cella_apply_task_started(struct cella_state *state, const json_t *b
 {
     struct cella_task_record *task;
     CELLA_TRY(task_of(state, body, &task));
+    task->started_s = (int64_t) cella_apply_number(body, "time");
     leave_state(task, CELLA_TASK_RUNNING);
     return CELLA_OK;
 }
@@ -297,6 +318,8 @@ cella_status cella_apply_task_withdrawn(struct cella_state *state, const json_t 
         task->attempt--;
     }
     participant->approved = false;
+    state->bytes -= participant->approval.text.size;
+    cella_bytes_clear(&participant->approval.text);
     leave_state(task, CELLA_TASK_ASSIGNED);
     return CELLA_OK;
 }
@@ -356,6 +379,7 @@ cella_status cella_apply_task_finished(struct cella_state *state, const json_t *
         }
     }
     CELLA_TRY(fill_end(state, task, body));
+    CELLA_TRY(cella_apply_logged(state, body, &task->run_logged));
     task->state = CELLA_TASK_FINISHED;
     task->function->usage.finished++;
     return CELLA_OK;

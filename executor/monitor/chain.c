@@ -46,3 +46,14 @@ cella_status cella_chain_prove(const struct cella_chain *chain, uint64_t old_siz
     struct cella_chain borrowed = *chain; /* for the callback's sake: it is not changed */
     return cella_merkle_prove_consistency(old_size, chain->size, read_node, &borrowed, out);
 }
+
+cella_status cella_chain_prove_inclusion(const struct cella_chain *chain, uint64_t index, uint64_t size,
+                                         struct cella_merkle_hash *leaf, struct cella_merkle_path *out)
+{
+    struct cella_chain borrowed = *chain;
+    if (size > chain->size) {
+        return CELLA_BAD_FIELD;
+    }
+    CELLA_TRY(cella_merkle_prove_inclusion(index, size, read_node, &borrowed, out));
+    return read_node(&borrowed, 0, index, leaf);
+}

@@ -26,3 +26,12 @@ CELLA_MUST_USE cella_status cella_chain_add(struct cella_chain *chain, const str
  */
 CELLA_MUST_USE cella_status cella_chain_prove(const struct cella_chain *chain, uint64_t old_size,
                                               struct cella_merkle_path *out);
+
+/*
+ * The proof that record `index` was in the ledger when it had `size` records, from the leaf upwards. It stays the same
+ * however the ledger grows.
+ * leaf: set to the record's
+ * CELLA_BAD_FIELD  index is not below size, or size is above the present one
+ */
+CELLA_MUST_USE cella_status cella_chain_prove_inclusion(const struct cella_chain *chain, uint64_t index, uint64_t size,
+                                                        struct cella_merkle_hash *leaf, struct cella_merkle_path *out);

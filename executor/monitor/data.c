@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "monitor/policy.h"
+#include "monitor/statement.h"
 #include "trust/sealed_file.h"
 
 static const char default_associated_data[] = "cella input v1";
@@ -185,9 +186,12 @@ cella_status cella_operation_data_delete(struct cella_monitor *monitor, struct c
     CELLA_TRY(cella_operation_only(call, "data", &id));
     CELLA_TRY(cella_data_find(monitor, call, id, &data));
     if (!data->deleted) {
+        CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes statement = { 0 };
         CELLA_CLEANUP(cella_json_cleanup)
         json_t *event = json_pack("{s:s, s:s}", "data", id, "by", call->party->entry.id);
-        CELLA_TRY(cella_monitor_commit(monitor, CELLA_EVENT_DATA_DELETED, event));
+        CELLA_TRY(event == NULL ? CELLA_NO_MEMORY : cella_operation_keep_request(monitor, event));
+        CELLA_TRY(cella_statement_of_deletion(monitor, data, &statement));
+        CELLA_TRY(cella_monitor_commit_statement(monitor, CELLA_EVENT_DATA_DELETED, event, cella_bytes_view(&statement)));
         cella_monitor_log(monitor, "data deleted %s", data->entry.id);
     }
     call->reply = data_json(data);

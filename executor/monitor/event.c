@@ -13,3 +13,10 @@ bool cella_event_of(struct cella_view name, enum cella_event *out)
     }
     return false;
 }
+
+cella_status cella_event_add_statement(json_t *body, struct cella_view statement, uint64_t sequence)
+{
+    bool added = json_object_set_new(body, "logged", cella_json_base64url(statement)) == 0 &&
+                 json_object_set_new(body, "leaf", json_integer((json_int_t) sequence)) == 0;
+    return added ? CELLA_OK : CELLA_NO_MEMORY;
+}

@@ -14,3 +14,10 @@
 
 /* Event of a name (cella_event_name). False: none has it. */
 bool cella_event_of(struct cella_view name, enum cella_event *out);
+
+/*
+ * Members of a body that are not written into the record, since it holds them already: "logged", the statement (base64url),
+ * and "leaf", the record's number, under which the tree has it. For the state, at the commit and at each replay.
+ * CELLA_NO_MEMORY
+ */
+CELLA_MUST_USE cella_status cella_event_add_statement(json_t *body, struct cella_view statement, uint64_t sequence);

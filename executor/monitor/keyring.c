@@ -1,23 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "monitor/keyring.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/wire.h"
+#include "trust/receipt.h"
 #include "trust/sealed_file.h"
+#include "trust/tree_head.h"
 
 struct cella_keyring {
     struct cella_secret sign;
     struct cella_secret seal;
     struct cella_secret ledger; /* of the ledger's records */
+    struct cella_secret log;    /* signs what stands in the ledger's tree, for receipts */
+    bool older;                 /* what was loaded had no log key */
     struct cella_key_set public_keys;
     char executor[CELLA_THUMBPRINT_SIZE + 1];
 };
 
 #define MAGIC "CKEY"
-#define VERSION 1
+#define VERSION 2 /* 1 had no log key */
 #define PURPOSE "cella keyring v1"
-#define SECRET_SIZE (CELLA_ED25519_KEY_SIZE + CELLA_X25519_KEY_SIZE + CELLA_SHA256_SIZE)
+#define SECRET_SIZE_1 (CELLA_ED25519_KEY_SIZE + CELLA_X25519_KEY_SIZE + CELLA_SHA256_SIZE)
+#define SECRET_SIZE (SECRET_SIZE_1 + CELLA_ED25519_KEY_SIZE)
 #define PLATFORM_MAX 32U
 
 /* What follows from the private keys. */
@@ -33,13 +39,15 @@ static cella_status make_keys(struct cella_keyring *keyring)
     CELLA_TRY(cella_secret_random(&keyring->sign, CELLA_ED25519_KEY_SIZE));
     CELLA_TRY(cella_secret_random(&keyring->seal, CELLA_X25519_KEY_SIZE));
     CELLA_TRY(cella_secret_random(&keyring->ledger, CELLA_SHA256_SIZE));
+    CELLA_TRY(cella_secret_random(&keyring->log, CELLA_ED25519_KEY_SIZE));
     return publish(keyring);
 }
 
 static cella_status take_keys(struct cella_keyring *keyring, const struct cella_secret *secret)
 {
     const uint8_t *at = secret->data;
-    if (secret->size != SECRET_SIZE) {
+    keyring->older = secret->size == SECRET_SIZE_1;
+    if (secret->size != SECRET_SIZE && !keyring->older) {
         return CELLA_BAD_FORMAT;
     }
     CELLA_TRY(cella_secret_set(&keyring->sign, cella_view_of(at, CELLA_ED25519_KEY_SIZE)));
@@ -47,6 +55,9 @@ static cella_status take_keys(struct cella_keyring *keyring, const struct cella_
     CELLA_TRY(cella_secret_set(&keyring->seal, cella_view_of(at, CELLA_X25519_KEY_SIZE)));
     at += CELLA_X25519_KEY_SIZE;
     CELLA_TRY(cella_secret_set(&keyring->ledger, cella_view_of(at, CELLA_SHA256_SIZE)));
+    at += CELLA_SHA256_SIZE;
+    CELLA_TRY(keyring->older ? cella_secret_random(&keyring->log, CELLA_ED25519_KEY_SIZE)
+                             : cella_secret_set(&keyring->log, cella_view_of(at, CELLA_ED25519_KEY_SIZE)));
     return publish(keyring);
 }
 
@@ -80,6 +91,7 @@ cella_status cella_keyring_save(const struct cella_keyring *keyring, struct cell
     memcpy(secret.data, keyring->sign.data, CELLA_ED25519_KEY_SIZE);
     memcpy(secret.data + CELLA_ED25519_KEY_SIZE, keyring->seal.data, CELLA_X25519_KEY_SIZE);
     memcpy(secret.data + CELLA_ED25519_KEY_SIZE + CELLA_X25519_KEY_SIZE, keyring->ledger.data, CELLA_SHA256_SIZE);
+    memcpy(secret.data + SECRET_SIZE_1, keyring->log.data, CELLA_ED25519_KEY_SIZE);
     CELLA_TRY(cella_platform_seal(platform, PURPOSE, &secret, &content));
     CELLA_TRY(cella_bytes_append(sealed, cella_view_of(MAGIC, sizeof(MAGIC) - 1)));
     CELLA_TRY(cella_write_u16(sealed, VERSION));
@@ -119,8 +131,14 @@ void cella_keyring_free(struct cella_keyring *keyring)
         cella_secret_clear(&keyring->sign);
         cella_secret_clear(&keyring->seal);
         cella_secret_clear(&keyring->ledger);
+        cella_secret_clear(&keyring->log);
         free(keyring);
     }
+}
+
+bool cella_keyring_is_older(const struct cella_keyring *keyring)
+{
+    return keyring->older;
 }
 
 const struct cella_key_set *cella_keyring_public(const struct cella_keyring *keyring)
@@ -158,6 +176,46 @@ cella_status cella_keyring_sign_head(const struct cella_keyring *keyring, uint64
     CELLA_TRY(cella_write_field(&message, cella_view_of(root, CELLA_SHA256_SIZE)));
     CELLA_TRY(cella_write_field(&message, cella_view_of(chain, CELLA_SHA256_SIZE)));
     return cella_ed25519_sign(&keyring->sign, cella_bytes_view(&message), out);
+}
+
+cella_status cella_keyring_sign_statement(const struct cella_keyring *keyring, enum cella_statement_kind kind,
+                                          struct cella_view payload, struct cella_view subject,
+                                          uint64_t issued_at_unix_s, struct cella_bytes *out)
+{
+    const struct cella_statement_signer signer = {
+        .seed = &keyring->sign,
+        .subject = subject,
+        .issued_at_unix_s = issued_at_unix_s,
+    };
+    return cella_statement_sign(kind, payload, &signer, out);
+}
+
+cella_status cella_keyring_write_evidence(const struct cella_keyring *keyring, struct cella_view type,
+                                          struct cella_view evidence, struct cella_view charter,
+                                          struct cella_bytes *out)
+{
+    const struct cella_evidence_file file = {
+        .type = type,
+        .evidence = evidence,
+        .keys = keyring->public_keys,
+        .charter = charter,
+    };
+    uint8_t log_key[CELLA_ED25519_KEY_SIZE];
+    CELLA_TRY(cella_ed25519_public(&keyring->log, log_key));
+    return cella_evidence_file_write(&file, log_key, &keyring->sign, out);
+}
+
+cella_status cella_keyring_sign_inclusion(const struct cella_keyring *keyring, const struct cella_merkle_hash *leaf,
+                                          uint64_t index, uint64_t size, const struct cella_merkle_path *path,
+                                          struct cella_bytes *receipt, struct cella_bytes *tree_head)
+{
+    char name[sizeof(CELLA_LOG_NAME) + CELLA_THUMBPRINT_SIZE];
+    struct cella_merkle_hash root;
+    (void) snprintf(name, sizeof(name), CELLA_LOG_NAME "%s", keyring->executor);
+    const struct cella_receipt_issuer log = { .seed = &keyring->log, .issuer = cella_view_of_string(name) };
+    CELLA_TRY(cella_merkle_root_of_inclusion(leaf, index, size, path, &root));
+    CELLA_TRY(cella_receipt_issue(&log, leaf, index, size, path, &root, receipt));
+    return cella_tree_head_sign(cella_view_of_string(name), size, &root, &keyring->log, tree_head);
 }
 
 static cella_status write_info(const char *purpose, struct cella_view context, struct cella_bytes *out)

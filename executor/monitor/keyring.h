@@ -11,6 +11,7 @@
 #include "trust/evidence.h"
 #include "trust/hpke.h"
 #include "trust/jws.h"
+#include "trust/receipt_bundle.h"
 
 struct cella_keyring;
 
@@ -31,6 +32,9 @@ CELLA_MUST_USE cella_status cella_keyring_save(const struct cella_keyring *keyri
 CELLA_MUST_USE cella_status cella_keyring_load(struct cella_platform *platform, struct cella_view sealed,
                                                struct cella_keyring **out);
 
+/* It was loaded from an older form without a log key, and has a new one: it has to be saved before that key is used. */
+bool cella_keyring_is_older(const struct cella_keyring *keyring);
+
 /* Accepts NULL. */
 void cella_keyring_free(struct cella_keyring *keyring);
 
@@ -50,6 +54,36 @@ CELLA_MUST_USE cella_status cella_keyring_sign_head(const struct cella_keyring *
                                                     const uint8_t root[CELLA_SHA256_SIZE],
                                                     const uint8_t chain[CELLA_SHA256_SIZE],
                                                     uint8_t out[CELLA_ED25519_SIGNATURE_SIZE]);
+
+/*
+ * Sign a statement about a run or a deletion (trust/statement.h): a payload that is one, about this subject. It can sign
+ * nothing else. Replaces out. Errors of cella_statement_sign
+ */
+CELLA_MUST_USE cella_status cella_keyring_sign_statement(const struct cella_keyring *keyring,
+                                                         enum cella_statement_kind kind, struct cella_view payload,
+                                                         struct cella_view subject, uint64_t issued_at_unix_s,
+                                                         struct cella_bytes *out);
+
+/*
+ * The evidence file of this executor: its keys, and its log key with the identity key's signature (docs/receipts.md section
+ * 7). Replaces out.
+ * type: of the evidence; evidence: bound to these keys and this charter with an empty nonce
+ * CELLA_BAD_FIELD  something is too large
+ */
+CELLA_MUST_USE cella_status cella_keyring_write_evidence(const struct cella_keyring *keyring, struct cella_view type,
+                                                         struct cella_view evidence, struct cella_view charter,
+                                                         struct cella_bytes *out);
+
+/*
+ * The log key's word that a leaf is in the tree: an inclusion receipt, and the head that it leads to as text. Both replace
+ * what is there. The log's name is CELLA_LOG_NAME and the executor's id.
+ * CELLA_BAD_PROOF  the path does not lead from the leaf to a root; and those of cella_receipt_issue
+ */
+#define CELLA_LOG_NAME "urn:cella:log:"
+CELLA_MUST_USE cella_status cella_keyring_sign_inclusion(const struct cella_keyring *keyring,
+                                                         const struct cella_merkle_hash *leaf, uint64_t index,
+                                                         uint64_t size, const struct cella_merkle_path *path,
+                                                         struct cella_bytes *receipt, struct cella_bytes *tree_head);
 
 /* Open a secret that was sealed to the executor for a purpose and context (section 7). Errors: trust/hpke.h */
 CELLA_MUST_USE cella_status cella_keyring_open(const struct cella_keyring *keyring, const char *purpose,

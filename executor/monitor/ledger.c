@@ -20,6 +20,7 @@ static void free_entry(struct cella_ledger_entry *entry)
     if (entry != NULL) {
         cella_bytes_clear(&entry->body);
         cella_bytes_clear(&entry->request);
+        cella_bytes_clear(&entry->statement);
         free(entry);
     }
 }
@@ -134,6 +135,7 @@ static cella_status seal_entry(struct cella_ledger *ledger, struct cella_ledger_
         .party = cella_view_of_string(entry->party),
         .party_sequence = entry->party_sequence,
         .request = cella_bytes_view(&entry->request),
+        .statement = cella_bytes_view(&entry->statement),
     };
     CELLA_TRY(cella_write_u32(&ledger->out, 0));
     CELLA_TRY(cella_record_seal(ledger->writer, &record, ledger->head, &ledger->out, &entry->mark));
@@ -147,6 +149,7 @@ static cella_status seal_entry(struct cella_ledger *ledger, struct cella_ledger_
     ledger->sealed++;
     cella_bytes_clear(&entry->body);
     cella_bytes_clear(&entry->request);
+    cella_bytes_clear(&entry->statement);
     return CELLA_OK;
 }
 
@@ -396,13 +399,21 @@ static cella_status make_entry(const struct cella_ledger *ledger, const char *ev
     return CELLA_OK;
 }
 
+/* What the record does not repeat in its body, the state needs all the same. */
+static cella_status apply(struct cella_state *state, enum cella_event event, json_t *body, struct cella_view statement,
+                          uint64_t sequence)
+{
+    CELLA_TRY(statement.size == 0 ? CELLA_OK : cella_event_add_statement(body, statement, sequence));
+    return cella_state_apply(state, event, body);
+}
+
 cella_status cella_ledger_commit(struct cella_ledger *ledger, struct cella_state *state, enum cella_event event,
-                                 const json_t *body)
+                                 json_t *body, struct cella_view statement)
 {
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes text = { 0 };
     struct cella_ledger_entry *entry = NULL;
     if (ledger == NULL) {
-        return cella_state_apply(state, event, body);
+        return apply(state, event, body, statement, 0);
     }
     if (ledger->condition == CELLA_LEDGER_LOST || ledger->condition == CELLA_LEDGER_READING) {
         return ledger->reason;
@@ -412,7 +423,8 @@ cella_status cella_ledger_commit(struct cella_ledger *ledger, struct cella_state
         return CELLA_TOO_LARGE;
     }
     CELLA_TRY(make_entry(ledger, cella_event_name(event), &text, &entry));
-    cella_status status = cella_state_apply(state, event, body);
+    cella_status status = cella_bytes_set(&entry->statement, statement);
+    status = status == CELLA_OK ? apply(state, event, body, statement, cella_ledger_position(ledger)) : status;
     if (status != CELLA_OK) {
         free_entry(entry);
         return status;

@@ -53,11 +53,13 @@ void cella_ledger_end(struct cella_ledger *ledger);
 
 /*
  * Apply an event to the state and add it to the ledger. As cella_state_apply, and:
+ * body:      gets what cella_event_add_statement adds, where there is a statement
+ * statement: the leaf of the event's record in the tree (record.h); empty: a private record
  * CELLA_TOO_LARGE  it makes a record above CELLA_RECORD_MAX; then nothing has changed
  * RECOVERY and the like  the ledger is lost
  */
 CELLA_MUST_USE cella_status cella_ledger_commit(struct cella_ledger *ledger, struct cella_state *state,
-                                                enum cella_event event, const json_t *body);
+                                                enum cella_event event, json_t *body, struct cella_view statement);
 
 /* Number of records that there are, durable or not. */
 uint64_t cella_ledger_position(const struct cella_ledger *ledger);

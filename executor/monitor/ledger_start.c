@@ -323,7 +323,7 @@ static cella_status open_ledger(struct cella_ledger *ledger, struct waiting *wai
     CELLA_TRY(status);
     CELLA_TRY(judge(monitor, replay));
     /* Before the first record: a ledger that nobody can open must not come to be. */
-    return fresh ? store_keyring(ledger, waiting) : CELLA_OK;
+    return fresh || cella_keyring_is_older(monitor->keyring) ? store_keyring(ledger, waiting) : CELLA_OK;
 }
 
 static cella_status give_up(struct cella_ledger *ledger, cella_status status)

@@ -20,6 +20,7 @@ struct cella_ledger_entry {
     const char *event; /* static */
     struct cella_bytes body;
     struct cella_bytes request;
+    struct cella_bytes statement; /* empty: a private record */
     char party[CELLA_ID_SIZE];
     uint64_t party_sequence;
     struct cella_record_mark mark;

@@ -53,11 +53,17 @@ void cella_monitor_log_death(struct cella_monitor *monitor, const char *program,
 
 cella_status cella_monitor_commit(struct cella_monitor *monitor, enum cella_event event, json_t *body)
 {
+    return cella_monitor_commit_statement(monitor, event, body, (struct cella_view){ 0 });
+}
+
+cella_status cella_monitor_commit_statement(struct cella_monitor *monitor, enum cella_event event, json_t *body,
+                                            struct cella_view statement)
+{
     if (body == NULL) {
         return CELLA_NO_MEMORY;
     }
     CELLA_TRY(cella_clock_stamp(&monitor->state, body));
-    return cella_ledger_commit(monitor->ledger, &monitor->state, event, body);
+    return cella_ledger_commit(monitor->ledger, &monitor->state, event, body, statement);
 }
 
 void cella_monitor_task_changed(struct cella_monitor *monitor, struct cella_task_record *task)

@@ -98,6 +98,7 @@ struct cella_monitor {
     struct cella_bytes collateral;          /* endorsements that the host fetched, wire form; may be empty */
     struct cella_attester *attester;        /* makes all evidence after the first */
     struct cella_refresh *refresh;
+    char evidence_file[CELLA_ID_SIZE];      /* of this start, in the state (statement.h); empty: not needed yet */
     bool draining;
     struct cella_timer expiry; /* when the next task ends that nobody invokes */
     struct cella_timer linger; /* while draining: when to look again whether clients are still fetching */
@@ -120,6 +121,10 @@ void cella_monitor_log_death(struct cella_monitor *monitor, const char *program,
  */
 CELLA_MUST_USE cella_status cella_monitor_commit(struct cella_monitor *monitor, enum cella_event event,
                                                  json_t *body);
+
+/* The same, with a statement that anybody may check to be logged: the leaf of the event's record (record.h). */
+CELLA_MUST_USE cella_status cella_monitor_commit_statement(struct cella_monitor *monitor, enum cella_event event,
+                                                           json_t *body, struct cella_view statement);
 
 /* Answer everybody who watches the task. Called after a commit or progress. */
 void cella_monitor_task_changed(struct cella_monitor *monitor, struct cella_task_record *task);

@@ -60,6 +60,7 @@ static const struct {
     { "task.withdraw", cella_operation_task_withdraw, CELLA_REQUEST_REQUEST },
     { "task.reject", cella_operation_task_reject, CELLA_REQUEST_REQUEST },
     { "task.retry", cella_operation_task_retry, CELLA_REQUEST_REQUEST },
+    { "receipt.get", cella_operation_receipt_get, CELLA_REQUEST_REQUEST },
     { "audit.list", cella_operation_audit_list, CELLA_REQUEST_REQUEST },
 };
 
@@ -165,6 +166,16 @@ cella_status cella_operation_only(struct cella_call *call, const char *member, c
     CELLA_TRY(cella_json_begin(call->args, "args", &call->error, &object));
     CELLA_TRY(cella_json_string(&object, member, CELLA_ID_SIZE - 1, out));
     return cella_json_end(&object);
+}
+
+cella_status cella_operation_keep_request(const struct cella_monitor *monitor, json_t *body)
+{
+    struct cella_view request = monitor->cause.request;
+    if (request.size > CELLA_APPROVAL_MAX) {
+        return CELLA_TOO_LARGE;
+    }
+    json_t *text = json_stringn(request.size == 0 ? "" : (const char *) request.data, request.size);
+    return json_object_set_new(body, "request", text) == 0 ? CELLA_OK : CELLA_NO_MEMORY;
 }
 
 cella_status cella_operation_page(const struct cella_table *table, struct cella_call *call, struct cella_page *out)

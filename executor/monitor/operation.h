@@ -66,6 +66,7 @@ cella_status cella_operation_data_derive(struct cella_monitor *monitor, struct c
 cella_status cella_operation_task_withdraw(struct cella_monitor *monitor, struct cella_call *call);
 cella_status cella_operation_task_reject(struct cella_monitor *monitor, struct cella_call *call);
 cella_status cella_operation_task_retry(struct cella_monitor *monitor, struct cella_call *call);
+cella_status cella_operation_receipt_get(struct cella_monitor *monitor, struct cella_call *call);
 cella_status cella_operation_audit_list(struct cella_monitor *monitor, struct cella_call *call);
 cella_status cella_operation_data_register(struct cella_monitor *monitor, struct cella_call *call);
 cella_status cella_operation_data_get(struct cella_monitor *monitor, struct cella_call *call);
@@ -101,6 +102,12 @@ cella_status cella_operation_blame(struct cella_call *call, const char *member, 
 
 /* Operations whose only argument is an id. */
 CELLA_MUST_USE cella_status cella_operation_only(struct cella_call *call, const char *member, const char **out);
+
+/*
+ * The request that is being answered, word for word, to be kept as its party's word: as a JSON string. Only requests that
+ * the verifier of a receipt reads are kept (CELLA_APPROVAL_MAX). CELLA_TOO_LARGE
+ */
+CELLA_MUST_USE cella_status cella_operation_keep_request(const struct cella_monitor *monitor, json_t *body);
 
 /* A key that HPKE can seal to: the result of a task must not fail for its receiver's sake at the end. CELLA_BAD_KEY */
 CELLA_MUST_USE cella_status cella_operation_check_seal(const uint8_t key[CELLA_X25519_KEY_SIZE]);

@@ -116,6 +116,9 @@ static cella_status take_event(struct cella_replay *replay, const struct cella_r
     if (!cella_event_of(record->event, &event)) {
         return CELLA_BAD_VERSION;
     }
+    if (record->statement.size > 0) {
+        CELLA_TRY(cella_event_add_statement(body, record->statement, record->sequence));
+    }
     CELLA_TRY(add_change(replay, event, record, body));
     return record->more ? CELLA_OK : apply_changes(replay);
 }

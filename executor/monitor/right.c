@@ -69,6 +69,7 @@ static const struct cella_right rights[] = {
     { "task.get", NO_ROLE, PARTICIPANT, PARTICIPANT },
     { "task.watch", NO_ROLE, PARTICIPANT, PARTICIPANT },
     { "task.list", NO_ROLE, PARTICIPANT, PARTICIPANT },
+    { "receipt.get", NO_ROLE, PARTICIPANT | OWNER, PARTICIPANT | OWNER },
     { "audit.list", NO_ROLE, PARTY, PARTY },
 };
 

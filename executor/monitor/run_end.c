@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/padding.h"
+#include "monitor/statement.h"
 
 /* ---- messages: the script's own texts, for those whom the contract names ---- */
 
@@ -253,6 +254,7 @@ static cella_status commit_finished(struct cella_monitor *monitor, const struct 
                                     struct cella_reader *stored)
 {
     uint64_t bytes_out;
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes statement = { 0 };
     json_t *outputs = json_object();
     json_t *result = json_object();
     json_t *messages = json_object();
@@ -268,7 +270,9 @@ static cella_status commit_finished(struct cella_monitor *monitor, const struct 
     if (json_object_set_new(body, "usage", usage_json(run, bytes_out)) != 0) {
         return CELLA_NO_MEMORY;
     }
-    return cella_monitor_commit(monitor, CELLA_EVENT_TASK_FINISHED, body);
+    /* One record: who can see the result can have the receipt. */
+    CELLA_TRY(cella_statement_of_run(monitor, run->task, outputs, json_object_get(body, "usage"), &statement));
+    return cella_monitor_commit_statement(monitor, CELLA_EVENT_TASK_FINISHED, body, cella_bytes_view(&statement));
 }
 
 static cella_status commit_failed(struct cella_monitor *monitor, const struct cella_run *run, cella_status status)

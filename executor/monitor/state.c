@@ -49,6 +49,7 @@ static const struct {
     [CELLA_EVENT_TASK_RETRIED] = { "task.retried", cella_apply_task_retried, "by", "task", NULL },
     [CELLA_EVENT_TASK_STARTED] = { "task.started", cella_apply_task_started, NULL, "task", NULL },
     [CELLA_EVENT_TASK_FINISHED] = { "task.finished", cella_apply_task_finished, NULL, "task", NULL },
+    [CELLA_EVENT_EVIDENCE_KEPT] = { "evidence.kept", cella_apply_evidence_kept, NULL, "evidence", NULL },
     [CELLA_EVENT_TASK_FAILED] = { "task.failed", cella_apply_task_failed, "by", "task", NULL },
 };
 
@@ -148,6 +149,7 @@ static const struct cella_entry *find_record(const struct cella_state *state, co
         { "function", offsetof(struct cella_state, functions) },
         { "data", offsetof(struct cella_state, data) },
         { "task", offsetof(struct cella_state, tasks) },
+        { "evidence", offsetof(struct cella_state, evidence) },
     };
     if (key == NULL) {
         return NULL;
@@ -198,6 +200,7 @@ void cella_state_clear(struct cella_state *state)
     cella_table_clear(&state->parties, cella_apply_free_party);
     cella_table_clear(&state->organisations, cella_apply_free_plain);
     cella_table_clear(&state->invitations, cella_apply_free_plain);
+    cella_table_clear(&state->evidence, cella_apply_free_evidence);
 }
 
 /* ---- questions ---- */

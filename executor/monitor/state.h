@@ -34,6 +34,8 @@
 #define CELLA_PRIORITY_MAX 9U
 #define CELLA_PRIORITY_DEFAULT 5U
 #define CELLA_ATTEMPTS_MAX 10U
+#define CELLA_NONCE_MIN 8U  /* bytes that a party may choose for a run, so that it knows the run's receipt for its own */
+#define CELLA_NONCE_MAX 64U
 
 struct cella_organisation {
     struct cella_entry entry;
@@ -84,6 +86,26 @@ struct cella_function {
     json_t *audits;              /* party id -> {statement, accepted, time}; NULL: none */
 };
 
+/* A statement that stands in the ledger's tree. */
+struct cella_logged {
+    struct cella_bytes statement; /* without receipts: the tree's entry; empty: none was made */
+    uint64_t leaf;                /* number of its record, and of its leaf */
+};
+
+/* A request as its party signed it. */
+struct cella_signed_request {
+    struct cella_bytes text;                    /* compact JWS; empty: there is none */
+    uint8_t public_key[CELLA_ED25519_KEY_SIZE]; /* the party's at that time */
+};
+
+/* Evidence that statements name, with all that it is bound to. Its id is the SHA-256 of the file, base64url. */
+struct cella_kept_evidence {
+    struct cella_entry entry;
+    struct cella_bytes file;        /* trust/receipt_bundle.h */
+    char type[33];                  /* of the evidence */
+    struct cella_bytes measurement; /* in it; empty: evidence of this type has registers only */
+};
+
 struct cella_data {
     struct cella_entry entry;
     struct cella_party **owners; /* all of them have to take part where it is used */
@@ -100,6 +122,9 @@ struct cella_data {
     bool deleted;
     json_t *policy;              /* docs/protocol.md section 13; NULL: none */
     uint64_t used;               /* runs that have taken it, of what the policy allows */
+    const struct cella_task_record *made_by; /* the task whose output it is; NULL: it was uploaded */
+    struct cella_logged deletion;
+    struct cella_signed_request deletion_request;
 };
 
 enum cella_task_state {
@@ -116,6 +141,7 @@ enum cella_task_state {
 struct cella_participant {
     struct cella_party *party;
     bool approved;
+    struct cella_signed_request approval; /* empty where nobody had to ask the only participant */
     bool reads_result;
     bool reads_messages;
     struct cella_bytes result;   /* sealed to the party */
@@ -173,6 +199,10 @@ struct cella_task_record {
     uint32_t error_line;
     struct cella_usage usage;
     bool has_usage;
+    int64_t started_s;      /* of the last run */
+    uint8_t nonce[CELLA_NONCE_MAX]; /* of the party that asked for the run */
+    size_t nonce_size;
+    struct cella_logged run_logged;
     /* Not part of the fold: what is shown while it runs, and who waits. */
     uint16_t progress;
     struct cella_bytes progress_text;
@@ -201,6 +231,9 @@ struct cella_state {
     struct cella_table functions;
     struct cella_table data;
     struct cella_table tasks;
+    struct cella_table evidence;               /* struct cella_kept_evidence, the oldest first */
+    uint8_t last_statement[CELLA_SHA256_SIZE]; /* of the entry of the last statement */
+    bool has_statement;
 };
 
 enum cella_event {
@@ -233,6 +266,7 @@ enum cella_event {
     CELLA_EVENT_DATA_DERIVED,
     CELLA_EVENT_TASK_WITHDRAWN,
     CELLA_EVENT_TASK_RETRIED,
+    CELLA_EVENT_EVIDENCE_KEPT,
     CELLA_EVENT_COUNT,
 };
 

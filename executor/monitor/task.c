@@ -70,15 +70,27 @@ cella_status cella_task_commit_data(struct cella_monitor *monitor, struct cella_
 }
 
 cella_status cella_task_commit_queued(struct cella_monitor *monitor, struct cella_call *call,
-                                      struct cella_task_record *task, enum cella_event event)
+                                      struct cella_task_record *task, enum cella_event event, struct cella_view nonce)
 {
+    uint8_t digest[CELLA_SHA256_SIZE];
     CELLA_TRY(cella_task_check(monitor, task, call->detail));
     CELLA_TRY(cella_task_check_costs(task, call->detail));
+    CELLA_TRY(cella_sha256(monitor->cause.request, digest));
     CELLA_CLEANUP(cella_json_cleanup)
-    json_t *body = json_pack("{s:s, s:s}", "task", task->entry.id, "by", call->party->entry.id);
+    json_t *body = json_pack("{s:s, s:s, s:o}", "task", task->entry.id, "by", call->party->entry.id, "nonce",
+                             cella_json_base64url(nonce.size > 0 ? nonce : cella_view_of(digest, sizeof(digest))));
     CELLA_TRY(cella_monitor_commit(monitor, event, body));
     cella_runner_enqueue(monitor->runner, task);
     return CELLA_OK;
+}
+
+cella_status cella_task_read_nonce(struct cella_json_object *object, struct cella_call *call, struct cella_bytes *out)
+{
+    if (json_object_get(call->args, "nonce") == NULL) {
+        return CELLA_OK;
+    }
+    CELLA_TRY(cella_json_bytes(object, "nonce", CELLA_NONCE_MAX, out));
+    return out->size < CELLA_NONCE_MIN ? cella_operation_blame(call, "nonce", CELLA_BAD_FIELD) : CELLA_OK;
 }
 
 cella_status cella_task_reply(struct cella_call *call, const struct cella_task_record *task)
@@ -207,6 +219,7 @@ cella_status cella_operation_task_approve(struct cella_monitor *monitor, struct 
     if (!reader->approved) {
         CELLA_CLEANUP(cella_json_cleanup)
         json_t *body = json_pack("{s:s, s:s}", "task", id, "party", call->party->entry.id);
+        CELLA_TRY(body == NULL ? CELLA_NO_MEMORY : cella_operation_keep_request(monitor, body));
         CELLA_TRY(cella_monitor_commit(monitor, CELLA_EVENT_TASK_APPROVED, body));
         cella_monitor_log(monitor, "task approved %s", id);
         cella_monitor_task_changed(monitor, task);

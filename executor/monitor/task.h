@@ -24,12 +24,18 @@ CELLA_MUST_USE cella_status cella_task_may_run(const struct cella_monitor *monit
 CELLA_MUST_USE cella_status cella_task_commit_data(struct cella_monitor *monitor, struct cella_task_record *task,
                                                    json_t *data, const struct cella_party *by);
 
+/* Optional member "nonce" of args: CELLA_NONCE_MIN to CELLA_NONCE_MAX bytes, base64url. out: empty when it is absent. */
+CELLA_MUST_USE cella_status cella_task_read_nonce(struct cella_json_object *object, struct cella_call *call,
+                                                  struct cella_bytes *out);
+
 /*
  * Queue a task, or queue it again (event: CELLA_EVENT_TASK_QUEUED, _RETRIED): here a run is counted.
+ * nonce: for the run's statement; empty: the SHA-256 of the request, which nobody else can have signed
  * Errors of task_check.h; then nothing has changed
  */
 CELLA_MUST_USE cella_status cella_task_commit_queued(struct cella_monitor *monitor, struct cella_call *call,
-                                                     struct cella_task_record *task, enum cella_event event);
+                                                     struct cella_task_record *task, enum cella_event event,
+                                                     struct cella_view nonce);
 
 /* The task with an id, if the caller may do to it what he asks; reader: NULL for one who does not take part. */
 CELLA_MUST_USE cella_status cella_task_find(struct cella_monitor *monitor, struct cella_call *call, const char *id,

@@ -23,6 +23,7 @@ struct draft {
     json_t *auditors; /* borrowed; NULL: none are required */
     int64_t priority;
     int64_t attempts;
+    struct cella_bytes nonce; /* of the run that is asked for at once; empty: none was chosen */
     int64_t approval_s; /* from now until it expires */
 };
 
@@ -38,6 +39,7 @@ static void clear_draft(struct draft *draft)
     json_decref(draft->isolation);
     json_decref(draft->data);
     json_decref(draft->fusion);
+    cella_bytes_clear(&draft->nonce);
 }
 
 static cella_status blame(struct cella_call *call, const char *path, const char *name, cella_status status)
@@ -226,6 +228,7 @@ static cella_status read_treatment(const struct cella_monitor *monitor, struct c
     CELLA_TRY(cella_json_integer_optional(object, "attempts", 1, CELLA_ATTEMPTS_MAX, &draft->attempts));
     CELLA_TRY(cella_json_integer_optional(object, "approval_s", 1, draft->approval_s, &draft->approval_s));
     CELLA_TRY(cella_json_member_optional(object, "auditors", JSON_OBJECT, &draft->auditors));
+    CELLA_TRY(cella_task_read_nonce(object, call, &draft->nonce));
     return draft->auditors == NULL ? CELLA_OK
                                    : cella_audit_rule_check(draft->auditors, "args.auditors", &call->error);
 }
@@ -306,7 +309,8 @@ static cella_status check_draft(struct cella_monitor *monitor, struct cella_call
         return blame(call, "auditors", "", CELLA_NOT_AUDITED);
     }
     if (!invoke) {
-        return CELLA_OK;
+        /* Nothing would come of it: it belongs to the request that queues the task. */
+        return draft->nonce.size == 0 ? CELLA_OK : cella_operation_blame(call, "nonce", CELLA_BAD_FIELD);
     }
     if (json_object_size(draft->data) != json_object_size(draft->inputs)) {
         return CELLA_NOT_ASSIGNED;
@@ -362,7 +366,7 @@ cella_status cella_operation_task_create(struct cella_monitor *monitor, struct c
         CELLA_TRY(cella_task_commit_data(monitor, task, draft.data, call->party));
     }
     if (invoke) {
-        CELLA_TRY(cella_task_commit_queued(monitor, call, task, CELLA_EVENT_TASK_QUEUED));
+        CELLA_TRY(cella_task_commit_queued(monitor, call, task, CELLA_EVENT_TASK_QUEUED, cella_bytes_view(&draft.nonce)));
     }
     return cella_task_reply(call, task);
 }

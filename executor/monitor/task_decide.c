@@ -51,11 +51,26 @@ cella_status cella_operation_task_reject(struct cella_monitor *monitor, struct c
     return cella_task_reply(call, task);
 }
 
+/* {task, nonce?} */
+static cella_status find_to_run(struct cella_monitor *monitor, struct cella_call *call, struct cella_task_record **task,
+                                struct cella_bytes *nonce)
+{
+    struct cella_json_object object;
+    struct cella_participant *reader;
+    const char *id;
+    CELLA_TRY(cella_json_begin(call->args, "args", &call->error, &object));
+    CELLA_TRY(cella_json_string(&object, "task", CELLA_ID_SIZE - 1, &id));
+    CELLA_TRY(cella_task_read_nonce(&object, call, nonce));
+    CELLA_TRY(cella_json_end(&object));
+    return cella_task_find(monitor, call, id, task, &reader);
+}
+
+/* {task, nonce?} */
 cella_status cella_operation_task_invoke(struct cella_monitor *monitor, struct cella_call *call)
 {
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes nonce = { 0 };
     struct cella_task_record *task;
-    struct cella_participant *reader;
-    CELLA_TRY(cella_task_find_only(monitor, call, &task, &reader));
+    CELLA_TRY(find_to_run(monitor, call, &task, &nonce));
     if (task->state == CELLA_TASK_CREATED) {
         return CELLA_NOT_ASSIGNED;
     }
@@ -66,17 +81,17 @@ cella_status cella_operation_task_invoke(struct cella_monitor *monitor, struct c
         return CELLA_BAD_STATE;
     }
     CELLA_TRY(cella_task_may_run(monitor, task->creator, &task->function->spec));
-    CELLA_TRY(cella_task_commit_queued(monitor, call, task, CELLA_EVENT_TASK_QUEUED));
+    CELLA_TRY(cella_task_commit_queued(monitor, call, task, CELLA_EVENT_TASK_QUEUED, cella_bytes_view(&nonce)));
     cella_monitor_task_changed(monitor, task);
     return cella_task_reply(call, task);
 }
 
-/* {task}: a run that failed is tried once more, as often as the contract that all have approved says. */
+/* {task, nonce?}: a run that failed is tried once more, as often as the contract that all have approved says. */
 cella_status cella_operation_task_retry(struct cella_monitor *monitor, struct cella_call *call)
 {
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes nonce = { 0 };
     struct cella_task_record *task;
-    struct cella_participant *reader;
-    CELLA_TRY(cella_task_find_only(monitor, call, &task, &reader));
+    CELLA_TRY(find_to_run(monitor, call, &task, &nonce));
     if (task->state != CELLA_TASK_FAILED) {
         return CELLA_BAD_STATE;
     }
@@ -84,7 +99,7 @@ cella_status cella_operation_task_retry(struct cella_monitor *monitor, struct ce
         return CELLA_ATTEMPTS_USED_UP;
     }
     CELLA_TRY(cella_task_may_run(monitor, task->creator, &task->function->spec));
-    CELLA_TRY(cella_task_commit_queued(monitor, call, task, CELLA_EVENT_TASK_RETRIED));
+    CELLA_TRY(cella_task_commit_queued(monitor, call, task, CELLA_EVENT_TASK_RETRIED, cella_bytes_view(&nonce)));
     cella_monitor_task_changed(monitor, task);
     return cella_task_reply(call, task);
 }

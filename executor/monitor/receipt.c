@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "monitor/data.h"
+#include "monitor/ledger.h"
+#include "monitor/task.h"
+#include "trust/cose.h"
+#include "trust/statement.h"
+
+/*
+ * Receipts: given out for what stands in the ledger, as often as somebody asks. A receipt is made from the statement and
+ * the tree as it was right after the statement's record, so it is the same bytes each time.
+ */
+
+/* Parts of a bundle that are made for it. */
+struct parts {
+    struct cella_bytes receipt;
+    struct cella_bytes tree_head;
+    struct cella_bytes endorsements;
+    struct cella_bytes bundle;
+};
+
+static void clear_parts(struct parts *parts)
+{
+    cella_bytes_clear(&parts->receipt);
+    cella_bytes_clear(&parts->tree_head);
+    cella_bytes_clear(&parts->endorsements);
+    cella_bytes_clear(&parts->bundle);
+}
+
+/* The transparent statement, and the head that its receipt leads to. */
+static cella_status make_receipt(const struct cella_monitor *monitor, const struct cella_logged *logged,
+                                 const struct cella_statement *statement, struct parts *parts)
+{
+    const struct cella_chain *chain = cella_ledger_chain(monitor->ledger);
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes inclusion = { 0 };
+    struct cella_merkle_path path;
+    struct cella_merkle_hash leaf;
+    uint64_t size = logged->leaf + 1;
+    CELLA_TRY(cella_chain_prove_inclusion(chain, logged->leaf, size, &leaf, &path));
+    CELLA_TRY(cella_keyring_sign_inclusion(monitor->keyring, &leaf, logged->leaf, size, &path, &inclusion,
+                                           &parts->tree_head));
+    struct cella_view receipt = cella_bytes_view(&inclusion);
+    return cella_statement_attach(statement, &receipt, 1, &parts->receipt);
+}
+
+/* Requests are offered as evidence where a verifier can tell whose they are: of parties who have the key of their id still. */
+static void add_request(const struct cella_party *party, const struct cella_signed_request *request,
+                        struct cella_bundle *bundle)
+{
+    char id[CELLA_THUMBPRINT_SIZE + 1];
+    bool own_key = request->text.size > 0 && cella_thumbprint(request->public_key, id) == CELLA_OK &&
+                   strcmp(id, party->entry.id) == 0;
+    if (own_key && bundle->approval_count < CELLA_STATEMENT_PARTIES_MAX) {
+        bundle->approvals[bundle->approval_count++] = (struct cella_approval){
+            cella_view_of(request->public_key, sizeof(request->public_key)), cella_bytes_view(&request->text) };
+    }
+}
+
+/* The evidence that the statement names; of a deletion, which names none, the newest. */
+static cella_status find_evidence(const struct cella_monitor *monitor, const struct cella_statement *statement,
+                                  const struct cella_kept_evidence **out)
+{
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes id = { 0 };
+    struct cella_execution run;
+    struct cella_text detail;
+    const struct cella_entry *found = monitor->state.evidence.last;
+    if (statement->kind == CELLA_STATEMENT_IS_EXECUTION) {
+        CELLA_TRY(cella_execution_read(statement->sign1.payload, &run, &detail));
+        CELLA_TRY(cella_base64url_encode(run.evidence, &id));
+        CELLA_TRY(cella_write_u8(&id, '\0'));
+        found = cella_table_find(&monitor->state.evidence, (const char *) id.data);
+    }
+    *out = (const struct cella_kept_evidence *) found;
+    return found == NULL ? CELLA_INTERNAL : CELLA_OK;
+}
+
+/* bundle: has what only the caller knows. The reply is all of it as one file. */
+static cella_status reply(struct cella_monitor *monitor, struct cella_call *call, const struct cella_logged *logged,
+                          struct cella_bundle *bundle)
+{
+    CELLA_CLEANUP(clear_parts) struct parts parts = { 0 };
+    const struct cella_kept_evidence *evidence;
+    struct cella_statement statement;
+    struct cella_text detail;
+    if (monitor->ledger == NULL || !cella_ledger_is_durable(monitor->ledger, logged->leaf + 1)) {
+        return CELLA_BAD_STATE; /* as long as it can be undone nobody is told of it */
+    }
+    CELLA_TRY(cella_statement_read(cella_bytes_view(&logged->statement), &statement, &detail));
+    CELLA_TRY(find_evidence(monitor, &statement, &evidence));
+    CELLA_TRY(make_receipt(monitor, logged, &statement, &parts));
+    CELLA_TRY(cella_bytes_append(&parts.endorsements, cella_bytes_view(&monitor->evidence.endorsements)));
+    CELLA_TRY(cella_bytes_append(&parts.endorsements, cella_bytes_view(&monitor->collateral)));
+    bundle->receipt = cella_bytes_view(&parts.receipt);
+    bundle->tree_head = cella_bytes_view(&parts.tree_head);
+    bundle->endorsements = cella_bytes_view(&parts.endorsements);
+    bundle->evidence_file = cella_bytes_view(&evidence->file);
+    CELLA_TRY(cella_bundle_write(bundle, &parts.bundle));
+    call->reply = json_pack("{s:o}", "proof", cella_json_base64url(cella_bytes_view(&parts.bundle)));
+    return call->reply == NULL ? CELLA_NO_MEMORY : CELLA_OK;
+}
+
+static cella_status refuse(struct cella_call *call, const char *sentence)
+{
+    (void) snprintf(call->detail, sizeof(call->detail), "%s", sentence);
+    return CELLA_BAD_STATE;
+}
+
+static cella_status reply_for_task(struct cella_monitor *monitor, struct cella_call *call, const char *id)
+{
+    struct cella_task_record *task;
+    struct cella_participant *reader;
+    struct cella_bundle bundle = { 0 };
+    CELLA_TRY(cella_task_find(monitor, call, id, &task, &reader));
+    if (task->state != CELLA_TASK_FINISHED) {
+        return refuse(call, cella_task_is_over(task) ? "it did not finish, and only tasks that did have a receipt"
+                                                     : "it has not finished");
+    }
+    if (task->run_logged.statement.size == 0) {
+        return refuse(call, "it ran before this executor gave receipts");
+    }
+    bundle.contract = cella_bytes_view(&task->contract);
+    for (size_t i = 0; i < task->participant_count; i++) {
+        add_request(task->participants[i].party, &task->participants[i].approval, &bundle);
+    }
+    return reply(monitor, call, &task->run_logged, &bundle);
+}
+
+static const struct cella_party *party_of(const struct cella_data *data, const struct cella_signed_request *request)
+{
+    for (size_t i = 0; i < data->owner_count; i++) {
+        if (memcmp(data->owners[i]->sign, request->public_key, sizeof(request->public_key)) == 0) {
+            return data->owners[i];
+        }
+    }
+    return NULL;
+}
+
+static cella_status reply_for_data(struct cella_monitor *monitor, struct cella_call *call, const char *id)
+{
+    struct cella_data *data;
+    struct cella_bundle bundle = { 0 };
+    CELLA_TRY(cella_data_find(monitor, call, id, &data));
+    if (!data->deleted || data->deletion.statement.size == 0) {
+        return refuse(call, data->deleted ? "they were deleted before this executor gave receipts" : "they are not deleted");
+    }
+    const struct cella_party *asker = party_of(data, &data->deletion_request);
+    if (asker != NULL) {
+        add_request(asker, &data->deletion_request, &bundle);
+    }
+    return reply(monitor, call, &data->deletion, &bundle);
+}
+
+/* {task} of a run, {data} of a deletion */
+cella_status cella_operation_receipt_get(struct cella_monitor *monitor, struct cella_call *call)
+{
+    struct cella_json_object object;
+    const char *task = NULL;
+    const char *data = NULL;
+    CELLA_TRY(cella_json_begin(call->args, "args", &call->error, &object));
+    CELLA_TRY(cella_json_string_optional(&object, "task", CELLA_ID_SIZE - 1, &task));
+    CELLA_TRY(cella_json_string_optional(&object, "data", CELLA_ID_SIZE - 1, &data));
+    CELLA_TRY(cella_json_end(&object));
+    if ((task == NULL) == (data == NULL)) {
+        return cella_operation_blame(call, "task", task == NULL ? CELLA_MISSING_FIELD : CELLA_BAD_FIELD);
+    }
+    return task != NULL ? reply_for_task(monitor, call, task) : reply_for_data(monitor, call, data);
+}
