@@ -206,7 +206,10 @@ class DataRegistry:
         return Data.of(self._executor.request("data.change", args))
 
     def delete(self, data: Data | str) -> Data:
-        """Delete data: the executor forgets their key, so that nobody can open what the host still has."""
+        """Delete data: the executor forgets their key, so that nobody can open what the host still has.
+
+        Executor.receipt({"data": id}) is the proof of it afterwards.
+        """
         return Data.of(self._executor.request("data.delete", {"data": data.id if isinstance(data, Data) else data}))
 
     def derive(self, task: Any, output: str) -> Data:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from . import _native, ledger
 from .attestation import Session, attest
 from .connection import IDLE_S, Connection, Progress, parse_address
-from .encoding import parse_object, secret_info, to_base64url, write_json
+from .encoding import from_base64url, parse_object, secret_info, to_base64url, write_json
 from .identity import Identity, default_path
 from .trust import Report, Trust
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .events import Reporter
     from .functions import Function, FunctionRegistry
     from .party import OrganisationRegistry, PartyRegistry
+    from .receipts import Receipt
     from .script import Script
     from .task import Receivers, Task, TaskRegistry
 
@@ -34,6 +35,7 @@ READS = frozenset(
         "function.usage",
         "function.source",
         "audit.list",
+        "receipt.get",
         "executor.info",
         "ledger.consistency",
         "function.get",
@@ -445,6 +447,23 @@ class Executor:
             {number, time, event, by?, subject?, other?, code?} each, the oldest first.
         """
         return self.pages("audit.list", "entries", {name: value for name, value in filters.items() if value is not None})
+
+    def receipt(self, of: Mapping[str, str]) -> Receipt:
+        """A proof of what happened here, with everything that it takes to judge it. Nothing of it is verified.
+
+        Args:
+            of: {"task": id} of a run in which the caller took part, or {"data": id} of a deletion of what was his.
+
+        Raises:
+            StateError: BAD_STATE, there is none: see the detail.
+            IntegrityError: BAD_RECEIPT, it is about something else.
+        """
+        from .receipts import Parts, Receipt
+
+        found = Receipt(Parts.read(from_base64url(self.request("receipt.get", of).get("proof"), "proof")))
+        if found.subject not in of.values() or found.executor != self.id:
+            raise _native.error("BAD_RECEIPT", f"the executor gave one of {found.subject} by {found.executor}")
+        return found
 
     # What the executor keeps
 

@@ -150,6 +150,24 @@ class Receipt:
         self.executor: str = to_base64url(self.content["executor"])
         self.leaf: bytes = self.content["leaf"]
 
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write it with everything that came with it: a proof bundle, for `cella verify` and :func:`verify_receipt`.
+
+        Raises:
+            StateError: EXISTS, there is such a file; it is never overwritten.
+        """
+        from . import atomic
+
+        target = Path(path)
+        if target.exists():
+            raise _native.error("EXISTS", f"{target} exists already and is never overwritten")
+        atomic.create(target, self.parts.write(), 0o644)
+        return target
+
+    def verify(self, policy: Trust | dict[str, Any] | str | os.PathLike[str], **beside: Any) -> ReceiptReport:
+        """Judge it, as :func:`verify_receipt` with the same arguments does."""
+        return verify_receipt(self.parts, policy, **beside)
+
     def _items(self, name: str) -> tuple[Item, ...]:
         return tuple(Item(*item) for item in self.content.get(name, ()))
 

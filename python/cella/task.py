@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Union
 from . import _native, atomic
 from .contract import Contract
 from .data import Data
-from .encoding import digest_of, from_base64url, parse_json, parse_object
+from .encoding import digest_of, from_base64url, parse_json, parse_object, to_base64url
 from .events import Event, Reporter, reporter_of, silent
 from .executor import WATCH_S
 from .sealing import output_label
 
 if TYPE_CHECKING:
     from .executor import Executor
+    from .receipts import Receipt
 
 DONE = frozenset({"finished", "failed", "cancelled"})
 RECONNECT_S = 60.0
@@ -249,9 +250,14 @@ class Task:
             raise _native.error("WRONG_CONTRACT")
         return self._change("task.approve", {"contract": sha256})
 
-    def invoke(self) -> Task:
-        """Queue it. Its creator does that when all have approved."""
-        return self._change("task.invoke")
+    def invoke(self, *, nonce: builtins.bytes | None = None) -> Task:
+        """Queue it. Its creator does that when all have approved.
+
+        Args:
+            nonce: 8 to 64 bytes that the receipt of this run will name, so that it is known for the receipt of no other;
+                None: it names the SHA-256 of this request.
+        """
+        return self._change("task.invoke", _nonce(nonce))
 
     def withdraw(self) -> Task:
         """Take one's approval back. Possible until the task has started; it may be given again.
@@ -269,13 +275,16 @@ class Task:
         """
         return self._change("task.reject", {"reason": reason} if reason else None)
 
-    def retry(self) -> Task:
+    def retry(self, *, nonce: builtins.bytes | None = None) -> Task:
         """Try once more after a failure, as often as the contract allows (attempts).
+
+        Args:
+            nonce: as for invoke.
 
         Raises:
             StateError: ATTEMPTS_USED_UP; BAD_STATE, it has not failed.
         """
-        return self._change("task.retry")
+        return self._change("task.retry", _nonce(nonce))
 
     def cancel(self) -> Task:
         """Ask for its end; nothing is released. Its creator and administrators may, until it is over.
@@ -439,6 +448,18 @@ class Task:
         self._finished()
         return {name: TaskOutput(self, name, facts) for name, facts in self._facts.get("outputs", {}).items()}
 
+    def receipt(self) -> Receipt:
+        """The proof of its run, with evidence, contract and approvals. Waits for the task's end. Every participant may have it.
+
+        Nothing of it is verified: that is ``receipt().verify(trust)``, or offline :func:`cella.verify_receipt`.
+
+        Raises:
+            StateError: BAD_STATE, it did not finish, and only runs that did have a receipt.
+            ScriptError, ...: the task failed.
+        """
+        self._finished()
+        return self.executor.receipt({"task": self.id})
+
     @property
     def usage(self) -> dict[str, int]:
         """cpu_us, wall_us, peak_kib, bytes_in, bytes_out (sealed); {} before the end. events.describe_usage writes it."""
@@ -473,6 +494,7 @@ class TaskRegistry:
         priority: int | None = None,
         attempts: int | None = None,
         approval_s: int | None = None,
+        nonce: bytes | None = None,
     ) -> Task:
         """Create a task.
 
@@ -492,6 +514,7 @@ class TaskRegistry:
             priority: 0 to 9, among your own tasks; 5 if not given.
             attempts: runs that the approval is for, 1 to 10; a further one only after one has failed.
             approval_s: seconds after which it ends if it was not invoked; not above the charter's.
+            nonce: with invoke only: as for Task.invoke.
 
         Returns:
             The task.
@@ -515,6 +538,7 @@ class TaskRegistry:
         for member, value in (("priority", priority), ("attempts", attempts), ("approval_s", approval_s)):
             if value is not None:
                 args[member] = value
+        args.update(_nonce(nonce))
         if result is not None:
             args["result"] = {"receivers": list(result)}
         if messages is not None:
@@ -533,6 +557,10 @@ class TaskRegistry:
     def list(self) -> Sequence[Mapping[str, Any]]:
         """The tasks that the caller takes part in: {task, function, state, version} each."""
         return self._executor.pages("task.list", "tasks")
+
+
+def _nonce(nonce: bytes | None) -> dict[str, Any]:
+    return {} if nonce is None else {"nonce": to_base64url(nonce)}
 
 
 def _input(item: Data | str | Iterable[str] | None, me: str) -> dict[str, Any]:

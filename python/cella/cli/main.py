@@ -17,7 +17,7 @@ COMMANDS = {
     "attest": ("attest", "attest", "Verify an executor and say what was and was not checked."),
     "verify-evidence": ("attest", "verify_evidence", "Judge evidence in a file, without any executor."),
     "verify": ("receipt", "verify", "Judge a proof of what ran, without any executor."),
-    "receipt": ("receipt", "receipt", "Look at proofs of what ran; judge and export them."),
+    "receipt": ("receipt", "receipt", "Proofs of what ran: fetch, look at, judge, export."),
     "trust": ("trust", "trust", "Write trust files, sign for measurements, enrol TPMs."),
     "explain-trust": ("attest", "explain_trust", "Say in sentences what a trust file accepts."),
     "info": ("attest", "info", "Show what an executor offers."),

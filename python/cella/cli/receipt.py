@@ -4,21 +4,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from ..encoding import visible
 from . import show
 from .attest import hexadecimal, print_json, time_of
-from .options import json_option, trust_option
+from .options import json_option, trust_option, with_executor
+
+if TYPE_CHECKING:
+    from ..executor import Executor
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 @click.group()
 def receipt() -> None:
-    """Look at proofs of what ran, and judge them, offline."""
+    """Fetch proofs of what ran; look at them, and judge them, offline."""
 
 
 @receipt.command("show")
@@ -126,6 +129,23 @@ def _verify(path: str, trust: str | None, at: str | None, nonce: str | None, inp
 
 verify = click.command("verify")(_options(_verify))
 receipt.add_command(verify)
+
+
+@receipt.command("get")
+@click.argument("subject", metavar="TASK|DATA")
+@click.option("-o", "--output", required=True, metavar="FILE", type=click.Path(dir_okay=False), help="Where to; it must not exist.")
+@with_executor
+def get_receipt(executor: Executor, subject: str, output: str, as_json: bool) -> None:
+    """Fetch the proof of a run that finished, or of a deletion, with evidence, contract and approvals.
+
+    Nothing of it is verified here: cella verify FILE does that, offline, for whoever has the file.
+    """
+    found = executor.receipt({"data" if subject.startswith("data-") else "task": subject})
+    path = found.save(output)
+    if as_json:
+        show.event("receipt", subject=found.subject, path=str(path), leaf=found.leaf.hex())
+    else:
+        print(path)
 
 
 @receipt.command("export")

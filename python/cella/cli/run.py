@@ -146,6 +146,8 @@ def run(
         else:
             tell_saved(saved, as_json)
             _tell(task, saved, as_json)
+            if not as_json:
+                show.note(f"its proof: cella receipt get {task.id} --at {executor.address} -o FILE")
 
 
 def _detached(task: Task, as_json: bool) -> None:

@@ -10,6 +10,7 @@ import click
 
 from .. import _native
 from . import show
+from .attest import hexadecimal
 from .options import (
     argument_option,
     isolation_of,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from ..task import Task
 
 task_argument = click.argument("task_id", metavar="TASK")
+nonce_option = click.option("--nonce", metavar="HEX", help="8 to 64 bytes that the receipt of this run will name.")
 
 
 @click.group()
@@ -187,22 +189,24 @@ def reject(executor: Executor, task_id: str, reason: str, as_json: bool) -> None
 
 @task.command()
 @task_argument
+@nonce_option
 @with_executor
-def retry(executor: Executor, task_id: str, as_json: bool) -> None:
+def retry(executor: Executor, task_id: str, nonce: str | None, as_json: bool) -> None:
     """Run TASK, which has failed, once more, as often as its contract allows."""
     from ..task import Task
 
-    _tell(Task(executor, task_id).retry(), as_json)
+    _tell(Task(executor, task_id).retry(nonce=hexadecimal(nonce, "--nonce")), as_json)
 
 
 @task.command()
 @task_argument
+@nonce_option
 @with_executor
-def invoke(executor: Executor, task_id: str, as_json: bool) -> None:
+def invoke(executor: Executor, task_id: str, nonce: str | None, as_json: bool) -> None:
     """Queue TASK, when all have approved."""
     from ..task import Task
 
-    _tell(Task(executor, task_id).invoke(), as_json)
+    _tell(Task(executor, task_id).invoke(nonce=hexadecimal(nonce, "--nonce")), as_json)
 
 
 @task.command()

@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Receipts that executors give: fetched from one, judged elsewhere with nothing but the package and a trust file."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cella
+import pytest
+from cella.receipts import Parts, Receipt, TreeHead, tlog_proof
+from live import CommandLine, LiveExecutor, Process, files, package_of, refused, script_task, wait_until
+
+Start = Callable[..., LiveExecutor]
+JOIN = "def main(left, right, out):\n    out.write(left.read() + right.read())\n    return 'joined'"
+NONCE = b"asked by me"
+
+
+def fetch(live: LiveExecutor, name: str) -> dict[str, bytes]:
+    """The sealed objects in the host's store, by their SHA-256: what owners and receivers have as files."""
+    del name
+    return {hashlib.sha256(one.read_bytes()).hexdigest(): one.read_bytes()
+            for one in (live.state / "store").rglob("*") if one.is_file()}
+
+
+class Joined:
+    """A task of two parties that has finished."""
+
+    def __init__(self, live: LiveExecutor) -> None:
+        self.live = live
+        self.a, self.b = live.client(), live.client()
+        self.package = package_of(JOIN, public=True, inputs=files("left", "right"), outputs=files("out"))
+        function = self.a.functions.register(self.package)
+        self.task = self.a.tasks.create(
+            function, inputs={"left": self.a.data.add(b"from a ", "left"), "right": self.b.party},
+            outputs={"out": [self.a.party, self.b.party]},
+        )
+        at_b = cella.Task(self.b, self.task.id)
+        at_b.assign({"right": self.b.data.add(b"and b", "right")})
+        contract = self.task.contract()
+        for one in (self.task, at_b):
+            one.approve(contract)
+        self.task.invoke(nonce=NONCE)
+        assert self.task.result() == "joined"
+        self.at_b = at_b
+
+
+@pytest.fixture(scope="module")
+def joined(live: LiveExecutor) -> Joined:
+    """One for the tests that only look."""
+    return Joined(live)
+
+
+def strict(live: LiveExecutor, folder: Path) -> Path:
+    """The executor's trust file, which now demands that everything is proved."""
+    path = folder / "strict.toml"
+    path.write_text(live.trust.read_text() + '\n[receipt]\nlogs = 1\nrequire = ["evidence", "function", "contract", '
+                    '"approvals", "inputs", "outputs", "nonce"]\n')
+    return path
+
+
+def test_a_run_is_proved_to_somebody_who_was_not_there(joined: Joined, tmp_path: Path) -> None:
+    """A fresh process with the package, the trust file and the files of the parties; no executor."""
+    stored = fetch(joined.live, "store")
+    said = joined.task.receipt()
+    for name, item in [(item.name, item) for item in (*said.inputs, *said.outputs)]:
+        (tmp_path / f"{name}.sealed").write_bytes(stored[item.digest.hex()])
+    (tmp_path / "function.json").write_bytes(joined.package)
+    said.save(tmp_path / "a.proof")
+    with refused("EXISTS"):
+        said.save(tmp_path / "a.proof")
+    words = ["verify", "a.proof", "--trust", strict(joined.live, tmp_path), "--nonce", NONCE.hex(), "--function", "function.json",
+             "--input", "left=left.sealed", "--input", "right=right.sealed", "--output", "out=out.sealed", "--json"]
+    done = subprocess.run([sys.executable, "-m", "cella", *words], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = json.loads(done.stdout)
+    assert {check["name"]: check["outcome"] for check in report["checks"]} == dict.fromkeys(
+        ["format", "evidence", "executor", "signature", "payload", "inclusion", "runtime", "function", "contract", "approvals",
+         "inputs", "outputs", "nonce"], "passed")
+
+
+def test_what_the_statement_says(joined: Joined) -> None:
+    said = joined.at_b.receipt()
+    task = joined.a.request("task.get", {"task": joined.task.id})
+    assert said.kind == "execution" and said.subject == joined.task.id and said.executor == joined.a.id
+    assert said.content["function"] == hashlib.sha256(joined.package).digest()
+    assert said.content["contract"].hex() == joined.task.contract().sha256
+    assert [(item.name, item.kind, item.digest.hex(), item.size) for item in said.inputs] == [
+        (name, 0, task["inputs"][name]["sha256"], task["inputs"][name]["size"]) for name in ("left", "right")]
+    out = task["outputs"]["out"]
+    assert [(item.name, item.kind, item.digest.hex(), item.size) for item in said.outputs] == [
+        ("out", 0, out["sha256"], out["size"])]
+    assert said.content["participants"] == tuple(sorted(cella.encoding.from_base64url(one, "id") for one in (joined.a.party, joined.b.party)))
+    assert said.content["nonce"] == NONCE and said.content["time_source"] == 0
+    assert said.content["started"] <= said.content["ended"] == said.content["issued"] <= time.time()
+    usage = said.content["usage"]
+    assert usage["cpu_us"] == task["usage"]["cpu_us"] and usage["bytes_in"] == task["usage"]["bytes_in"]
+    assert said.content["evidence"] == hashlib.sha256(said.parts.evidence_file).digest()
+    head = TreeHead.read(said.parts.tree_head)
+    entry = said.content["receipts"][0]
+    assert entry["position_signed"] and entry["size"] == head.size == entry["index"] + 1
+    assert entry["issuer"] == head.origin == f"urn:cella:log:{joined.a.id}"
+    assert (tlog_proof(said) or "").startswith(f"c2sp.org/tlog-proof@v1\nindex {entry['index']}\n")
+
+
+def flipped(content: bytes, at: int) -> bytes:
+    return content[:at] + bytes([content[at] ^ 1]) + content[at + 1:]
+
+
+def test_what_was_changed_is_refused(joined: Joined, tmp_path: Path) -> None:
+    """Each part flipped, cut out, or replaced by that of another run."""
+    trust = strict(joined.live, tmp_path)
+    loose = tmp_path / "loose.toml"
+    loose.write_text(joined.live.trust.read_text() + '\n[receipt]\nrequire = ["evidence", "contract", "approvals"]\n')
+    parts, other = joined.task.receipt().parts, Joined(joined.live).task.receipt().parts
+    assert cella.verify_receipt(parts, loose).accepted
+    assert cella.verify_receipt(parts, trust).code == "NOT_PROVED"
+    key, request = parts.approvals[0]
+    statement_end = parts.receipt.index(b"\xa1\x19\x01\x8a")  # its unprotected header: {394: ...
+    payload_at = len(parts.receipt) - 200
+    cases: list[tuple[dict[str, object], set[str]]] = [
+        ({"evidence_file": b""}, {"BAD_KEY"}),
+        ({"evidence_file": flipped(parts.evidence_file, len(parts.evidence_file) // 2)},
+         {"BAD_FORMAT", "BAD_EVIDENCE", "BAD_SIGNATURE", "BINDING", "BAD_KEY", "CHARTER", "BAD_DIGEST"}),
+        ({"contract": flipped(parts.contract, 40)}, {"BAD_DIGEST"}),
+        ({"contract": other.contract}, {"BAD_DIGEST"}),
+        ({"contract": b""}, {"NOT_PROVED"}),
+        ({"approvals": ()}, {"NOT_PROVED"}),
+        ({"approvals": parts.approvals[:1]}, {"NOT_PROVED"}),
+        ({"approvals": (*parts.approvals[:1], *other.approvals[:1])}, {"BAD_RECEIPT"}),
+        ({"approvals": ((flipped(key, 3), request), parts.approvals[1])}, {"BAD_KEY", "BAD_SIGNATURE"}),
+        ({"approvals": ((key, request[:-6] + ("A" if request[-6] != "A" else "B") + request[-5:]), parts.approvals[1])},
+         {"BAD_SIGNATURE"}),
+        ({"function": package_of("def main(): pass")}, {"BAD_DIGEST"}),
+        ({"receipt": flipped(parts.receipt, 20)}, {"BAD_FORMAT", "BAD_SIGNATURE", "BAD_KEY"}),
+        ({"receipt": flipped(parts.receipt, statement_end - 1)}, {"BAD_FORMAT", "BAD_SIGNATURE", "BAD_KEY"}),
+        ({"receipt": flipped(parts.receipt, payload_at)}, {"BAD_FORMAT", "BAD_SIGNATURE"}),
+        ({"receipt": other.receipt}, {"BAD_DIGEST"}),
+    ]
+    for change, codes in cases:
+        report = cella.verify_receipt(dataclasses.replace(parts, **change), loose)  # type: ignore[arg-type]
+        assert not report.accepted and report.code in codes, (list(change), report.code, str(report))
+    named = Receipt(parts)
+    assert named.verify(loose, nonce=b"somebody else's").code == "BAD_RECEIPT"
+    assert named.verify(loose, inputs={"left": b"?"}).code == "BAD_DIGEST"
+
+
+def test_approvals_are_the_parties_own_words(joined: Joined) -> None:
+    """Their signatures verify under their keys, which the executor does not have."""
+    parts = joined.task.receipt().parts
+    keys = {one.identity.sign_public for one in (joined.a, joined.b)}
+    assert {key for key, _ in parts.approvals} == keys
+    for key, request in parts.approvals:
+        payload = json.loads(cella._native.jws_verify(request.encode(), key))
+        assert payload["op"] == "task.approve" and payload["args"]["contract"] == joined.task.contract().sha256
+
+
+def test_who_did_not_take_part_learns_nothing(joined: Joined) -> None:
+    stranger = joined.live.client()
+    with refused("NOT_FOUND"):
+        stranger.receipt({"task": joined.task.id})
+    with refused("NOT_FOUND"):
+        stranger.receipt({"task": "task-" + "0" * 32})
+
+
+def test_only_what_finished_has_one(live: LiveExecutor) -> None:
+    me = live.client()
+    failed = script_task(me, "def main():\n    raise ValueError").wait(check=False)
+    with refused("BAD_STATE", text="only tasks that did have a receipt"):
+        me.receipt({"task": failed.id})
+    with refused("SCRIPT_FAILED"):
+        failed.receipt()
+    waiting = script_task(me, "def main(): return 1", invoke=False)
+    with refused("BAD_STATE", text="has not finished"):
+        me.receipt({"task": waiting.id})
+    assert [one["code"] for one in me.audit(task=failed.id) if one["event"] == "task.failed"] == ["SCRIPT_FAILED"]
+    with refused("MISSING_FIELD"):
+        me.request("receipt.get", {})
+    with refused("BAD_FIELD"):
+        me.request("receipt.get", {"task": failed.id, "data": "data-" + "0" * 32})
+
+
+def test_nonces(live: LiveExecutor) -> None:
+    me = live.client()
+    function = me.functions.register(package_of("def main(): return 1"))
+    for bad in (b"", b"1234567", bytes(65)):
+        with refused("BAD_FIELD", "TOO_LARGE", "BAD_SIZE"):
+            me.tasks.create(function, invoke=True, nonce=bad)
+    with refused("BAD_FIELD"):
+        me.tasks.create(function, nonce=b"12345678")
+    task = me.tasks.create(function, invoke=True, nonce=bytes(64)).wait()
+    assert task.receipt().content["nonce"] == bytes(64)
+    signed = me.sign("task.create", {"function": function.id, "invoke": True})
+    task = cella.Task(me, me._send(signed, None)["task"]).wait()
+    assert task.receipt().content["nonce"] == hashlib.sha256(signed.encode()).digest()
+
+
+def test_statements_are_chained(start: Start) -> None:
+    """Each names the one before, and the runs whose outputs were its inputs; restarts change none of that."""
+    first = start()
+    me = first.client()
+    made = script_task(me, "def main(out):\n    out.write(b'made')", outputs=["out"]).wait()
+    one = made.receipt()
+    assert one.content["previous"] is None and one.content["parents"] == ()
+    derived = me.data.derive(made.id, "out")
+    first.kill()
+    live = start()
+    me = cella.connect(live.address, live.trust, me.identity)
+    function = me.functions.register(package_of("def main(x, y): return 2", inputs=files("x", "y")))
+    used = me.tasks.create(function, inputs={"x": derived, "y": derived}, invoke=True).wait()
+    two = used.receipt()
+    bare = dataclasses.replace(one.parts, evidence_file=b"")
+    assert two.content["parents"] == (one.leaf,)
+    entry = one.parts.receipt
+    del bare, entry
+    assert two.content["previous"] is not None
+    assert cella.Task(me, made.id).refresh().receipt().parts == one.parts  # byte for byte, at the next executor
+    assert one.content["evidence"] != two.content["evidence"]
+    for found in (one, two):
+        assert found.verify(live.trust).accepted, str(found.verify(live.trust))
+
+
+def test_a_deletion(live: LiveExecutor, tmp_path: Path) -> None:
+    me, stranger = live.client(), live.client()
+    data = me.data.add(b"mine", "x")
+    with refused("BAD_STATE", text="not deleted"):
+        me.receipt({"data": data.id})
+    me.data.delete(data)
+    found = me.receipt({"data": data.id})
+    assert found.kind == "deletion" and found.inputs[0].digest.hex() == data.sha256
+    report = found.verify(live.trust)
+    assert report.accepted and report.check("request").outcome == "passed", str(report)
+    with refused("NOT_FOUND"):
+        stranger.receipt({"data": data.id})
+
+
+def test_the_command(joined: Joined, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = CommandLine(joined.live, tmp_path)
+    del command, monkeypatch
+    path = tmp_path / "a.identity"
+    joined.a.identity.save(path)
+    words = [sys.executable, "-m", "cella", "receipt", "get", joined.task.id, "--at", joined.live.address, "--trust",
+             str(joined.live.trust), "--identity", str(path), "-o", str(tmp_path / "b.proof")]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and done.stdout.strip() == str(tmp_path / "b.proof"), done.stderr
+    assert Parts.read(tmp_path / "b.proof") == joined.task.receipt().parts
+    exported = {one.name for one in cella.receipts.export(Receipt(tmp_path / "b.proof"), tmp_path / "parts")}
+    assert {"receipt.tlog-proof", "tree-head.txt", "approval-2.jws", "contract.json", "evidence.cbor"} <= exported
+
+
+def stop_ledger(live: LiveExecutor) -> Process:
+    """The ledger's process writes nothing more, and acknowledges nothing."""
+    found = live.one("ledger")
+    os.kill(found.pid, signal.SIGSTOP)
+    return found
+
+
+def test_no_result_without_its_receipt(start: Start) -> None:
+    """The executor is killed after a task has ended and before that is durable: nobody has seen a result, and the next
+    executor has neither result nor receipt, or both."""
+    live = start()
+    me = live.client()
+    task = script_task(me, "import time\ndef main():\n    time.sleep(0.5)\n    return 'x'")
+    wait_until(lambda: task.refresh().state == "running", 30, "it runs")
+    seen: list[object] = []
+
+    def look() -> None:
+        try:
+            seen.append(cella.Task(me, task.id, task.facts).wait(timeout=20).result())
+        except cella.CellaError as problem:
+            seen.append(problem)
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    stop_ledger(live)
+    time.sleep(2.0)
+    assert not seen
+    live.kill()
+    watcher.join(90)
+    assert "x" not in seen
+    live = start()
+    me = cella.connect(live.address, live.trust, me.identity)
+    found = cella.Task(me, task.id).wait(timeout=30, check=False)
+    if found.state == "finished":
+        assert found.result() == "x" and found.receipt().verify(live.trust).accepted
+    else:
+        with refused("EXECUTOR_DIED"):
+            found.result()
+        with refused("BAD_STATE"):
+            me.receipt({"task": task.id})
