@@ -149,18 +149,11 @@ static cella_status reply_for_data(struct cella_monitor *monitor, struct cella_c
     return reply(monitor, call, &data->deletion, &bundle);
 }
 
-/* {task} of a run, {data} of a deletion */
+/* {of}: the task of a run, or the data of a deletion */
 cella_status cella_operation_receipt_get(struct cella_monitor *monitor, struct cella_call *call)
 {
-    struct cella_json_object object;
-    const char *task = NULL;
-    const char *data = NULL;
-    CELLA_TRY(cella_json_begin(call->args, "args", &call->error, &object));
-    CELLA_TRY(cella_json_string_optional(&object, "task", CELLA_ID_SIZE - 1, &task));
-    CELLA_TRY(cella_json_string_optional(&object, "data", CELLA_ID_SIZE - 1, &data));
-    CELLA_TRY(cella_json_end(&object));
-    if ((task == NULL) == (data == NULL)) {
-        return cella_operation_blame(call, "task", task == NULL ? CELLA_MISSING_FIELD : CELLA_BAD_FIELD);
-    }
-    return task != NULL ? reply_for_task(monitor, call, task) : reply_for_data(monitor, call, data);
+    const char *id;
+    CELLA_TRY(cella_operation_only(call, "of", &id));
+    return cella_state_data(&monitor->state, id) != NULL ? reply_for_data(monitor, call, id)
+                                                         : reply_for_task(monitor, call, id);
 }

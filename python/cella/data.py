@@ -208,7 +208,7 @@ class DataRegistry:
     def delete(self, data: Data | str) -> Data:
         """Delete data: the executor forgets their key, so that nobody can open what the host still has.
 
-        Executor.receipt({"data": id}) is the proof of it afterwards.
+        Executor.receipt(id) is the proof of it afterwards.
         """
         return Data.of(self._executor.request("data.delete", {"data": data.id if isinstance(data, Data) else data}))
 

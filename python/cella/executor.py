@@ -448,11 +448,11 @@ class Executor:
         """
         return self.pages("audit.list", "entries", {name: value for name, value in filters.items() if value is not None})
 
-    def receipt(self, of: Mapping[str, str]) -> Receipt:
+    def receipt(self, of: str) -> Receipt:
         """A proof of what happened here, with everything that it takes to judge it. Nothing of it is verified.
 
         Args:
-            of: {"task": id} of a run in which the caller took part, or {"data": id} of a deletion of what was his.
+            of: id of a task in which the caller took part, or of data that were his and are deleted.
 
         Raises:
             StateError: BAD_STATE, there is none: see the detail.
@@ -460,8 +460,8 @@ class Executor:
         """
         from .receipts import Parts, Receipt
 
-        found = Receipt(Parts.read(from_base64url(self.request("receipt.get", of).get("proof"), "proof")))
-        if found.subject not in of.values() or found.executor != self.id:
+        found = Receipt(Parts.read(from_base64url(self.request("receipt.get", {"of": of}).get("proof"), "proof")))
+        if found.subject != of or found.executor != self.id:
             raise _native.error("BAD_RECEIPT", f"the executor gave one of {found.subject} by {found.executor}")
         return found
 

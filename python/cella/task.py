@@ -458,7 +458,7 @@ class Task:
             ScriptError, ...: the task failed.
         """
         self._finished()
-        return self.executor.receipt({"task": self.id})
+        return self.executor.receipt(self.id)
 
     @property
     def usage(self) -> dict[str, int]:

@@ -13,6 +13,7 @@
 #include "monitor/cgroups.h"
 #include "monitor/operation.h"
 #include "monitor/runner.h"
+#include "trust/evidence_soft.h"
 
 static void check(cella_status status)
 {
@@ -59,6 +60,8 @@ static void add_records(struct harness *harness)
     check(cella_state_apply(&harness->monitor.state, CELLA_EVENT_FUNCTION_REGISTERED, function));
     check(cella_state_apply(&harness->monitor.state, CELLA_EVENT_DATA_REGISTERED, data));
     check(cella_state_apply(&harness->monitor.state, CELLA_EVENT_DATA_STORED, stored));
+    check(json_object_set_new(data, "data", json_string("data-3")) == 0 ? CELLA_OK : CELLA_NO_MEMORY); /* to be deleted */
+    check(cella_state_apply(&harness->monitor.state, CELLA_EVENT_DATA_REGISTERED, data));
     check(cella_state_apply(&harness->monitor.state, CELLA_EVENT_TASK_CREATED, task));
     json_t *organisation = json_pack("{s:s, s:s}", "organisation", "organisation-1", "name", "o");
     check(cella_state_apply(&harness->monitor.state, CELLA_EVENT_ORGANISATION_CREATED, organisation));
@@ -67,6 +70,20 @@ static void add_records(struct harness *harness)
     json_decref(data);
     json_decref(stored);
     json_decref(task);
+}
+
+/* What statements name. */
+static void add_evidence(struct cella_monitor *monitor)
+{
+    static struct cella_secret root;
+    static const uint8_t report_data[CELLA_REPORT_DATA_SIZE];
+    struct cella_text why;
+    check(cella_secret_random(&root, CELLA_ED25519_KEY_SIZE));
+    monitor->platform_setup = (struct cella_platform_setup){ .root = "/nowhere", .soft_root = &root,
+                                                             .measurement = monitor->measurement };
+    check(cella_platform_open("soft", &monitor->platform_setup, &monitor->platform, &why));
+    check(cella_evidence_soft_make(&root, 0, monitor->measurement, report_data, 1, &monitor->evidence.evidence));
+    check(cella_bytes_set(&monitor->charter.text, cella_view_of_string("{}")));
 }
 
 static void furnish(struct harness *harness)
@@ -81,6 +98,7 @@ static void furnish(struct harness *harness)
     monitor->charter.limits = cella_limits_default;
     monitor->loop = cella_loop_new();
     check(cella_keyring_new(&monitor->keyring));
+    add_evidence(monitor);
     struct cella_cgroup_home none = { NULL, -1, -1 };
     check(cella_cgroups_new(&none, 0, &monitor->cgroups));
     check(cella_runner_new(monitor, &monitor->runner));

@@ -121,10 +121,12 @@ OPERATIONS: dict[str, dict[str, tuple[str, bool, Any]]] = {
         "priority": ("integer", False, 5),
         "attempts": ("integer", False, 1),
         "approval_s": ("integer", False, 1),
+        "nonce": ("bytes", False, "AAAAAAAAAAA"),
     },
     "task.withdraw": {"task": ("text", True, TASK)},
     "task.reject": {"task": ("text", True, TASK), "reason": ("long text", False, "x")},
-    "task.retry": {"task": ("text", True, TASK)},
+    "task.retry": {"task": ("text", True, TASK), "nonce": ("bytes", False, "AAAAAAAAAAA")},
+    "receipt.get": {"of": ("text", True, TASK)},
     "audit.list": {
         "after": ("integer", False, 0), "since": ("integer", False, 0), "until": ("integer", False, 0),
         "party": ("text", False, "x"), "function": ("text", False, "x"), "data": ("text", False, "x"), "task": ("text", False, "x"),
@@ -132,7 +134,7 @@ OPERATIONS: dict[str, dict[str, tuple[str, bool, Any]]] = {
     "task.assign": {"task": ("text", True, TASK), "inputs": ("object", True, {})},
     "task.contract": {"task": ("text", True, TASK)},
     "task.approve": {"task": ("text", True, TASK), "contract": ("text", True, "ab" * 32)},
-    "task.invoke": {"task": ("text", True, TASK)},
+    "task.invoke": {"task": ("text", True, TASK), "nonce": ("bytes", False, "AAAAAAAAAAA")},
     "task.cancel": {"task": ("text", True, TASK)},
     "task.get": {"task": ("text", True, TASK)},
     "task.watch": {"task": ("text", True, TASK), "version": ("integer", True, 0), "over": ("boolean", False, False)},
@@ -200,7 +202,8 @@ def test_every_text_has_a_longest_size(hand: Hand, op: str, name: str) -> None:
     ("function.usage", "NOT_FOUND"), ("function.change", "NOT_FOUND"), ("function.delete", "NOT_FOUND"),
     ("function.source", "NOT_FOUND"), ("data.change", "NOT_FOUND"), ("data.delete", "NOT_FOUND"), ("data.derive", "NOT_FOUND"),
     ("party.change", "NOT_FOUND"), ("party.remove", "NOT_FOUND"), ("organisation.get", "NOT_FOUND"),
-    ("organisation.add", "NOT_FOUND"), ("task.get", "NOT_FOUND"), ("task.watch", "NOT_FOUND"), ("task.create", "NOT_FOUND"),
+    ("organisation.add", "NOT_FOUND"), ("task.get", "NOT_FOUND"), ("receipt.get", "NOT_FOUND"),
+    ("task.watch", "NOT_FOUND"), ("task.create", "NOT_FOUND"),
 ])
 def test_what_does_not_exist(hand: Hand, op: str, code: str) -> None:
     check(hand, ask(hand, op, good(hand, op)), code, status=404)

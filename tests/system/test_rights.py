@@ -156,6 +156,7 @@ TRIED: dict[str, tuple[str, Callable[[dict[str, str]], dict[str, Any]]]] = {
     "data.get": ("data", lambda t: {"data": t["data"]}),
     "data.change": ("data", lambda t: {"data": t["data"]}),
     "data.delete": ("data", lambda t: {"data": t["data"]}),
+    "receipt.get": ("task", lambda t: {"of": t["task"]}),
     "data.derive": ("task", lambda t: {"task": t["task"], "output": t["output"]}),
     "task.assign": ("task", lambda t: {"task": t["task"], "inputs": {}}),
     "task.contract": ("task", lambda t: {"task": t["task"]}),

@@ -140,7 +140,7 @@ def get_receipt(executor: Executor, subject: str, output: str, as_json: bool) ->
 
     Nothing of it is verified here: cella verify FILE does that, offline, for whoever has the file.
     """
-    found = executor.receipt({"data" if subject.startswith("data-") else "task": subject})
+    found = executor.receipt(subject)
     path = found.save(output)
     if as_json:
         show.event("receipt", subject=found.subject, path=str(path), leaf=found.leaf.hex())
