@@ -284,6 +284,9 @@ static cella_status judge(const struct cella_monitor *monitor, const struct cell
     if (strcmp(replay->genesis.executor, cella_keyring_executor(monitor->keyring)) != 0) {
         return CELLA_BAD_KEY;
     }
+    if (cella_keyring_is_older(monitor->keyring) && replay->state->evidence.count > 0) {
+        return CELLA_BAD_KEY; /* a copy from before there was a log key, which receipts need that were given since */
+    }
     bool same = cella_view_equal(cella_bytes_view(&replay->genesis.charter), cella_bytes_view(&monitor->charter.text));
     return same ? CELLA_OK : CELLA_CHARTER;
 }

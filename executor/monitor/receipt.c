@@ -124,16 +124,6 @@ static cella_status reply_for_task(struct cella_monitor *monitor, struct cella_c
     return reply(monitor, call, &task->run_logged, &bundle);
 }
 
-static const struct cella_party *party_of(const struct cella_data *data, const struct cella_signed_request *request)
-{
-    for (size_t i = 0; i < data->owner_count; i++) {
-        if (memcmp(data->owners[i]->sign, request->public_key, sizeof(request->public_key)) == 0) {
-            return data->owners[i];
-        }
-    }
-    return NULL;
-}
-
 static cella_status reply_for_data(struct cella_monitor *monitor, struct cella_call *call, const char *id)
 {
     struct cella_data *data;
@@ -142,9 +132,8 @@ static cella_status reply_for_data(struct cella_monitor *monitor, struct cella_c
     if (!data->deleted || data->deletion.statement.size == 0) {
         return refuse(call, data->deleted ? "they were deleted before this executor gave receipts" : "they are not deleted");
     }
-    const struct cella_party *asker = party_of(data, &data->deletion_request);
-    if (asker != NULL) {
-        add_request(asker, &data->deletion_request, &bundle);
+    for (size_t i = 0; i < data->owner_count; i++) {
+        add_request(data->owners[i], &data->deletion_request, &bundle); /* of him whose key it is */
     }
     return reply(monitor, call, &data->deletion, &bundle);
 }
