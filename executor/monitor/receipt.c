@@ -73,6 +73,12 @@ static cella_status find_evidence(const struct cella_monitor *monitor, const str
     return found == NULL ? CELLA_INTERNAL : CELLA_OK;
 }
 
+static cella_status refuse(struct cella_call *call, const char *sentence)
+{
+    (void) snprintf(call->detail, sizeof(call->detail), "%s", sentence);
+    return CELLA_BAD_STATE;
+}
+
 /* bundle: has what only the caller knows. The reply is all of it as one file. */
 static cella_status reply(struct cella_monitor *monitor, struct cella_call *call, const struct cella_logged *logged,
                           struct cella_bundle *bundle)
@@ -81,8 +87,11 @@ static cella_status reply(struct cella_monitor *monitor, struct cella_call *call
     const struct cella_kept_evidence *evidence;
     struct cella_statement statement;
     struct cella_text detail;
-    if (monitor->ledger == NULL || !cella_ledger_is_durable(monitor->ledger, logged->leaf + 1)) {
-        return CELLA_BAD_STATE; /* as long as it can be undone nobody is told of it */
+    if (monitor->ledger == NULL) {
+        return refuse(call, "this executor's platform can not seal keys: it keeps no ledger, and gives no receipts");
+    }
+    if (!cella_ledger_is_durable(monitor->ledger, logged->leaf + 1)) {
+        return refuse(call, "it is not durable yet");
     }
     CELLA_TRY(cella_statement_read(cella_bytes_view(&logged->statement), &statement, &detail));
     CELLA_TRY(find_evidence(monitor, &statement, &evidence));
@@ -96,12 +105,6 @@ static cella_status reply(struct cella_monitor *monitor, struct cella_call *call
     CELLA_TRY(cella_bundle_write(bundle, &parts.bundle));
     call->reply = json_pack("{s:o}", "proof", cella_json_base64url(cella_bytes_view(&parts.bundle)));
     return call->reply == NULL ? CELLA_NO_MEMORY : CELLA_OK;
-}
-
-static cella_status refuse(struct cella_call *call, const char *sentence)
-{
-    (void) snprintf(call->detail, sizeof(call->detail), "%s", sentence);
-    return CELLA_BAD_STATE;
 }
 
 static cella_status reply_for_task(struct cella_monitor *monitor, struct cella_call *call, const char *id)
