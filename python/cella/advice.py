@@ -48,9 +48,9 @@ def _amd_words(report: Report) -> str:
 def _missing(report: Report, check: str, detail: str) -> Iterator[str]:
     amd, intel = report.type in ("snp", "az-snp"), report.type in ("tdx", "sgx", "az-tdx")
     product = {"siena": "genoa"}.get(str(report.claim("product")), report.claim("product")) or "milan|genoa|turin"
-    if amd and check == "chain" and "no certificate" in detail:
+    if amd and check in ("chain", "endorsement") and "kdsintf.amd.com" in detail:
         yield f"the chip's certificate (VCEK) is missing: {_ENOUGH}; AMD serves it: {_COLLATERAL} {_amd_words(report)} > FILE"
-    elif amd and check == "revocation" and "revocation_checked" in detail:
+    elif amd and check == "revocation" and "missing" in detail:
         yield f"AMD's revocation list is missing: {_ENOUGH}; AMD serves it: {_COLLATERAL} amd list vcek {product} > FILE"
     elif intel and ("CRL" in detail or "missing" in detail):
         tee = "sgx" if report.type == "sgx" else "tdx"

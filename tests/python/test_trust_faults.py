@@ -47,7 +47,7 @@ MISTAKES = [
     (SNP + '[[anchor]]\nfamily = "intel"\ncertificat = "x"', "certificat is unknown: did you mean certificate?"),
     (TPM, "tpm has to name at least one register"),
     (SNP.replace("snp", "tdx"), "tdx has to name value and registers.rtmr1 and registers.rtmr2"),
-    (TPM + 'registers.pcr0 = "11"', "tpm.pcrs is missing; it takes a list of integers from 0 to 63"),
+    (TPM + f'registers.pcr0 = "{"11" * 32}"', "tpm.pcrs is missing; it takes a list of integers from 0 to 63"),
     # wrong types and values
     (SNP + '[snp]\nvmpl = "x"', 'snp.vmpl = "x" is not accepted; it takes a list of integers from 0 on'),
     (SNP + "[snp]\nvmpl = [-1]", "snp.vmpl[0] = -1 is not accepted; snp.vmpl takes a list of integers"),
@@ -111,7 +111,7 @@ def test_what_is_wrong(content: str | bytes, says: str, tmp_path: Path) -> None:
 
 
 def test_the_bases_are_good(tmp_path: Path) -> None:
-    for content in (SNP, TDX, TPM + 'registers.pcr0 = "11"\n[tpm]\npcrs = [0]'):
+    for content in (SNP, TDX, TPM + f'registers.pcr0 = "{"11" * 32}"\n[tpm]\npcrs = [0]'):
         path = tmp_path / "p.toml"
         path.write_text(content)
         assert cella.Trust.load(path).explain()
