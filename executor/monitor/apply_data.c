@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "trust/sealed_file.h"
-
 static cella_status data_of(const struct cella_state *state, const json_t *body, struct cella_data **out)
 {
     *out = cella_state_data(state, cella_apply_text(body, "data"));
@@ -41,6 +39,10 @@ static cella_status fill_data(const struct cella_state *state, const json_t *bod
     CELLA_TRY(cella_apply_copy_bytes(body, "associated_data", &data->associated_data));
     CELLA_TRY(cella_apply_copy_json(body, "policy", &data->policy));
     data->size = cella_apply_number(body, "size");
+    const char *format = cella_apply_text(body, "format");
+    if (format[0] != '\0') {
+        CELLA_TRY(cella_data_format_of_name(format, &data->format));
+    }
     data->segment_size = (uint32_t) cella_apply_number(body, "segment");
     CELLA_TRY(make_owners(data, 1));
     data->owner_count = 1;
@@ -56,7 +58,7 @@ static cella_status add_data(struct cella_state *state, struct cella_data *data,
     return status;
 }
 
-/* {data, owner, name, object, sha256, size, segment, sealed_key, associated_data, policy?} */
+/* {data, owner, name, object, sha256, size, format? (absent: the sealed file), segment, sealed_key, associated_data, policy?} */
 cella_status cella_apply_data_registered(struct cella_state *state, const json_t *body)
 {
     struct cella_data *data = calloc(1, sizeof(*data));

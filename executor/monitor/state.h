@@ -14,6 +14,7 @@
 #include "monitor/role.h"
 #include "monitor/spec.h"
 #include "monitor/table.h"
+#include "trust/data_format.h"
 #include "trust/hpke.h"
 #include "trust/jws.h"
 
@@ -115,7 +116,8 @@ struct cella_data {
     char object[33];
     uint8_t sha256[CELLA_SHA256_SIZE];
     uint64_t size;
-    uint32_t segment_size;
+    enum cella_data_format format;
+    uint32_t segment_size;       /* of a sealed file, else 0 */
     struct cella_bytes sealed_key;
     struct cella_bytes associated_data;
     bool stored;
