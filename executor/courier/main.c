@@ -31,7 +31,7 @@ struct courier {
     struct cella_fetch *fetches[FILES_MAX]; /* of FETCH, as long as they have something to do */
     size_t fetch_count;
     bool fetched; /* FETCH has come */
-    bool stored; /* STORE has come: it is the last message */
+    bool stored; /* STORE or DELETE has come: it is the last message */
 };
 
 static cella_status read_key(struct cella_reader *reader, size_t size, struct cella_secret *out)
@@ -230,6 +230,22 @@ static cella_status store(struct courier *courier, struct cella_reader *reader, 
     return sent;
 }
 
+/* ---- DELETE ---- */
+
+static cella_status delete_all(struct courier *courier, struct cella_reader *reader)
+{
+    uint16_t count;
+    courier->stored = true;
+    cella_line_forget_monitor(courier->line, CELLA_COURIER_TIDY_MS / 2);
+    CELLA_TRY(cella_read_u16(reader, &count));
+    for (size_t i = 0; i < count; i++) {
+        struct cella_view object;
+        CELLA_TRY(cella_read_field(reader, OBJECT_SIZE, &object));
+        cella_store_delete(courier->line, object);
+    }
+    return cella_reader_end(reader);
+}
+
 /* ---- life ---- */
 
 static cella_status handle(struct courier *courier, const struct cella_packet *packet)
@@ -242,6 +258,8 @@ static cella_status handle(struct courier *courier, const struct cella_packet *p
         return fetch(courier, &reader);
     case CELLA_COURIER_STORE:
         return store(courier, &reader, packet);
+    case CELLA_COURIER_DELETE:
+        return delete_all(courier, &reader);
     default:
         return CELLA_BAD_FORMAT;
     }

@@ -18,6 +18,9 @@
  *   <- STORED    u32 status, u16 index to blame; on success for each: digest (32), u64 sealed size, u64 plain size
  *                (without padding)
  *
+ *   -> DELETE    u16 count (at most 512), each: field object id. No answer: the host is told, as far as it obeys. Instead of the
+ *                others; the monitor may have closed the socket behind it.
+ *
  * FETCH and STORE come at most once each, in this order; either may be left out. While streams are under way the
  * courier reads no message: STORE comes after STREAMED. STORE carries keys of its own, made by the monitor.
  *
@@ -43,4 +46,5 @@ enum cella_courier_kind {
     CELLA_COURIER_STORE = 3,
     CELLA_COURIER_STORED = 4,
     CELLA_COURIER_STREAMED = 5,
+    CELLA_COURIER_DELETE = 6,
 };

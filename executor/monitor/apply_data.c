@@ -89,7 +89,30 @@ cella_status cella_apply_data_changed(struct cella_state *state, const json_t *b
     return CELLA_OK;
 }
 
-/* {data, by, request}: without its key the object can not be opened any more, wherever the host still has it */
+static struct cella_task_output *output_of(const struct cella_task_record *task, const char *name)
+{
+    for (size_t i = 0; i < task->function->spec.output_count; i++) {
+        if (strcmp(task->outputs[i].file->name, name) == 0) {
+            return &task->outputs[i];
+        }
+    }
+    return NULL;
+}
+
+static struct cella_task_output *origin_of(const struct cella_data *data)
+{
+    return data->made_by == NULL ? NULL : output_of(data->made_by, data->name);
+}
+
+const struct cella_task_output *cella_data_origin(const struct cella_data *data)
+{
+    return origin_of(data);
+}
+
+/*
+ * {data, by, request}: without its key the object can not be opened any more, wherever the host still has it; derived data are
+ * not derived again
+ */
 cella_status cella_apply_data_deleted(struct cella_state *state, const json_t *body)
 {
     struct cella_data *data;
@@ -98,20 +121,14 @@ cella_status cella_apply_data_deleted(struct cella_state *state, const json_t *b
     CELLA_TRY(cella_apply_party(state, body, "by", &by));
     CELLA_TRY(cella_apply_request(state, body, by, &data->deletion_request));
     CELLA_TRY(cella_apply_logged(state, body, &data->deletion));
+    struct cella_task_output *origin = origin_of(data);
+    if (origin != NULL) {
+        cella_bytes_clear(&origin->kept_key);
+    }
     cella_bytes_clear(&data->sealed_key);
     data->deleted = true;
     data->stored = false;
     return CELLA_OK;
-}
-
-static const struct cella_task_output *output_of(const struct cella_task_record *task, const char *name)
-{
-    for (size_t i = 0; i < task->function->spec.output_count; i++) {
-        if (strcmp(task->outputs[i].file->name, name) == 0) {
-            return &task->outputs[i];
-        }
-    }
-    return NULL;
 }
 
 static cella_status fill_derived(const struct cella_task_record *task, const struct cella_task_output *output,

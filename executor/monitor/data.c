@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "monitor/disposal.h"
 #include "monitor/policy.h"
 #include "monitor/statement.h"
 #include "trust/data_format.h"
@@ -191,7 +192,7 @@ cella_status cella_operation_data_change(struct cella_monitor *monitor, struct c
     return CELLA_OK;
 }
 
-/* {data}: the key goes, so that nobody opens the object again; each owner may do that to all. */
+/* {data}: the key goes, so that nobody opens the object again, and then the object; each owner may do that to all. */
 cella_status cella_operation_data_delete(struct cella_monitor *monitor, struct cella_call *call)
 {
     struct cella_data *data;
@@ -205,6 +206,7 @@ cella_status cella_operation_data_delete(struct cella_monitor *monitor, struct c
         CELLA_TRY(event == NULL ? CELLA_NO_MEMORY : cella_operation_keep_request(monitor, event));
         CELLA_TRY(cella_statement_of_deletion(monitor, data, &statement));
         CELLA_TRY(cella_monitor_commit_statement(monitor, CELLA_EVENT_DATA_DELETED, event, cella_bytes_view(&statement)));
+        cella_disposal_add(monitor->disposal, data);
         cella_monitor_log(monitor, "data deleted %s", data->entry.id);
     }
     call->reply = data_json(data);

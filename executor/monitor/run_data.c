@@ -110,6 +110,16 @@ bool cella_run_has_streams(const struct cella_run *run)
     return false;
 }
 
+bool cella_run_reads(const struct cella_run *run, const struct cella_data *data)
+{
+    for (size_t i = 0; i < run->task->function->spec.input_count; i++) {
+        if (run->task->inputs[i].data == data) {
+            return true;
+        }
+    }
+    return false;
+}
+
 cella_status cella_run_plain_size(const struct cella_data *data, uint64_t *out)
 {
     struct cella_sealed_layout layout;

@@ -282,6 +282,9 @@ enum cella_event {
 CELLA_MUST_USE cella_status cella_state_apply(struct cella_state *state, enum cella_event event, const json_t *body);
 void cella_state_clear(struct cella_state *state);
 
+/* The output that data were derived from; NULL for data that were uploaded. */
+const struct cella_task_output *cella_data_origin(const struct cella_data *data);
+
 /* Name of an event, for example "task.finished"; it never changes. NULL past the last one. */
 const char *cella_event_name(enum cella_event event);
 

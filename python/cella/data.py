@@ -244,7 +244,7 @@ class DataRegistry:
         return Data.of(self._executor.request("data.change", args))
 
     def delete(self, data: Data | str) -> Data:
-        """Delete data: the executor forgets their key, so that nobody can open what the host still has.
+        """Delete data: the executor forgets their key, and tells the host to delete them when no running task reads them.
 
         Executor.receipt(id) is the proof of it afterwards.
         """

@@ -22,7 +22,7 @@ from front_driver import programs
 from waiting import ready
 
 COURIER = pathlib.Path(programs()) / "cella-courier"
-FETCH, FETCHED, STORE, STORED, STREAMED = 1, 2, 3, 4, 5
+FETCH, FETCHED, STORE, STORED, STREAMED, DELETE = 1, 2, 3, 4, 5, 6
 MEMORY, STREAM = 1, 2
 FORMATS = {"sealed-file": 0, "aes-gcm-128": 1, "aes-gcm-256": 2, "teaclave-file-128": 3}
 SEGMENTS = {"4KB": 4096, "1MB": 1 << 20}

@@ -202,7 +202,7 @@ def rotate(
 @click.argument("data_id", metavar="DATA")
 @with_executor
 def delete(executor: Executor, data_id: str, as_json: bool) -> None:
-    """Delete DATA: the executor forgets their key, so that nobody opens what the host still has."""
+    """Delete DATA: the executor forgets their key, and tells the host to delete them when no task reads them any more."""
     facts = _facts(executor.data.delete(data_id))
     if as_json:
         show.event("data", **facts)
