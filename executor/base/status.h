@@ -127,6 +127,8 @@ enum cella_category {
     ROW(DATA_POLICY,        424, STATE,    PermissionDenied, "the policy of the data does not allow this use")       \
     ROW(ATTEMPTS_USED_UP,   425, STATE,    StateError,      "contract allows no further attempt; create a new task") \
     ROW(DELETED,            426, STATE,    StateError,      "it was deleted")                                        \
+    ROW(NOT_STREAMABLE,     427, STATE,    StateError,      "only sealed files can be read as a stream; seal the data "\
+                                                            "anew, or declare the input without stream")             \
     ROW(RECOVERY,            430, STATE,   StateError,      "the executor can not use its ledger and takes no requests; " \
                                                             "its administrators find what to do in its log")         \
     /* 5xx: limits */                                                                                                \

@@ -105,7 +105,7 @@ enum cella_task_clock {
 struct cella_cell_input {
     struct cella_view name;
     enum cella_input_form form;
-    uint64_t size; /* bytes of plaintext */
+    uint64_t size; /* bytes of plaintext of a stream; a memory file knows its own */
 };
 
 struct cella_task {

@@ -22,7 +22,7 @@ struct cella_fetch {
     uint64_t expected;
     uint64_t received;
     struct cella_sha256_stream *hash;
-    struct cella_sealed_reader *reader;
+    struct cella_data_reader *reader;
     cella_status opened; /* first failure of opening; the digest decides whose fault it is */
     int near;            /* memory file, or the pipe's write end; -1 when its reader has gone */
     int far;             /* what is handed over */
@@ -118,7 +118,7 @@ static bool size_agrees(const struct cella_fetch *fetch)
 static void open_bytes(struct cella_fetch *fetch, struct cella_view bytes)
 {
     if (fetch->opened == CELLA_OK) {
-        fetch->opened = cella_sealed_reader_update(fetch->reader, bytes);
+        fetch->opened = cella_data_reader_update(fetch->reader, bytes);
     }
     cella_errand_consumed(&fetch->errand, bytes.size);
 }
@@ -161,7 +161,7 @@ static cella_status judge_object(struct cella_fetch *fetch)
         return CELLA_BAD_DIGEST;
     }
     CELLA_TRY(fetch->opened);
-    return cella_sealed_reader_finish(fetch->reader);
+    return cella_data_reader_finish(fetch->reader);
 }
 
 /* ---- streams ---- */
@@ -240,18 +240,6 @@ cella_status cella_fetch_pump(struct cella_line *line, struct cella_fetch *const
 
 /* ---- life ---- */
 
-static cella_status parameters_of(uint32_t segment_size, const struct cella_sealed_parameters **out)
-{
-    if (segment_size == cella_sealed_1mb.segment_size) {
-        *out = &cella_sealed_1mb;
-    } else if (segment_size == cella_sealed_4kb.segment_size) {
-        *out = &cella_sealed_4kb;
-    } else {
-        return CELLA_BAD_FORMAT;
-    }
-    return CELLA_OK;
-}
-
 static cella_status make_pipe(struct cella_fetch *fetch)
 {
     int ends[2];
@@ -281,21 +269,22 @@ static cella_status make_target(struct cella_fetch *fetch)
 
 static cella_status fill(struct cella_fetch *fetch, const struct cella_fetch_input *input)
 {
-    const struct cella_sealed_parameters *parameters;
-    CELLA_TRY(parameters_of(input->segment_size, &parameters));
     if (input->form != CELLA_COURIER_MEMORY && input->form != CELLA_COURIER_STREAM) {
         return CELLA_BAD_FORMAT;
     }
     fetch->stream = input->form == CELLA_COURIER_STREAM;
-    fetch->expected = input->sealed_size;
+    if (fetch->stream && !cella_data_format_streams(input->file.format)) {
+        return CELLA_BAD_FORMAT;
+    }
+    fetch->expected = input->file.size;
     memcpy(fetch->sha256, input->sha256.data, sizeof(fetch->sha256));
     fetch->hash = cella_sha256_stream_new();
     if (fetch->hash == NULL) {
         return CELLA_NO_MEMORY;
     }
     CELLA_TRY(cella_bytes_set(&fetch->object, input->object));
-    CELLA_TRY(cella_sealed_reader_new(parameters, &input->key, input->associated_data, take_plain, fetch,
-                                      &fetch->reader));
+    CELLA_TRY(cella_data_reader_new(&input->file, &input->key, input->associated_data, take_plain, fetch,
+                                    &fetch->reader));
     return make_target(fetch);
 }
 
@@ -322,7 +311,7 @@ void cella_fetch_free(struct cella_fetch *fetch)
         return;
     }
     cella_errand_stop(&fetch->errand);
-    cella_sealed_reader_free(fetch->reader);
+    cella_data_reader_free(fetch->reader);
     cella_sha256_stream_free(fetch->hash);
     cella_secret_clear(&fetch->plain);
     cella_bytes_clear(&fetch->held);

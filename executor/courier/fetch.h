@@ -4,7 +4,8 @@
 /*
  * Fetching one object from the host's store and opening it: into a memory file, complete before anybody sees it, or
  * through a pipe, while its reader works. Each segment is authenticated before a byte of it leaves; the last one goes
- * only when the whole object has the registered size and digest.
+ * only when the whole object has the registered size and digest. A format whose parts are not authenticated by themselves
+ * goes into memory files only.
  *
  * Memory: a sealed segment, and for a stream a segment of plaintext and one window of the link: the same for 2 GiB as
  * for 2 KiB.
@@ -12,14 +13,13 @@
 
 #include "courier/errand.h"
 #include "courier/message.h"
-#include "trust/sealed_file.h"
+#include "trust/data_format.h"
 
 struct cella_fetch;
 
 struct cella_fetch_input {
     struct cella_view object;
-    uint64_t sealed_size;
-    uint32_t segment_size;
+    struct cella_data_file file;
     struct cella_view sha256; /* CELLA_SHA256_SIZE bytes */
     struct cella_view associated_data;
     struct cella_secret key;
@@ -28,7 +28,7 @@ struct cella_fetch_input {
 
 /*
  * Prepare: the memory file or the pipe is there afterwards. Copies what it needs of input.
- * CELLA_BAD_FORMAT  unknown form or segment size; CELLA_BAD_KEY, CELLA_TOO_LARGE; CELLA_SYSTEM_FAILED,
+ * CELLA_BAD_FORMAT  unknown form or segment size, or a stream of a format that does not stream; CELLA_BAD_KEY, CELLA_TOO_LARGE; CELLA_SYSTEM_FAILED,
  * CELLA_NO_MEMORY
  */
 CELLA_MUST_USE cella_status cella_fetch_new(const struct cella_fetch_input *input, struct cella_fetch **out);

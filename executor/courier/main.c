@@ -31,14 +31,14 @@ struct courier {
     struct cella_fetch *fetches[FILES_MAX]; /* of FETCH, as long as they have something to do */
     size_t fetch_count;
     bool fetched; /* FETCH has come */
-    bool stored; /* STORE has come: it is the last message */
+    bool stored; /* STORE or DELETE has come: it is the last message */
 };
 
-static cella_status read_key(struct cella_reader *reader, struct cella_secret *out)
+static cella_status read_key(struct cella_reader *reader, size_t size, struct cella_secret *out)
 {
     struct cella_view key;
-    CELLA_TRY(cella_read_field(reader, CELLA_SEALED_KEY_SIZE, &key));
-    return key.size == CELLA_SEALED_KEY_SIZE ? cella_secret_set(out, key) : CELLA_BAD_KEY;
+    CELLA_TRY(cella_read_field(reader, size, &key));
+    return key.size == size ? cella_secret_set(out, key) : CELLA_BAD_KEY;
 }
 
 static cella_status answer(enum cella_courier_kind kind, cella_status status, size_t index, struct cella_view more,
@@ -68,12 +68,15 @@ static void free_fetches(struct courier *courier)
 static cella_status read_input(struct cella_reader *reader, struct cella_fetch **out)
 {
     struct cella_fetch_input input = { 0 };
+    uint8_t format;
     CELLA_CLEANUP(cella_secret_clear) struct cella_secret key = { 0 };
     CELLA_TRY(cella_read_field(reader, OBJECT_SIZE, &input.object));
-    CELLA_TRY(cella_read_u64(reader, &input.sealed_size));
-    CELLA_TRY(cella_read_u32(reader, &input.segment_size));
+    CELLA_TRY(cella_read_u64(reader, &input.file.size));
+    CELLA_TRY(cella_read_u8(reader, &format));
+    CELLA_TRY(cella_data_format_of_number(format, &input.file.format));
+    CELLA_TRY(cella_read_u32(reader, &input.file.segment_size));
     CELLA_TRY(cella_read_view(reader, CELLA_SHA256_SIZE, &input.sha256));
-    CELLA_TRY(read_key(reader, &key));
+    CELLA_TRY(read_key(reader, cella_data_format_key_size(input.file.format), &key));
     CELLA_TRY(cella_read_field(reader, ASSOCIATED_DATA_SIZE, &input.associated_data));
     CELLA_TRY(cella_read_u8(reader, &input.form));
     input.key = key;
@@ -151,7 +154,7 @@ static cella_status read_output(struct cella_reader *reader, struct cella_store_
 {
     uint8_t padded;
     CELLA_TRY(cella_read_field(reader, OBJECT_SIZE, &out->object));
-    CELLA_TRY(read_key(reader, &out->key));
+    CELLA_TRY(read_key(reader, CELLA_SEALED_KEY_SIZE, &out->key));
     CELLA_TRY(cella_read_field(reader, ASSOCIATED_DATA_SIZE, &out->associated_data));
     CELLA_TRY(cella_read_u64(reader, &out->most));
     CELLA_TRY(cella_read_u8(reader, &padded));
@@ -227,6 +230,22 @@ static cella_status store(struct courier *courier, struct cella_reader *reader, 
     return sent;
 }
 
+/* ---- DELETE ---- */
+
+static cella_status delete_all(struct courier *courier, struct cella_reader *reader)
+{
+    uint16_t count;
+    courier->stored = true;
+    cella_line_forget_monitor(courier->line, CELLA_COURIER_TIDY_MS / 2);
+    CELLA_TRY(cella_read_u16(reader, &count));
+    for (size_t i = 0; i < count; i++) {
+        struct cella_view object;
+        CELLA_TRY(cella_read_field(reader, OBJECT_SIZE, &object));
+        cella_store_delete(courier->line, object);
+    }
+    return cella_reader_end(reader);
+}
+
 /* ---- life ---- */
 
 static cella_status handle(struct courier *courier, const struct cella_packet *packet)
@@ -239,6 +258,8 @@ static cella_status handle(struct courier *courier, const struct cella_packet *p
         return fetch(courier, &reader);
     case CELLA_COURIER_STORE:
         return store(courier, &reader, packet);
+    case CELLA_COURIER_DELETE:
+        return delete_all(courier, &reader);
     default:
         return CELLA_BAD_FORMAT;
     }

@@ -5,8 +5,8 @@
  * What the monitor tells a courier. A courier is started before it is needed, moves the data of one task and exits. One
  * SOCK_SEQPACKET socket; the first byte of a packet is its kind.
  *
- *   -> FETCH     u16 count, each: field object id, u64 sealed size, u32 segment size, digest (32), field key (32),
- *                field associated data, u8 form (CELLA_COURIER_MEMORY or CELLA_COURIER_STREAM)
+ *   -> FETCH     u16 count, each: field object id, u64 size of the file, u8 format (trust/data_format.h), u32 segment size,
+ *                digest (32), field key, field associated data, u8 form (CELLA_COURIER_MEMORY or CELLA_COURIER_STREAM)
  *   <- FETCHED   u32 status, u16 index of the input to blame; on success descriptors, in order: a sealed memory file,
  *                or the read end of a pipe. All memory files are complete and verified then.
  *   <- STREAMED  u32 status, u16 index to blame; after FETCHED when there are streams. OK: each was delivered to the
@@ -17,6 +17,9 @@
  *                descriptors: the output memfds, in order. They are used up.
  *   <- STORED    u32 status, u16 index to blame; on success for each: digest (32), u64 sealed size, u64 plain size
  *                (without padding)
+ *
+ *   -> DELETE    u16 count (at most 512), each: field object id. No answer: the host is told, as far as it obeys. Instead of the
+ *                others; the monitor may have closed the socket behind it.
  *
  * FETCH and STORE come at most once each, in this order; either may be left out. While streams are under way the
  * courier reads no message: STORE comes after STREAMED. STORE carries keys of its own, made by the monitor.
@@ -43,4 +46,5 @@ enum cella_courier_kind {
     CELLA_COURIER_STORE = 3,
     CELLA_COURIER_STORED = 4,
     CELLA_COURIER_STREAMED = 5,
+    CELLA_COURIER_DELETE = 6,
 };

@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "trust/sealed_file.h"
-
 static cella_status data_of(const struct cella_state *state, const json_t *body, struct cella_data **out)
 {
     *out = cella_state_data(state, cella_apply_text(body, "data"));
@@ -41,6 +39,10 @@ static cella_status fill_data(const struct cella_state *state, const json_t *bod
     CELLA_TRY(cella_apply_copy_bytes(body, "associated_data", &data->associated_data));
     CELLA_TRY(cella_apply_copy_json(body, "policy", &data->policy));
     data->size = cella_apply_number(body, "size");
+    const char *format = cella_apply_text(body, "format");
+    if (format[0] != '\0') {
+        CELLA_TRY(cella_data_format_of_name(format, &data->format));
+    }
     data->segment_size = (uint32_t) cella_apply_number(body, "segment");
     CELLA_TRY(make_owners(data, 1));
     data->owner_count = 1;
@@ -56,7 +58,7 @@ static cella_status add_data(struct cella_state *state, struct cella_data *data,
     return status;
 }
 
-/* {data, owner, name, object, sha256, size, segment, sealed_key, associated_data, policy?} */
+/* {data, owner, name, object, sha256, size, format? (absent: the sealed file), segment, sealed_key, associated_data, policy?} */
 cella_status cella_apply_data_registered(struct cella_state *state, const json_t *body)
 {
     struct cella_data *data = calloc(1, sizeof(*data));
@@ -87,7 +89,30 @@ cella_status cella_apply_data_changed(struct cella_state *state, const json_t *b
     return CELLA_OK;
 }
 
-/* {data, by, request}: without its key the object can not be opened any more, wherever the host still has it */
+static struct cella_task_output *output_of(const struct cella_task_record *task, const char *name)
+{
+    for (size_t i = 0; i < task->function->spec.output_count; i++) {
+        if (strcmp(task->outputs[i].file->name, name) == 0) {
+            return &task->outputs[i];
+        }
+    }
+    return NULL;
+}
+
+static struct cella_task_output *origin_of(const struct cella_data *data)
+{
+    return data->made_by == NULL ? NULL : output_of(data->made_by, data->name);
+}
+
+const struct cella_task_output *cella_data_origin(const struct cella_data *data)
+{
+    return origin_of(data);
+}
+
+/*
+ * {data, by, request}: without its key the object can not be opened any more, wherever the host still has it; derived data are
+ * not derived again
+ */
 cella_status cella_apply_data_deleted(struct cella_state *state, const json_t *body)
 {
     struct cella_data *data;
@@ -96,20 +121,14 @@ cella_status cella_apply_data_deleted(struct cella_state *state, const json_t *b
     CELLA_TRY(cella_apply_party(state, body, "by", &by));
     CELLA_TRY(cella_apply_request(state, body, by, &data->deletion_request));
     CELLA_TRY(cella_apply_logged(state, body, &data->deletion));
+    struct cella_task_output *origin = origin_of(data);
+    if (origin != NULL) {
+        cella_bytes_clear(&origin->kept_key);
+    }
     cella_bytes_clear(&data->sealed_key);
     data->deleted = true;
     data->stored = false;
     return CELLA_OK;
-}
-
-static const struct cella_task_output *output_of(const struct cella_task_record *task, const char *name)
-{
-    for (size_t i = 0; i < task->function->spec.output_count; i++) {
-        if (strcmp(task->outputs[i].file->name, name) == 0) {
-            return &task->outputs[i];
-        }
-    }
-    return NULL;
 }
 
 static cella_status fill_derived(const struct cella_task_record *task, const struct cella_task_output *output,

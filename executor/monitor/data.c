@@ -3,9 +3,10 @@
 
 #include <string.h>
 
+#include "monitor/disposal.h"
 #include "monitor/policy.h"
 #include "monitor/statement.h"
-#include "trust/sealed_file.h"
+#include "trust/data_format.h"
 
 static const char default_associated_data[] = "cella input v1";
 
@@ -15,10 +16,10 @@ static json_t *data_json(const struct cella_data *data)
     for (size_t i = 0; i < data->owner_count; i++) {
         (void) json_array_append_new(owners, json_string(data->owners[i]->entry.id));
     }
-    json_t *json = json_pack("{s:s, s:s, s:o, s:o, s:I, s:b, s:b, s:I}", "data", data->entry.id, "name", data->name,
+    json_t *json = json_pack("{s:s, s:s, s:o, s:o, s:I, s:s, s:b, s:b, s:I}", "data", data->entry.id, "name", data->name,
                              "owners", owners, "sha256",
                              cella_json_hex(cella_view_of(data->sha256, sizeof(data->sha256))), "size",
-                             (json_int_t) data->size, "stored", (int) data->stored, "deleted", (int) data->deleted,
+                             (json_int_t) data->size, "format", cella_data_format_name(data->format), "stored", (int) data->stored, "deleted", (int) data->deleted,
                              "used", (json_int_t) data->used);
     if (json != NULL && data->policy != NULL) {
         (void) json_object_set(json, "policy", data->policy);
@@ -37,7 +38,8 @@ struct registration {
     const char *name;
     uint8_t sha256[CELLA_SHA256_SIZE];
     int64_t size;
-    uint32_t segment_size;
+    enum cella_data_format format;
+    uint32_t segment_size; /* of a sealed file, else 0 */
     struct cella_bytes sealed_key;
     struct cella_bytes associated_data;
     json_t *policy; /* borrowed; NULL: none */
@@ -49,29 +51,15 @@ static void clear_registration(struct registration *registration)
     cella_bytes_clear(&registration->associated_data);
 }
 
-static cella_status read_registration(struct cella_call *call, struct registration *out)
+/* What only a sealed file has: the size of its segments, and associated data of its owner's choice. */
+static cella_status read_sealed_file(struct cella_call *call, struct cella_json_object *object, struct registration *out)
 {
-    struct cella_json_object object;
-    const char *sha256;
     const char *segment;
-    CELLA_TRY(cella_json_begin(call->args, "args", &call->error, &object));
-    CELLA_TRY(cella_json_string(&object, "name", CELLA_PARTY_NAME_MAX, &out->name));
-    CELLA_TRY(cella_json_string(&object, "sha256", 2 * CELLA_SHA256_SIZE, &sha256));
-    CELLA_TRY(cella_json_integer(&object, "size", 1, (int64_t) CELLA_SEALED_FILE_MAX, &out->size));
-    CELLA_TRY(cella_json_string(&object, "segment", 3, &segment));
-    CELLA_TRY(cella_json_bytes(&object, "sealed_key", CELLA_SEALED_KEY_SIZE + CELLA_HPKE_OVERHEAD,
-                               &out->sealed_key));
+    CELLA_TRY(cella_json_string(object, "segment", 3, &segment));
     if (json_object_get(call->args, "associated_data") != NULL) {
-        CELLA_TRY(cella_json_bytes(&object, "associated_data", CELLA_ASSOCIATED_DATA_MAX, &out->associated_data));
+        CELLA_TRY(cella_json_bytes(object, "associated_data", CELLA_ASSOCIATED_DATA_MAX, &out->associated_data));
     } else {
         CELLA_TRY(cella_bytes_set(&out->associated_data, cella_view_of_string(default_associated_data)));
-    }
-    CELLA_TRY(cella_json_member_optional(&object, "policy", JSON_OBJECT, &out->policy));
-    CELLA_TRY(cella_json_end(&object));
-    CELLA_TRY(out->policy == NULL ? CELLA_OK : cella_policy_check_form(out->policy, &call->error));
-    if (strspn(sha256, "0123456789abcdef") != 2 * CELLA_SHA256_SIZE ||
-        cella_hex_decode(cella_view_of_string(sha256), out->sha256, sizeof(out->sha256)) != CELLA_OK) {
-        return cella_operation_blame(call, "sha256", CELLA_BAD_FIELD);
     }
     bool large = strcmp(segment, "1MB") == 0;
     if (!large && strcmp(segment, "4KB") != 0) {
@@ -81,20 +69,44 @@ static cella_status read_registration(struct cella_call *call, struct registrati
     return CELLA_OK;
 }
 
+static cella_status read_registration(struct cella_call *call, struct registration *out)
+{
+    struct cella_json_object object;
+    const char *sha256;
+    const char *format = NULL;
+    CELLA_TRY(cella_json_begin(call->args, "args", &call->error, &object));
+    CELLA_TRY(cella_json_string(&object, "name", CELLA_PARTY_NAME_MAX, &out->name));
+    CELLA_TRY(cella_json_string(&object, "sha256", 2 * CELLA_SHA256_SIZE, &sha256));
+    CELLA_TRY(cella_json_integer(&object, "size", 1, (int64_t) CELLA_SEALED_FILE_MAX, &out->size));
+    CELLA_TRY(cella_json_string_optional(&object, "format", CELLA_DATA_FORMAT_NAME_MAX, &format));
+    if (format != NULL && cella_data_format_of_name(format, &out->format) != CELLA_OK) {
+        return cella_operation_blame(call, "format", CELLA_BAD_FIELD);
+    }
+    CELLA_TRY(cella_json_bytes(&object, "sealed_key", CELLA_DATA_KEY_MAX + CELLA_HPKE_OVERHEAD, &out->sealed_key));
+    CELLA_TRY(out->format == CELLA_DATA_SEALED_FILE ? read_sealed_file(call, &object, out) : CELLA_OK);
+    CELLA_TRY(cella_json_member_optional(&object, "policy", JSON_OBJECT, &out->policy));
+    CELLA_TRY(cella_json_end(&object));
+    CELLA_TRY(out->policy == NULL ? CELLA_OK : cella_policy_check_form(out->policy, &call->error));
+    if (strspn(sha256, "0123456789abcdef") != 2 * CELLA_SHA256_SIZE ||
+        cella_hex_decode(cella_view_of_string(sha256), out->sha256, sizeof(out->sha256)) != CELLA_OK) {
+        return cella_operation_blame(call, "sha256", CELLA_BAD_FIELD);
+    }
+    return CELLA_OK;
+}
+
 /* A file that could never be opened is refused now, not when everybody has approved. */
 static cella_status check_registration(const struct cella_monitor *monitor, struct cella_call *call,
                                        const struct registration *registration)
 {
     CELLA_CLEANUP(cella_secret_clear) struct cella_secret key = { 0 };
-    struct cella_sealed_layout layout;
-    const struct cella_sealed_parameters *parameters =
-        registration->segment_size == CELLA_SEALED_SEGMENT_1MB ? &cella_sealed_1mb : &cella_sealed_4kb;
-    if (cella_sealed_layout_of_sealed(parameters, (uint64_t) registration->size, &layout) != CELLA_OK) {
+    const struct cella_data_file file = { registration->format, (uint64_t) registration->size,
+                                          registration->segment_size };
+    if (cella_data_file_check(&file) != CELLA_OK) {
         return cella_operation_blame(call, "size", CELLA_BAD_FIELD);
     }
-    cella_status status =
-        cella_keyring_open_data_key(monitor->keyring, call->party->entry.id, registration->sha256,
-                                    cella_bytes_view(&registration->sealed_key), &key);
+    cella_status status = cella_keyring_open_data_key(
+        monitor->keyring, call->party->entry.id, registration->sha256, cella_bytes_view(&registration->sealed_key),
+        cella_data_format_key_size(registration->format), &key);
     return status == CELLA_OK ? CELLA_OK : cella_operation_blame(call, "sealed_key", status);
 }
 
@@ -117,7 +129,9 @@ cella_status cella_operation_data_register(struct cella_monitor *monitor, struct
                               "associated_data",
                               cella_json_base64url(cella_bytes_view(&registration.associated_data)));
     if (event == NULL ||
-        (registration.policy != NULL && json_object_set(event, "policy", registration.policy) != 0)) {
+        (registration.policy != NULL && json_object_set(event, "policy", registration.policy) != 0) ||
+        (registration.format != CELLA_DATA_SEALED_FILE &&
+         json_object_set_new(event, "format", json_string(cella_data_format_name(registration.format))) != 0)) {
         return CELLA_NO_MEMORY;
     }
     CELLA_TRY(cella_monitor_commit(monitor, CELLA_EVENT_DATA_REGISTERED, event));
@@ -178,7 +192,7 @@ cella_status cella_operation_data_change(struct cella_monitor *monitor, struct c
     return CELLA_OK;
 }
 
-/* {data}: the key goes, so that nobody opens the object again; each owner may do that to all. */
+/* {data}: the key goes, so that nobody opens the object again, and then the object; each owner may do that to all. */
 cella_status cella_operation_data_delete(struct cella_monitor *monitor, struct cella_call *call)
 {
     struct cella_data *data;
@@ -192,6 +206,7 @@ cella_status cella_operation_data_delete(struct cella_monitor *monitor, struct c
         CELLA_TRY(event == NULL ? CELLA_NO_MEMORY : cella_operation_keep_request(monitor, event));
         CELLA_TRY(cella_statement_of_deletion(monitor, data, &statement));
         CELLA_TRY(cella_monitor_commit_statement(monitor, CELLA_EVENT_DATA_DELETED, event, cella_bytes_view(&statement)));
+        cella_disposal_add(monitor->disposal, data);
         cella_monitor_log(monitor, "data deleted %s", data->entry.id);
     }
     call->reply = data_json(data);

@@ -251,13 +251,13 @@ cella_status cella_keyring_keep_data_key(const struct cella_keyring *keyring, co
 
 cella_status cella_keyring_open_data_key(const struct cella_keyring *keyring, const char *owner,
                                          const uint8_t sha256[CELLA_SHA256_SIZE], struct cella_view sealed,
-                                         struct cella_secret *out)
+                                         size_t size, struct cella_secret *out)
 {
     uint8_t context[CELLA_THUMBPRINT_SIZE + CELLA_SHA256_SIZE];
     CELLA_CLEANUP(cella_secret_clear) struct cella_secret key = { 0 };
     write_data_context(owner == NULL ? keyring->executor : owner, sha256, context);
     CELLA_TRY(cella_keyring_open(keyring, "data key", cella_view_of(context, sizeof(context)), sealed, &key));
-    if (key.size != CELLA_SEALED_KEY_SIZE) {
+    if (key.size != size) {
         return CELLA_BAD_KEY;
     }
     cella_secret_take(out, &key);

@@ -92,12 +92,14 @@ CELLA_MUST_USE cella_status cella_keyring_open(const struct cella_keyring *keyri
 
 /*
  * Open a data key. It is sealed for its owner's party id and the SHA-256 of the sealed file, so that nobody can register
- * somebody else's sealed key as his own. owner NULL: one that the executor keeps itself. CELLA_BAD_KEY for a key of another size, and those of cella_keyring_open
+ * somebody else's sealed key as his own. owner NULL: one that the executor keeps itself. size: bytes that the file's format asks
+ * for (trust/data_format.h). CELLA_BAD_KEY for a key of another size, and those of cella_keyring_open
  */
 CELLA_MUST_USE cella_status cella_keyring_open_data_key(const struct cella_keyring *keyring,
                                                         const char *owner,
                                                         const uint8_t sha256[CELLA_SHA256_SIZE],
-                                                        struct cella_view sealed, struct cella_secret *out);
+                                                        struct cella_view sealed, size_t size,
+                                                        struct cella_secret *out);
 
 /* Seal the key of a sealed file to the executor itself: an output that may become an input. out is appended to. */
 CELLA_MUST_USE cella_status cella_keyring_keep_data_key(const struct cella_keyring *keyring,

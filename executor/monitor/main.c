@@ -25,6 +25,7 @@
 #include "base/layers.h"
 #include "monitor/attest.h"
 #include "monitor/cgroups.h"
+#include "monitor/disposal.h"
 #include "monitor/courier.h"
 #include "monitor/doctor.h"
 #include "monitor/expiry.h"
@@ -169,6 +170,7 @@ static void after_events(void *context)
 {
     struct cella_monitor *monitor = context;
     cella_runner_advance(monitor->runner);
+    cella_disposal_advance(monitor->disposal);
     bool durable = cella_ledger_is_durable(monitor->ledger, cella_ledger_position(monitor->ledger));
     if (monitor->draining && durable && cella_runner_is_idle(monitor->runner)) {
         leave_when_quiet(monitor);
@@ -334,6 +336,7 @@ static cella_status run(struct cella_monitor *monitor, struct reaper *reaper, co
     /* Zygotes first: nothing that is secret exists yet, so nothing can be inherited by a cell. */
     *step = "starting the zygotes";
     CELLA_TRY(cella_runner_new(monitor, &monitor->runner));
+    CELLA_TRY(cella_disposal_new(monitor, &monitor->disposal));
     *step = "measuring the executor's files";
     CELLA_TRY(cella_files_measure(monitor->config.programs, &list, monitor->measurement));
     *step = "loading the profiles";
@@ -344,6 +347,7 @@ static cella_status run(struct cella_monitor *monitor, struct reaper *reaper, co
     CELLA_TRY(cella_front_new(monitor, &monitor->front));
     CELLA_TRY(send_ready(monitor));
     cella_resume_tasks(monitor);
+    cella_disposal_start(monitor->disposal);
     monitor->linger.expired = wake_up;
     cella_expiry_start(monitor);
     *step = "running";
@@ -356,6 +360,7 @@ static void stop(struct cella_monitor *monitor, int exit_status)
     if (monitor->link != NULL) {
         flush_link(monitor);
     }
+    cella_disposal_free(monitor->disposal);
     cella_runner_free(monitor->runner);
     cella_cgroups_free(monitor->cgroups);
     cella_front_free(monitor->front);

@@ -19,6 +19,7 @@ struct cella_refresh;
 struct cella_pool;
 struct cella_couriers;
 struct cella_runner;
+struct cella_disposal;
 
 #define CELLA_PROFILES_MAX 16U /* as many as the host takes */
 
@@ -89,6 +90,7 @@ struct cella_monitor {
     struct cella_pool *pool;
     struct cella_couriers *couriers;
     struct cella_runner *runner;
+    struct cella_disposal *disposal; /* NULL: nobody is told what was deleted (tests) */
     struct cella_secret root_seed; /* soft platform */
     uint8_t root[CELLA_ED25519_KEY_SIZE];
     uint8_t measurement[CELLA_SHA256_SIZE];

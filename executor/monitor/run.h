@@ -91,7 +91,9 @@ CELLA_MUST_USE cella_status cella_run_write_store(struct cella_run *run, struct 
 uint64_t cella_run_bytes_in(const struct cella_run *run);
 /* Whether one of the inputs that it has is a stream. */
 bool cella_run_has_streams(const struct cella_run *run);
-/* Bytes of plaintext of registered data, from the size of the sealed file. CELLA_TRUNCATED, CELLA_BAD_SIZE */
+/* Whether the data are one of its inputs. */
+bool cella_run_reads(const struct cella_run *run, const struct cella_data *data);
+/* Bytes of plaintext of a sealed file, which streams are, from its size. CELLA_TRUNCATED, CELLA_BAD_SIZE */
 CELLA_MUST_USE cella_status cella_run_plain_size(const struct cella_data *data, uint64_t *out);
 
 /* ---- handing over the task (run_task.c) ---- */

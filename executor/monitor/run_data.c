@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "trust/sealed_file.h"
+#include "trust/data_format.h"
 
 /* The message holds keys, so the room for it is taken once and wiped: nothing is left in freed memory. */
 struct message {
@@ -39,9 +39,11 @@ static cella_status write_input(const struct cella_monitor *monitor, const struc
     const struct cella_data *data = input->data;
     CELLA_CLEANUP(cella_secret_clear) struct cella_secret key = { 0 };
     CELLA_TRY(cella_keyring_open_data_key(monitor->keyring, cella_data_key_owner(data), data->sha256,
-                                          cella_bytes_view(&data->sealed_key), &key));
+                                          cella_bytes_view(&data->sealed_key), cella_data_format_key_size(data->format),
+                                          &key));
     CELLA_TRY(cella_write_field(out, cella_view_of_string(data->object)));
     CELLA_TRY(cella_write_u64(out, data->size));
+    CELLA_TRY(cella_write_u8(out, (uint8_t) data->format));
     CELLA_TRY(cella_write_u32(out, data->segment_size));
     CELLA_TRY(cella_bytes_append(out, cella_view_of(data->sha256, sizeof(data->sha256))));
     CELLA_TRY(cella_write_field(out, cella_secret_view(&key)));
@@ -102,6 +104,16 @@ bool cella_run_has_streams(const struct cella_run *run)
 {
     for (size_t i = 0; i < run->task->function->spec.input_count; i++) {
         if (run->task->inputs[i].data != NULL && run->task->inputs[i].file->stream) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool cella_run_reads(const struct cella_run *run, const struct cella_data *data)
+{
+    for (size_t i = 0; i < run->task->function->spec.input_count; i++) {
+        if (run->task->inputs[i].data == data) {
             return true;
         }
     }

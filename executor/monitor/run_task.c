@@ -42,7 +42,7 @@ static cella_status add_input(const struct cella_task_input *input, struct cella
         return CELLA_OK;
     }
     out->form = input->file->stream ? CELLA_INPUT_STREAM : CELLA_INPUT_MEMORY;
-    return cella_run_plain_size(input->data, &out->size);
+    return input->file->stream ? cella_run_plain_size(input->data, &out->size) : CELLA_OK;
 }
 
 static cella_status add_files(const struct cella_task_record *record, struct cella_task *out)

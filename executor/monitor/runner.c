@@ -546,6 +546,15 @@ static void quiet_enough(void *context)
     (void) context; /* the round that follows refills */
 }
 
+bool cella_runner_uses(const struct cella_runner *runner, const struct cella_data *data)
+{
+    const struct cella_run *run = runner->runs;
+    while (run != NULL && !cella_run_reads(run, data)) {
+        run = run->next;
+    }
+    return run != NULL;
+}
+
 bool cella_runner_is_idle(const struct cella_runner *runner)
 {
     return runner->queue.count == 0 && runner->running == 0 && !cella_couriers_tidy_up(runner->monitor->couriers);

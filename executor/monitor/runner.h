@@ -45,6 +45,9 @@ CELLA_MUST_USE cella_status cella_runner_end(struct cella_runner *runner, struct
 /* Take a task out of the queue again, if nothing was begun for it. False: it runs, and can only be ended. */
 bool cella_runner_take_back(struct cella_runner *runner, struct cella_task_record *task);
 
+/* Whether a task on its way reads these data. */
+bool cella_runner_uses(const struct cella_runner *runner, const struct cella_data *data);
+
 /* Nothing queued, nothing running. */
 bool cella_runner_is_idle(const struct cella_runner *runner);
 

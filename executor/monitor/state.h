@@ -14,6 +14,7 @@
 #include "monitor/role.h"
 #include "monitor/spec.h"
 #include "monitor/table.h"
+#include "trust/data_format.h"
 #include "trust/hpke.h"
 #include "trust/jws.h"
 
@@ -115,7 +116,8 @@ struct cella_data {
     char object[33];
     uint8_t sha256[CELLA_SHA256_SIZE];
     uint64_t size;
-    uint32_t segment_size;
+    enum cella_data_format format;
+    uint32_t segment_size;       /* of a sealed file, else 0 */
     struct cella_bytes sealed_key;
     struct cella_bytes associated_data;
     bool stored;
@@ -279,6 +281,9 @@ enum cella_event {
  */
 CELLA_MUST_USE cella_status cella_state_apply(struct cella_state *state, enum cella_event event, const json_t *body);
 void cella_state_clear(struct cella_state *state);
+
+/* The output that data were derived from; NULL for data that were uploaded. */
+const struct cella_task_output *cella_data_origin(const struct cella_data *data);
 
 /* Name of an event, for example "task.finished"; it never changes. NULL past the last one. */
 const char *cella_event_name(enum cella_event event);

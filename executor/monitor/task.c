@@ -11,6 +11,16 @@
 
 /* ---- steps ---- */
 
+static bool is_stream(const struct cella_spec *spec, const char *input)
+{
+    for (size_t i = 0; i < spec->input_count; i++) {
+        if (strcmp(spec->inputs[i].name, input) == 0) {
+            return spec->inputs[i].stream;
+        }
+    }
+    return false;
+}
+
 static cella_status blame_input(struct cella_call *call, const char *name, cella_status status)
 {
     (void) snprintf(call->error.field, sizeof(call->error.field), "args.inputs.%.40s", name);
@@ -35,6 +45,11 @@ cella_status cella_task_check_data(struct cella_monitor *monitor, struct cella_c
         if (owner == NULL || !cella_data_is_owner(data, owner)) {
             return blame_input(call, input, CELLA_DENIED);
         }
+    }
+    if (!cella_data_format_streams(data->format) && is_stream(&function->spec, input)) {
+        (void) snprintf(call->detail, sizeof(call->detail), "%s is %s", data->entry.id,
+                        cella_data_format_name(data->format));
+        return blame_input(call, input, CELLA_NOT_STREAMABLE);
     }
     cella_status status = cella_policy_allows(&monitor->state, data, function,
                                               cella_clock_now_s(&monitor->state), call->detail);

@@ -10,7 +10,8 @@
 
 /*
  * May the caller assign this data to this input? It must be his, stored, and its owners exactly the declared ones.
- * CELLA_NOT_FOUND, CELLA_BAD_STATE (not uploaded), CELLA_DENIED (other owners), and what policy.h says
+ * CELLA_NOT_FOUND, CELLA_BAD_STATE (not uploaded), CELLA_DENIED (other owners), CELLA_NOT_STREAMABLE (the input is a
+ * stream), and what policy.h says
  */
 CELLA_MUST_USE cella_status cella_task_check_data(struct cella_monitor *monitor, struct cella_call *call,
                                                   const char *input, const char *data, const json_t *owners,

@@ -47,6 +47,9 @@ static json_t *inputs_json(const struct cella_task_record *task)
             (void) json_object_set_new(one, "data", json_string(input->data->entry.id));
             (void) json_object_set_new(one, "sha256", digest_json(input->data->sha256));
             (void) json_object_set_new(one, "size", json_integer((json_int_t) input->data->size));
+            if (input->data->format != CELLA_DATA_SEALED_FILE) {
+                (void) json_object_set_new(one, "format", json_string(cella_data_format_name(input->data->format)));
+            }
             if (input->data->policy != NULL) {
                 (void) json_object_set(one, "policy", input->data->policy);
             }

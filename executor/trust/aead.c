@@ -92,23 +92,33 @@ cella_status cella_aead_seal(struct cella_aead *aead, const uint8_t nonce[CELLA_
     return CELLA_OK;
 }
 
+static cella_status begin(EVP_CIPHER_CTX *context, const uint8_t *nonce, struct cella_view associated_data)
+{
+    if (EVP_DecryptInit_ex2(context, NULL, NULL, nonce, NULL) != 1) {
+        return CELLA_CRYPTO_FAILED;
+    }
+    return feed(context, associated_data, NULL);
+}
+
+static cella_status end(EVP_CIPHER_CTX *context, const uint8_t *tag)
+{
+    uint8_t copy[CELLA_GCM_TAG_SIZE]; /* OpenSSL asks for one that it might write to */
+    uint8_t rest[CELLA_GCM_TAG_SIZE];
+    int written = 0;
+    memcpy(copy, tag, sizeof(copy));
+    if (EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, sizeof(copy), copy) != 1) {
+        return CELLA_CRYPTO_FAILED;
+    }
+    return EVP_DecryptFinal_ex(context, rest, &written) == 1 ? CELLA_OK : CELLA_BAD_TAG;
+}
+
 static cella_status open_verified(EVP_CIPHER_CTX *context, const uint8_t *nonce, struct cella_view associated_data,
                                   struct cella_view sealed, uint8_t *out)
 {
     struct cella_view text = { sealed.data, sealed.size - CELLA_GCM_TAG_SIZE };
-    uint8_t tag[CELLA_GCM_TAG_SIZE];
-    uint8_t rest[CELLA_GCM_TAG_SIZE];
-    int written = 0;
-    memcpy(tag, sealed.data + text.size, sizeof(tag));
-    if (EVP_DecryptInit_ex2(context, NULL, NULL, nonce, NULL) != 1) {
-        return CELLA_CRYPTO_FAILED;
-    }
-    CELLA_TRY(feed(context, associated_data, NULL));
+    CELLA_TRY(begin(context, nonce, associated_data));
     CELLA_TRY(feed(context, text, out));
-    if (EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, sizeof(tag), tag) != 1) {
-        return CELLA_CRYPTO_FAILED;
-    }
-    return EVP_DecryptFinal_ex(context, rest, &written) == 1 ? CELLA_OK : CELLA_BAD_TAG;
+    return end(context, sealed.data + text.size);
 }
 
 cella_status cella_aead_open(struct cella_aead *aead, const uint8_t nonce[CELLA_GCM_NONCE_SIZE],
@@ -123,4 +133,23 @@ cella_status cella_aead_open(struct cella_aead *aead, const uint8_t nonce[CELLA_
         return cella_openssl_failed(status);
     }
     return CELLA_OK;
+}
+
+cella_status cella_aead_open_begin(struct cella_aead *aead, const uint8_t nonce[CELLA_GCM_NONCE_SIZE],
+                                   struct cella_view associated_data)
+{
+    cella_status status = begin(aead->context, nonce, associated_data);
+    return status == CELLA_OK ? CELLA_OK : cella_openssl_failed(status);
+}
+
+cella_status cella_aead_open_update(struct cella_aead *aead, struct cella_view sealed, uint8_t *out)
+{
+    cella_status status = feed(aead->context, sealed, out);
+    return status == CELLA_OK ? CELLA_OK : cella_openssl_failed(status);
+}
+
+cella_status cella_aead_open_end(struct cella_aead *aead, const uint8_t tag[CELLA_GCM_TAG_SIZE])
+{
+    cella_status status = end(aead->context, tag);
+    return status == CELLA_OK ? CELLA_OK : cella_openssl_failed(status);
 }

@@ -178,3 +178,37 @@ cella_status cella_hkdf(enum cella_hash hash, struct cella_view key, struct cell
     }
     return CELLA_OK;
 }
+
+static void mac_cleanup(EVP_MAC **mac)
+{
+    EVP_MAC_free(*mac);
+}
+
+static void mac_context_cleanup(EVP_MAC_CTX **context)
+{
+    EVP_MAC_CTX_free(*context);
+}
+
+cella_status cella_cmac_aes128(const struct cella_secret *key, struct cella_view data, struct cella_secret *out)
+{
+    CELLA_CLEANUP(cella_secret_clear) struct cella_secret mac = { 0 };
+    if (key->size != 16) {
+        return CELLA_BAD_KEY;
+    }
+    CELLA_TRY(cella_secret_resize(&mac, 16));
+    char cipher[] = "AES-128-CBC";
+    const OSSL_PARAM parameters[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_CIPHER, cipher, 0),
+        OSSL_PARAM_construct_end(),
+    };
+    CELLA_CLEANUP(mac_cleanup) EVP_MAC *algorithm = EVP_MAC_fetch(NULL, "CMAC", NULL);
+    CELLA_CLEANUP(mac_context_cleanup) EVP_MAC_CTX *context = algorithm == NULL ? NULL : EVP_MAC_CTX_new(algorithm);
+    size_t size = 0;
+    if (context == NULL || EVP_MAC_init(context, key->data, key->size, parameters) != 1 ||
+        EVP_MAC_update(context, data.data, data.size) != 1 ||
+        EVP_MAC_final(context, mac.data, &size, mac.size) != 1 || size != mac.size) {
+        return cella_openssl_failed(CELLA_CRYPTO_FAILED);
+    }
+    cella_secret_take(out, &mac);
+    return CELLA_OK;
+}

@@ -5,7 +5,7 @@
  * The few primitives that Cella uses, over OpenSSL 3 EVP. Only the crypto files of this folder and the TLS files
  * include an <openssl/ header. Nothing here keeps state between calls except the objects that callers hold.
  *
- * Sources: FIPS 180-4 (SHA-2), RFC 5869 (HKDF), NIST SP 800-38D (GCM), RFC 8032 (Ed25519), RFC 7748 (X25519).
+ * Sources: FIPS 180-4 (SHA-2), RFC 5869 (HKDF), NIST SP 800-38D (GCM) and 800-38B (CMAC), RFC 8032 (Ed25519), RFC 7748 (X25519).
  */
 
 #include "trust/secret.h"
@@ -81,6 +81,21 @@ CELLA_MUST_USE cella_status cella_aead_seal(struct cella_aead *aead, const uint8
  */
 CELLA_MUST_USE cella_status cella_aead_open(struct cella_aead *aead, const uint8_t nonce[CELLA_GCM_NONCE_SIZE],
                                             struct cella_view associated_data, struct cella_view sealed, uint8_t *out);
+
+/*
+ * Decrypt one message in pieces: begin, update any number of times, end. For messages that do not fit into memory: what
+ * update gives is not verified before end has returned CELLA_OK, so the caller keeps it from everybody until then.
+ * update: out has room for sealed.size bytes (ciphertext without tag) and may be the same address.
+ * CELLA_BAD_TAG  end: the tag does not match; CELLA_CRYPTO_FAILED
+ */
+CELLA_MUST_USE cella_status cella_aead_open_begin(struct cella_aead *aead, const uint8_t nonce[CELLA_GCM_NONCE_SIZE],
+                                                  struct cella_view associated_data);
+CELLA_MUST_USE cella_status cella_aead_open_update(struct cella_aead *aead, struct cella_view sealed, uint8_t *out);
+CELLA_MUST_USE cella_status cella_aead_open_end(struct cella_aead *aead, const uint8_t tag[CELLA_GCM_TAG_SIZE]);
+
+/* AES-128-CMAC. key: 16 bytes, else CELLA_BAD_KEY; out: resized to 16 bytes. CELLA_CRYPTO_FAILED, CELLA_NO_MEMORY */
+CELLA_MUST_USE cella_status cella_cmac_aes128(const struct cella_secret *key, struct cella_view data,
+                                              struct cella_secret *out);
 
 /* Ed25519. seed: 32 bytes. CELLA_BAD_KEY for another size; CELLA_CRYPTO_FAILED */
 CELLA_MUST_USE cella_status cella_ed25519_public(const struct cella_secret *seed,

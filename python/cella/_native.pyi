@@ -79,9 +79,14 @@ class Sealer:
 
 @final
 class Opener:
-    """Open a sealed stream; every byte it returns has been verified, completeness only by finish."""
+    """Open a stream; every byte it returns has been verified, completeness only by finish.
 
-    def __init__(self, key: Secret, associated_data: Buffer, segment: str = "1MB") -> None: ...
+    Of aes-gcm-128 and aes-gcm-256 nothing is verified before finish. Formats other than sealed-file need the file's size.
+    """
+
+    def __init__(
+        self, key: Secret, associated_data: Buffer, segment: str = "1MB", format: str = "sealed-file", size: int = 0
+    ) -> None: ...
     def update(self, data: Buffer) -> bytes: ...
     def finish(self) -> bytes: ...
 

@@ -45,9 +45,15 @@ FUNCTION_MEMBERS = {
     "audited_by",
 }
 FILE_MEMBERS = {
-    "inputs": {"owners", "stream", "data", "sha256", "size", "policy"},
+    "inputs": {"owners", "stream", "data", "sha256", "size", "format", "policy"},
     "outputs": {"receivers", "fusion"},
 }
+FORMATS = {
+    "aes-gcm-128": "one AES-GCM message under a key of 128 bits",
+    "aes-gcm-256": "one AES-GCM message under a key of 256 bits",
+    "teaclave-file-128": "a protected file of Intel's SGX SDK under a key of 128 bits",
+}
+"""Format of an input that is not a sealed file -> what it is."""
 POLICY_MEMBERS = {"functions", "auditors", "uses", "until", "release"}
 ISOLATION = {
     "clock": {
@@ -127,7 +133,7 @@ def _is_known(terms: dict[str, Any]) -> bool:
         rules = [terms.get("auditors", {})]
         for kind, known in FILE_MEMBERS.items():
             for item in terms[kind].values():
-                if set(item) - known or set(item.get("policy", ())) - POLICY_MEMBERS:
+                if set(item) - known or item.get("format", "aes-gcm-128") not in FORMATS or set(item.get("policy", ())) - POLICY_MEMBERS:
                     return False
                 rules.append(item.get("policy", {}).get("auditors", {}))
         return not any(set(rule) - {"parties", "threshold"} for rule in rules)
@@ -257,6 +263,8 @@ def _inputs(inputs: dict[str, Any], me: str | None) -> list[str]:
             f"  {name}: from {_people(item['owners'], me)}, {human_size(item['size'])} sealed, {item['data']}"
         )
         lines.append(f"    SHA-256 {item['sha256']}")
+        if "format" in item:
+            lines.append(f"    not a sealed file but {item['format']}: {FORMATS[item['format']]}")
         lines += _policy(item.get("policy", {}), me)
         if item.get("stream"):
             lines.append("    read once, forward, while it is being decrypted; nothing is released before all of it")

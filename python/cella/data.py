@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
-from collections.abc import Mapping, Sequence
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Union
@@ -13,7 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Union
 from . import _native
 from .encoding import to_base64url
 from .events import Event, Reporter, reporter_of
-from .sealing import DataKey, Sealed, sealed_copy
+from .sealing import SEALED_FILE, DataKey, Sealed, sealed_copy, unseal, verify_teaclave
 
 if TYPE_CHECKING:
     from .executor import Executor
@@ -35,6 +38,7 @@ class Data:
         policy: what their owner lets be done with them; None: whatever he approves.
         used: runs that have taken them so far.
         deleted: whether their key is forgotten.
+        format: of the file: "sealed-file", or one of Teaclave's.
     """
 
     id: str
@@ -46,6 +50,7 @@ class Data:
     policy: Mapping[str, Any] | None = None
     used: int = 0
     deleted: bool = False
+    format: str = SEALED_FILE
 
     @classmethod
     def of(cls, answer: dict[str, Any]) -> Data:
@@ -60,6 +65,7 @@ class Data:
             policy=answer.get("policy"),
             used=answer.get("used", 0),
             deleted=bool(answer.get("deleted")),
+            format=answer.get("format", SEALED_FILE),
         )
 
 
@@ -114,6 +120,7 @@ class DataRegistry:
         name: str | None = None,
         *,
         key: DataKey | None = None,
+        format: str | None = None,
         progress: Reporter | bool | None = None,
         policy: Mapping[str, Any] | None = None,
     ) -> Data:
@@ -126,18 +133,39 @@ class DataRegistry:
             source: path, bytes or numpy array.
             name: for its owner, at most 64 characters; None for the file's name.
             key: to be able to open the stored file later.
+            format: None: source is plaintext, and is sealed here. Otherwise source is the path of a file that is in this
+                format already and key is its key: as add_sealed.
             progress: True for lines on stderr, or a function that gets events.
             policy: what may be done with them (docs/protocol.md section 13): functions, auditors, uses, until, release.
 
         Returns:
             The registered and stored data.
         """
+        if format is not None or (key is not None and key.format != SEALED_FILE):
+            return self._add_existing(source, name, key, format, progress, policy)
         report = reporter_of(progress)
         label = _label(source, name)
         with open_source(source, label) as plain:
             regular = plain if hasattr(plain, "raw") else _spooled(plain)
             with regular:
                 return self._add_open(regular, label, key or DataKey.generate(), report, policy)
+
+    def _add_existing(
+        self,
+        source: Source,
+        name: str | None,
+        key: DataKey | None,
+        format: str | None,
+        progress: Reporter | bool | None,
+        policy: Mapping[str, Any] | None,
+    ) -> Data:
+        if key is None or key.format != format:
+            found = "no key" if key is None else f"one of {key.format}"
+            wanted = format or "a format, because the key is for files that exist already"
+            raise _native.error("BAD_FIELD", f"format and key belong together: {wanted}, and {found}", "format")
+        if not isinstance(source, (str, os.PathLike)):
+            raise _native.error("BAD_FIELD", f"a file in {format} is given by its path", "source")
+        return self.add_sealed(source, key, name, progress=progress, policy=policy)
 
     def _add_open(
         self, plain: BinaryIO, label: str, key: DataKey, report: Reporter, policy: Mapping[str, Any] | None
@@ -157,22 +185,29 @@ class DataRegistry:
         progress: Reporter | bool | None = None,
         policy: Mapping[str, Any] | None = None,
     ) -> Data:
-        """Register and upload a file that was sealed before (cella encrypt, or any Tink library).
+        """Register and upload a file that was encrypted before (cella encrypt, any Tink library, or Teaclave's tools).
+
+        A file in one of Teaclave's formats is opened here first, so that a wrong key or iv is noticed before anything is sent.
 
         Args:
-            path: the sealed file.
-            key: its key, segment size and associated data.
+            path: the encrypted file.
+            key: its key, with all that is needed to open it.
+
+        Raises:
+            IntegrityError, FormatError: a file in one of Teaclave's formats does not open with the key.
         """
         import hashlib
 
         report = reporter_of(progress)
         label = _label(path, name)
         with open(path, "rb") as file:
-            digest = hashlib.file_digest(file, "sha256").digest()
-            size = file.tell()
-            facts = Sealed(_native.plain_size(size, key.segment), size, digest)
+            if key.format == SEALED_FILE:
+                digest = hashlib.file_digest(file, "sha256").digest()
+                facts = Sealed(_native.plain_size(file.tell(), key.segment), file.tell(), digest)
+            else:
+                facts = verify_teaclave(key, file)
             data = self.register(label, facts, key, policy)
-            self._upload(data, file, size, label, report)
+            self._upload(data, file, facts.sealed_size, label, report)
         return data
 
     def _upload(self, data: Data, file: BinaryIO, size: int, label: str, report: Reporter) -> None:
@@ -182,7 +217,9 @@ class DataRegistry:
     def register(
         self, name: str, facts: Sealed, key: DataKey, policy: Mapping[str, Any] | None = None
     ) -> Data:
-        """Register a sealed file without uploading it."""
+        """Register an encrypted file without uploading it."""
+        sealed = {"segment": key.segment, "associated_data": to_base64url(key.associated_data)}
+        context = data_context(self._executor.party, facts.sha256)
         answer = self._executor.request(
             "data.register",
             {
@@ -190,13 +227,14 @@ class DataRegistry:
                 "name": name,
                 "sha256": facts.sha256.hex(),
                 "size": facts.sealed_size,
-                "segment": key.segment,
-                "sealed_key": self._executor.seal("data key", data_context(self._executor.party, facts.sha256), key.key),
-                "associated_data": to_base64url(key.associated_data),
+                **(sealed if key.format == SEALED_FILE else {"format": key.format}),
+                "sealed_key": self._executor.seal("data key", context, key.secret),
             },
         )
         owners = (self._executor.party,)
-        return Data(answer["data"], name, owners, facts.sha256.hex(), facts.sealed_size, stored=False, policy=policy)
+        return Data(
+            answer["data"], name, owners, facts.sha256.hex(), facts.sealed_size, stored=False, policy=policy, format=key.format
+        )
 
     def change(self, data: Data | str, policy: Mapping[str, Any] | None) -> Data:
         """Set the policy of data, from now on; None: there is none. What has not started is judged by the new one."""
@@ -206,7 +244,7 @@ class DataRegistry:
         return Data.of(self._executor.request("data.change", args))
 
     def delete(self, data: Data | str) -> Data:
-        """Delete data: the executor forgets their key, so that nobody can open what the host still has.
+        """Delete data: the executor forgets their key, and tells the host to delete them when no running task reads them.
 
         Executor.receipt(id) is the proof of it afterwards.
         """
@@ -226,28 +264,29 @@ class DataRegistry:
     ) -> Data:
         """Replace data by the same under a new key: fetched, opened, sealed anew and uploaded here; the old are deleted.
 
-        The plaintext is in memory meanwhile, never on disk.
+        Memory stays flat: what was fetched lies encrypted in the folder for temporary files ($TMPDIR), and between the old key
+        and the new one there is a pipe. From one of Teaclave's formats this makes a sealed file.
 
         Args:
             data: of the caller alone.
             key: the present key, which only their owner has.
-            new_key: the next one.
+            new_key: the next one, of a sealed file.
 
         Returns:
             The new data, with the same name and policy. Uses are counted anew.
         """
+        if new_key.format != SEALED_FILE:
+            raise _native.error("BAD_FIELD", f"data are sealed anew as a sealed file, not as {new_key.format}", "new_key")
         found = self.get(data.id if isinstance(data, Data) else data)
-        opener = _native.Opener(key.key, key.associated_data, key.segment)
-        with os.fdopen(os.memfd_create("cella-rotate", os.MFD_CLOEXEC), "w+b") as plain:
-
-            def take(block: bytes) -> None:
-                plain.write(opener.update(block))
-
-            self._executor.download({"data": found.id}, take)
-            plain.write(opener.finish())
-            plain.flush()
-            plain.seek(0)
-            new = self._add_open(plain, found.name, new_key, reporter_of(progress), found.policy)
+        report = reporter_of(progress)
+        with tempfile.TemporaryFile(prefix="cella-") as old:
+            self._executor.download({"data": found.id}, old.write)
+            old.flush()
+            old.seek(0)
+            with _opened(key, old) as plain, sealed_copy(new_key, plain, None) as (sealed, facts):
+                plain.check()
+                new = self.register(found.name, facts, new_key, found.policy)
+                self._upload(new, sealed, facts.sealed_size, found.name, report)
         self.delete(found)
         return new
 
@@ -283,3 +322,49 @@ def _spooled(plain: BinaryIO) -> BinaryIO:
     file.flush()
     file.seek(0)
     return file
+
+
+class _Opened(io.RawIOBase):
+    """The plaintext of an encrypted file while a thread opens it. Good only if check says nothing after the end."""
+
+    def __init__(self, key: DataKey, source: BinaryIO) -> None:
+        self._failure: BaseException | None = None
+        reader, writer = os.pipe()
+        self._pipe = open(reader, "rb", buffering=0)
+        self._thread = threading.Thread(target=self._work, args=(key, source, writer), daemon=True)
+        self._thread.start()
+
+    def _work(self, key: DataKey, source: BinaryIO, writer: int) -> None:
+        with open(writer, "wb") as target:
+            try:
+                unseal(key, source, target)
+            except BrokenPipeError:
+                pass  # nobody reads any more: the other side has failed, and says why
+            except BaseException as failure:
+                self._failure = failure
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        return self._pipe.read(size) or b""
+
+    def check(self) -> None:
+        """Raise what opening has raised."""
+        self._thread.join()
+        if self._failure is not None:
+            raise self._failure
+
+    def close(self) -> None:
+        self._pipe.close()
+        self._thread.join()
+        super().close()
+
+
+@contextlib.contextmanager
+def _opened(key: DataKey, source: BinaryIO) -> Iterator[Any]:
+    plain = _Opened(key, source)
+    try:
+        yield plain
+    finally:
+        plain.close()

@@ -27,16 +27,15 @@ def default_path() -> Path:
     return Path(base) / "cella" / "identity.json"
 
 
-def read_private_file(path: str | os.PathLike[str], kind: str) -> dict[str, Any]:
-    """Read a JSON file that holds a secret.
+def read_private_bytes(path: str | os.PathLike[str]) -> bytes:
+    """Read a file that holds a secret.
 
     Args:
         path: the file; it must belong to the caller (or root) and be closed to group and others.
-        kind: its member "kind" must say so.
 
     Raises:
         PermissionDenied: DENIED, others may read the file.
-        FormatError: it is not such a file.
+        FormatError: it is not a regular file.
         OSError: it can not be read.
     """
     with open(path, "rb") as file:
@@ -49,7 +48,22 @@ def read_private_file(path: str | os.PathLike[str], kind: str) -> dict[str, Any]
             )
         if status.st_uid not in (os.geteuid(), 0):
             raise _native.error("DENIED", f"{path} holds a private key but belongs to another user")
-        content = parse_object(file.read(FILE_MAX), str(path))
+        return file.read(FILE_MAX)
+
+
+def read_private_file(path: str | os.PathLike[str], kind: str) -> dict[str, Any]:
+    """Read a JSON file that holds a secret.
+
+    Args:
+        path: as read_private_bytes.
+        kind: its member "kind" must say so.
+
+    Raises:
+        PermissionDenied: DENIED, others may read the file.
+        FormatError: it is not such a file.
+        OSError: it can not be read.
+    """
+    content = parse_object(read_private_bytes(path), str(path))
     if content.get("kind") != kind:
         raise _native.error("BAD_FORMAT", f"{path} is not a {kind} file")
     if content.get("version") != 1:

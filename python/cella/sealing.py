@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sealed files on the owner's machine: what leaves it is encrypted, in the format of docs/sealed-file.md."""
+"""Sealed files on the owner's machine: what leaves it is encrypted, in the format of docs/sealed-file.md.
+
+Files that exist already in one of Teaclave's formats (docs/teaclave.md) are opened, never written.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,11 +16,14 @@ from typing import BinaryIO
 
 from . import _native, atomic
 from .encoding import from_base64url, to_base64url, write_json
-from .identity import read_private_file
+from .identity import read_private_bytes, read_private_file
 
 INPUT_LABEL = b"cella input v1"
 """Associated data of inputs, unless the owner chose other."""
 SEGMENTS = ("1MB", "4KB")
+SEALED_FILE = "sealed-file"
+TEACLAVE_FORMATS = {"aes-gcm-128": (16, 12), "aes-gcm-256": (32, 12), "teaclave-file-128": (16, 0)}
+"""Format -> bytes of its key and of its iv."""
 KEY_KIND = "cella data key"
 BLOCK = 1 << 20
 
@@ -36,6 +43,8 @@ class DataKey:
         key: 32 bytes.
         segment: "1MB" or "4KB".
         associated_data: at most 256 bytes, bound to the file.
+        format: "sealed-file", or one of Teaclave's; then segment and associated_data mean nothing.
+        iv: 12 bytes, of "aes-gcm-128" and "aes-gcm-256" only. Not secret.
 
     >>> key = DataKey.generate()
     >>> key.segment, key.associated_data
@@ -45,6 +54,33 @@ class DataKey:
     key: _native.Secret
     segment: str = "1MB"
     associated_data: bytes = INPUT_LABEL
+    format: str = SEALED_FILE
+    iv: bytes = b""
+
+    @classmethod
+    def teaclave(cls, format: str, key: bytes | _native.Secret, iv: bytes = b"") -> DataKey:
+        """The key of a file in one of Teaclave's formats: what its FileCrypto has.
+
+        Raises:
+            RequestError: BAD_FIELD, there is no such format, or key or iv have another size than it asks for.
+
+        >>> DataKey.teaclave("aes-gcm-128", bytes(16), bytes(12)).format
+        'aes-gcm-128'
+        """
+        if format not in TEACLAVE_FORMATS:
+            raise _native.error("BAD_FIELD", f"format is one of {', '.join(TEACLAVE_FORMATS)}", "format")
+        key_size, iv_size = TEACLAVE_FORMATS[format]
+        if len(key) != key_size:
+            raise _native.error("BAD_FIELD", f"the key of {format} has {key_size} bytes, not {len(key)}", "key")
+        if len(iv) != iv_size:
+            raise _native.error("BAD_FIELD", f"the iv of {format} has {iv_size} bytes, not {len(iv)}", "iv")
+        secret = key if isinstance(key, _native.Secret) else _native.Secret.from_bytes(key)
+        return cls(secret, format=format, iv=iv)
+
+    @property
+    def secret(self) -> _native.Secret:
+        """What the executor gets, sealed: the key, and the iv behind it."""
+        return _native.Secret.from_bytes(self.key.export() + self.iv) if self.iv else self.key
 
     @classmethod
     def generate(cls, segment: str = "1MB", associated_data: bytes = INPUT_LABEL) -> DataKey:
@@ -53,13 +89,11 @@ class DataKey:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a key file, 0600. StateError EXISTS: an existing one is never overwritten."""
-        content = {
-            "version": 1,
-            "kind": KEY_KIND,
-            "key": to_base64url(self.key.export()),
-            "segment": self.segment,
-            "associated_data": to_base64url(self.associated_data),
-        }
+        content = {"version": 1, "kind": KEY_KIND, "key": to_base64url(self.key.export())}
+        if self.format == SEALED_FILE:
+            content |= {"segment": self.segment, "associated_data": to_base64url(self.associated_data)}
+        else:
+            content |= {"format": self.format, "iv": to_base64url(self.iv)}
         try:
             atomic.create(path, write_json(content) + b"\n")
         except FileExistsError:
@@ -76,11 +110,27 @@ class DataKey:
         """
         content = read_private_file(path, KEY_KIND)
         key = from_base64url(content.get("key"), "key")
+        if content.get("format", SEALED_FILE) != SEALED_FILE:
+            return cls.teaclave(str(content["format"]), key, from_base64url(content.get("iv", ""), "iv"))
         segment = content.get("segment", "1MB")
         if len(key) != 32 or segment not in SEGMENTS:
             raise _native.error("BAD_FORMAT", f"{path} is not a key file")
         label = from_base64url(content.get("associated_data"), "associated_data")
         return cls(_native.Secret.from_bytes(key), segment, label)
+
+    @classmethod
+    def load_hex(cls, path: str | os.PathLike[str], format: str, iv: bytes = b"") -> DataKey:
+        """Read the key of a file in one of Teaclave's formats from a file of hexadecimal digits, as Teaclave's tools take them.
+
+        Raises:
+            PermissionDenied, FormatError, FileNotFoundError: as load.
+            RequestError: as teaclave.
+        """
+        try:
+            key = bytes.fromhex(read_private_bytes(path).decode("ascii").strip())
+        except ValueError:
+            raise _native.error("BAD_FORMAT", f"{path} is not a key in hexadecimal digits") from None
+        return cls.teaclave(format, key, iv)
 
 
 @dataclass(frozen=True)
@@ -188,6 +238,8 @@ def unseal(
         IntegrityError: BAD_TAG or TRUNCATED: wrong key, or the file was changed or cut.
         FormatError: not a sealed file.
     """
+    if key.format != SEALED_FILE:
+        return _open_teaclave(key, source, target, progress)
     if _is_regular(source) and _is_regular(target):
         result = _native.open_file(
             key.key, key.associated_data, source.fileno(), target.fileno(), key.segment, threads, progress, digest
@@ -195,6 +247,41 @@ def unseal(
         return Sealed(*result)
     stream = _native.Opener(key.key, key.associated_data, key.segment)
     return _stream(stream, source, target, False, progress)
+
+
+def _open_teaclave(key: DataKey, source: BinaryIO, target: BinaryIO, progress: Progress | None) -> Sealed:
+    """Open a file in one of Teaclave's formats. Its size has to be known first, so a pipe is read into memory.
+
+    A target that can not be thrown away gets nothing before all of it has verified: the file is read twice then.
+    """
+    with contextlib.ExitStack() as stack:
+        if not _is_regular(source):
+            source = _spooled(source, stack)
+        start = source.tell()
+        if not _is_regular(target):
+            verify_teaclave(key, source)
+            source.seek(start)
+        size = os.fstat(source.fileno()).st_size - start
+        opener = _native.Opener(key.secret, b"", format=key.format, size=size)
+        return _stream(opener, source, target, False, progress)
+
+
+def verify_teaclave(key: DataKey, source: BinaryIO) -> Sealed:
+    """Open a regular file in one of Teaclave's formats to its end and keep nothing: whether the key is the right one.
+
+    Raises:
+        IntegrityError, FormatError: as unseal.
+    """
+    with open(os.devnull, "wb") as nowhere:
+        opener = _native.Opener(key.secret, b"", format=key.format, size=os.fstat(source.fileno()).st_size - source.tell())
+        return _stream(opener, source, nowhere, False, None)
+
+
+def _spooled(source: BinaryIO, stack: contextlib.ExitStack) -> BinaryIO:
+    copy = stack.enter_context(os.fdopen(os.memfd_create("cella-input", os.MFD_CLOEXEC), "w+b"))
+    shutil.copyfileobj(source, copy, BLOCK)
+    copy.seek(0)
+    return copy
 
 
 @contextlib.contextmanager

@@ -16,13 +16,15 @@ import time
 from collections.abc import Callable
 
 import link_driver as ld
+import teaclave_files
 from cella import _native
 from front_driver import programs
 from waiting import ready
 
 COURIER = pathlib.Path(programs()) / "cella-courier"
-FETCH, FETCHED, STORE, STORED, STREAMED = 1, 2, 3, 4, 5
+FETCH, FETCHED, STORE, STORED, STREAMED, DELETE = 1, 2, 3, 4, 5, 6
 MEMORY, STREAM = 1, 2
+FORMATS = {"sealed-file": 0, "aes-gcm-128": 1, "aes-gcm-256": 2, "teaclave-file-128": 3}
 SEGMENTS = {"4KB": 4096, "1MB": 1 << 20}
 
 
@@ -47,16 +49,20 @@ class Object:
     form: int = MEMORY
     segment: str = "1MB"
     key: bytes = b"k" * 32
+    format: str = "sealed-file"
 
     def __post_init__(self) -> None:
-        self.registered = sealed_of(self.key, self.plain, self.segment)
+        if self.format == "sealed-file":
+            self.registered = sealed_of(self.key, self.plain, self.segment)
+        else:
+            self.registered = teaclave_files.file_of(self.format, self.key, self.plain)
         self.there = self.registered
         self.id = os.urandom(16).hex()
 
     @property
     def entry(self) -> bytes:
         """Its part of FETCH."""
-        return (ld.field_of(self.id.encode()) + struct.pack(">QI", len(self.registered), SEGMENTS[self.segment])
+        return (ld.field_of(self.id.encode()) + struct.pack(">QBI", len(self.registered), FORMATS[self.format], SEGMENTS[self.segment])
                 + hashlib.sha256(self.registered).digest() + ld.field_of(self.key) + ld.field_of(b"label")
                 + bytes([self.form]))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import struct
+import time
 
 import pytest
 import courier_driver as cd
@@ -444,3 +445,15 @@ def test_it_runs_in_its_box(courier):
     courier.wait(FETCHED)
     status = open(f"/proc/{courier.process.pid}/status").read()
     assert "Seccomp:\t2" in status and "NoNewPrivs:\t1" in status
+
+
+def test_it_deletes_what_it_is_told_and_leaves(courier):
+    names = [os.urandom(16).hex() for _ in range(100)]
+    courier.objects = {name: b"x" for name in [*names[:50], "f" * 32]}
+    courier.monitor.send(struct.pack(">BH", cd.DELETE, 100) + b"".join(ld.field_of(name.encode()) for name in names))
+    courier.monitor.close()  # as the monitor does: it waits for nothing
+    end = time.monotonic() + 20
+    while courier.process.poll() is None and time.monotonic() < end:
+        courier.step()
+    assert courier.process.returncode == 0
+    assert courier.deleted == names and list(courier.objects) == ["f" * 32]

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sealed.h"
 
+#include "trust/data_format.h"
+
 /*
- * Sealer and Opener: sealed files as streams of unknown length, one segment of memory each. What the C stream hands
- * to its sink is collected and returned by the call that caused it.
+ * Sealer and Opener: sealed files as streams of unknown length, one segment of memory each, and for Opener the other formats
+ * that data can have. What the C stream hands to its sink is collected and returned by the call that caused it.
  */
 struct stream_object {
     PyObject_HEAD struct cella_sealed_writer *writer; /* Sealer */
-    struct cella_sealed_reader *reader;               /* Opener */
+    struct cella_data_reader *reader;                 /* Opener */
     struct cella_bytes out;
     bool busy;   /* a thread is inside without the GIL */
     bool closed; /* finished or failed */
@@ -31,19 +33,47 @@ static cella_status collect(void *context, struct cella_view bytes)
     return cella_bytes_append(&self->out, bytes);
 }
 
+/* What a new stream is about, read from its arguments. */
+struct stream_facts {
+    const struct cella_secret *key;
+    const struct cella_sealed_parameters *parameters;
+    struct cella_data_file file; /* Opener */
+};
+
+static bool read_facts(const struct native_state *state, PyObject *key, const char *segment, const char *format,
+                       unsigned long long size, struct stream_facts *out)
+{
+    out->key = native_secret_of(state, key);
+    out->parameters = out->key == NULL ? NULL : native_parameters(state, segment);
+    if (out->parameters == NULL) {
+        return false;
+    }
+    if (cella_data_format_of_name(format, &out->file.format) != CELLA_OK) {
+        (void) native_raise(state, CELLA_BAD_FIELD, "format",
+                            "it is 'sealed-file', 'aes-gcm-128', 'aes-gcm-256' or 'teaclave-file-128'");
+        return false;
+    }
+    out->file.size = size;
+    out->file.segment_size = out->parameters->segment_size;
+    return true;
+}
+
 static PyObject *stream_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords)
 {
-    static char *names[] = { "key", "associated_data", "segment", NULL };
+    static char *sealer_names[] = { "key", "associated_data", "segment", NULL };
+    static char *opener_names[] = { "key", "associated_data", "segment", "format", "size", NULL };
     PyObject *key = NULL;
     CELLA_CLEANUP(native_buffer_clear) Py_buffer associated_data = { 0 };
     const char *segment = "1MB";
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "Oy*|s", names, &key, &associated_data, &segment)) {
-        return NULL;
-    }
+    const char *format = "sealed-file";
+    unsigned long long size = 0;
+    struct stream_facts facts;
     const struct native_state *state = PyType_GetModuleState(type);
-    const struct cella_secret *secret = native_secret_of(state, key);
-    const struct cella_sealed_parameters *parameters = secret == NULL ? NULL : native_parameters(state, segment);
-    if (parameters == NULL) {
+    bool sealer = type == state->sealer_type;
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, sealer ? "Oy*|s" : "Oy*|ssK",
+                                     sealer ? sealer_names : opener_names, &key, &associated_data, &segment, &format,
+                                     &size) ||
+        !read_facts(state, key, segment, format, size, &facts)) {
         return NULL;
     }
     allocfunc allocate = (allocfunc) PyType_GetSlot(type, Py_tp_alloc);
@@ -51,11 +81,10 @@ static PyObject *stream_new(PyTypeObject *type, PyObject *arguments, PyObject *k
     if (self == NULL) {
         return NULL;
     }
-    cella_status status = type == state->sealer_type
-                              ? cella_sealed_writer_new(parameters, secret, native_view(&associated_data), collect,
-                                                        self, &self->writer)
-                              : cella_sealed_reader_new(parameters, secret, native_view(&associated_data), collect,
-                                                        self, &self->reader);
+    cella_status status = sealer ? cella_sealed_writer_new(facts.parameters, facts.key, native_view(&associated_data),
+                                                           collect, self, &self->writer)
+                                 : cella_data_reader_new(&facts.file, facts.key, native_view(&associated_data), collect,
+                                                         self, &self->reader);
     if (status != CELLA_OK) {
         Py_DECREF(self);
         return native_raise(state, status, NULL, NULL);
@@ -68,7 +97,7 @@ static void stream_dealloc(PyObject *object)
     struct stream_object *self = (struct stream_object *) object;
     PyTypeObject *type = Py_TYPE(object);
     cella_sealed_writer_free(self->writer);
-    cella_sealed_reader_free(self->reader);
+    cella_data_reader_free(self->reader);
     if (self->out.data != NULL) {
         cella_wipe(self->out.data, self->out.capacity);
     }
@@ -95,8 +124,8 @@ static PyObject *stream_step(struct stream_object *self, const Py_buffer *data)
     }
     else
     {
-        status = data != NULL ? cella_sealed_reader_update(self->reader, native_view(data))
-                              : cella_sealed_reader_finish(self->reader);
+        status = data != NULL ? cella_data_reader_update(self->reader, native_view(data))
+                              : cella_data_reader_finish(self->reader);
     }
     Py_END_ALLOW_THREADS self->busy = false;
     self->closed = status != CELLA_OK || data == NULL;
@@ -139,8 +168,8 @@ static PyType_Slot opener_slots[] = {
     { Py_tp_new, stream_new },
     { Py_tp_dealloc, stream_dealloc },
     { Py_tp_methods, stream_methods },
-    { Py_tp_doc, "Opener(key, associated_data, segment='1MB')\n--\n\n"
-                 "Open a sealed stream; every byte it returns has been verified." },
+    { Py_tp_doc, "Opener(key, associated_data, segment='1MB', format='sealed-file', size=0)\n--\n\n"
+                 "Open a stream. Of aes-gcm-128 and aes-gcm-256 nothing is verified before finish." },
     { 0, NULL },
 };
 static PyType_Spec sealer_spec = {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""cella data: add, list, show, policy, derive, delete."""
+"""cella data: add, list, show, policy, derive, rotate, delete."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 
 from ..encoding import visible
 from . import show
-from .options import json_values, unix_time, with_executor
+from .options import foreign_key_options, json_values, key_of, unix_time, with_executor
 
 if TYPE_CHECKING:
     from ..data import Data
@@ -31,6 +31,7 @@ def _facts(item: Data) -> dict[str, Any]:
         "stored": item.stored,
         "used": item.used,
         "deleted": item.deleted,
+        "format": item.format,
         **({} if item.policy is None else {"policy": dict(item.policy)}),
     }
 
@@ -76,26 +77,37 @@ def policy_of(
 @click.argument("path", metavar="FILE", type=click.Path(exists=True, dir_okay=False))
 @click.option("--name", help="Name, for yourself. Default: the file's.")
 @click.option("--sealed", is_flag=True, help="FILE is sealed already (cella encrypt); needs --key.")
-@click.option("--key", "key_path", type=click.Path(dir_okay=False), help="Key file of a sealed FILE.")
+@click.option("--key", "key_path", type=click.Path(dir_okay=False), help="Key file of a FILE that is encrypted already.")
+@foreign_key_options
 @policy_options
 @with_executor
 def add(
-    executor: Executor, path: str, name: str | None, sealed: bool, key_path: str | None, as_json: bool, **terms: Any
+    executor: Executor,
+    path: str,
+    name: str | None,
+    sealed: bool,
+    key_path: str | None,
+    file_format: str | None,
+    iv: str | None,
+    as_json: bool,
+    **terms: Any,
 ) -> None:
-    """Encrypt FILE on this machine, register and upload it. Prints the data's id."""
-    from ..sealing import DataKey
+    """Encrypt FILE on this machine, register and upload it. Prints the data's id.
 
-    if sealed != (key_path is not None):
-        raise click.UsageError("--sealed and --key belong together")
+    With --sealed or --format FILE is encrypted already, and is uploaded as it is.
+    """
+    if (sealed or file_format is not None) != (key_path is not None) or (sealed and file_format is not None):
+        raise click.UsageError("--key belongs to --sealed or to --format, and one of them to --key")
     with show.reporter(as_json) as report:
         if key_path is not None:
-            added = executor.data.add_sealed(path, DataKey.load(key_path), name, progress=report, policy=policy_of(**terms))
+            key = key_of(key_path, file_format, iv)
+            added = executor.data.add_sealed(path, key, name, progress=report, policy=policy_of(**terms))
         else:
             added = executor.data.add(path, name, progress=report, policy=policy_of(**terms))
     if as_json:
         show.event("data", **(_facts(added) | {"stored": True}))
     else:
-        show.note(f"SHA-256 of the sealed file {added.sha256}")
+        show.note(f"SHA-256 of the encrypted file {added.sha256}")
         print(added.id)
 
 
@@ -155,9 +167,42 @@ def derive(executor: Executor, task_id: str, output: str, as_json: bool) -> None
 
 @data.command()
 @click.argument("data_id", metavar="DATA")
+@click.option("--key", "key_path", type=click.Path(dir_okay=False), required=True, help="Present key file.")
+@click.option("--new-key", "new_key_path", type=click.Path(dir_okay=False), required=True, help="Key file to be made.")
+@foreign_key_options
+@with_executor
+def rotate(
+    executor: Executor,
+    data_id: str,
+    key_path: str,
+    new_key_path: str,
+    file_format: str | None,
+    iv: str | None,
+    as_json: bool,
+) -> None:
+    """Replace DATA by the same under a new key, and delete the old. Prints the new data's id.
+
+    They are fetched, opened, sealed anew and uploaded on this machine. Data in one of Teaclave's formats become a sealed file.
+    """
+    from ..sealing import DataKey
+
+    key = key_of(key_path, file_format, iv)
+    new_key = DataKey.generate() if key.format != "sealed-file" else DataKey.generate(key.segment, key.associated_data)
+    new_key.save(new_key_path)
+    show.note(f"key written to {new_key_path}")
+    with show.reporter(as_json) as report:
+        rotated = executor.data.rotate(data_id, key, new_key, progress=report)
+    if as_json:
+        show.event("data", **(_facts(rotated) | {"stored": True}))
+    else:
+        print(rotated.id)
+
+
+@data.command()
+@click.argument("data_id", metavar="DATA")
 @with_executor
 def delete(executor: Executor, data_id: str, as_json: bool) -> None:
-    """Delete DATA: the executor forgets their key, so that nobody opens what the host still has."""
+    """Delete DATA: the executor forgets their key, and tells the host to delete them when no task reads them any more."""
     facts = _facts(executor.data.delete(data_id))
     if as_json:
         show.event("data", **facts)

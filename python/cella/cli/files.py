@@ -14,7 +14,7 @@ import click
 
 from ..events import Event, Reporter
 from . import show
-from .options import json_option
+from .options import foreign_key_options, json_option, key_of
 
 if TYPE_CHECKING:
     from ..sealing import DataKey, Progress
@@ -120,13 +120,22 @@ def _tell(output: str, sha256: str, plain: int, sealed: int, as_json: bool) -> N
 @click.option("--key", "key_path", type=click.Path(dir_okay=False), required=True, help="Key file.")
 @click.option("-o", "--output", help="Plaintext; - for stdout. Default: FILE without .sealed.")
 @click.option("--threads", type=click.IntRange(0, 16), default=0, help="Default: as many as there are processors.")
+@foreign_key_options
 @json_option
-def decrypt(source: str, output: str | None, key_path: str, threads: int, as_json: bool) -> None:
-    """Open the sealed FILE. The output appears complete and verified, or not at all.
+def decrypt(
+    source: str,
+    output: str | None,
+    key_path: str,
+    threads: int,
+    file_format: str | None,
+    iv: str | None,
+    as_json: bool,
+) -> None:
+    """Open the sealed FILE, or with --format one of Teaclave's. The output appears complete and verified, or not at all.
 
     To stdout, verified segments are written as they come: rely on them only if the exit code is 0.
     """
-    from ..sealing import DataKey, unseal
+    from ..sealing import unseal
 
     if output is None:
         if not source.endswith(".sealed"):
@@ -134,7 +143,7 @@ def decrypt(source: str, output: str | None, key_path: str, threads: int, as_jso
         output = source.removesuffix(".sealed")
         if os.path.exists(output):
             raise click.UsageError(f"{output} exists; give --output to replace it or write elsewhere")
-    key = DataKey.load(key_path)
+    key = key_of(key_path, file_format, iv)
     with _source(source) as sealed, show.reporter(as_json) as report, _target(output, 0o600) as target:
         meter = _meter(report, "decrypt", Path(source).name)
         facts = unseal(key, sealed, target, threads=threads, progress=meter, digest=as_json)

@@ -16,6 +16,7 @@ from . import show
 if TYPE_CHECKING:
     from ..executor import Executor
     from ..identity import Identity
+    from ..sealing import DataKey
     from ..script import Script
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -179,3 +180,33 @@ def _refuse_constant(text: str) -> Any:
 def parties(text: str, me: str) -> list[str]:
     """Party ids from "PARTY,PARTY"; "me" is the caller."""
     return [me if item == "me" else item for item in text.split(",") if item]
+
+
+def foreign_key_options(command: Any) -> Any:
+    """Add the options that say how to open a file in one of Teaclave's formats."""
+    for option in (
+        click.option("--iv", metavar="HEX", help="The file's iv: 12 bytes, for aes-gcm-128 and aes-gcm-256."),
+        click.option(
+            "--format",
+            "file_format",
+            type=click.Choice(["aes-gcm-128", "aes-gcm-256", "teaclave-file-128"]),
+            help="FILE is in this format of Teaclave's; the key file has hexadecimal digits.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def key_of(path: str, file_format: str | None, iv: str | None) -> DataKey:
+    """The key in a file: one of cella's, or with a format of Teaclave's hexadecimal digits."""
+    from ..sealing import DataKey
+
+    if file_format is None:
+        if iv is not None:
+            raise click.UsageError("--iv belongs to --format")
+        return DataKey.load(path)
+    try:
+        iv_bytes = bytes.fromhex(iv or "")
+    except ValueError:
+        raise click.BadParameter("it is not hexadecimal digits", param_hint="--iv") from None
+    return DataKey.load_hex(path, file_format, iv_bytes)
