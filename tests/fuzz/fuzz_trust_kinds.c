@@ -21,13 +21,15 @@ static const struct {
     { CELLA_EVIDENCE_SNP, "\"value\":\"sha384:" VALUE VALUE VALUE "\"",
       "{\"products\":[\"milan\",\"genoa\",\"siena\",\"turin\"],\"keys\":[\"vcek\",\"vlek\"],\"revocation\":\"any\"}" },
     { CELLA_EVIDENCE_TDX,
-      "\"value\":\"sha384:" VALUE VALUE VALUE "\",\"registers\":{\"rtmr1\":\"00\",\"rtmr2\":\"00\"}", "{}" },
+      "\"value\":\"sha384:" VALUE VALUE VALUE "\",\"registers\":{\"rtmr1\":\"" VALUE VALUE VALUE "\",\"rtmr2\":\"" VALUE VALUE VALUE "\"}", "{}" },
     { CELLA_EVIDENCE_SGX, "\"value\":\"sha256:" VALUE VALUE "\"", "{}" },
     { CELLA_EVIDENCE_NITRO,
-      "\"value\":\"sha384:" VALUE VALUE VALUE "\",\"registers\":{\"pcr1\":\"00\",\"pcr2\":\"00\"}", "{}" },
-    { CELLA_EVIDENCE_TPM, "\"registers\":{\"pcr0\":\"00\"}", "{\"pcrs\":[0,4,7,11]}" },
-    { CELLA_EVIDENCE_AZ_SNP, "\"value\":\"sha384:" VALUE VALUE VALUE "\",\"registers\":{\"pcr0\":\"00\"}", "{\"pcrs\":[0]}" },
-    { CELLA_EVIDENCE_AZ_TDX, "\"value\":\"sha384:" VALUE VALUE VALUE "\",\"registers\":{\"pcr0\":\"00\"}", "{\"pcrs\":[0]}" },
+      "\"value\":\"sha384:" VALUE VALUE VALUE "\",\"registers\":{\"pcr1\":\"" VALUE VALUE VALUE "\",\"pcr2\":\"" VALUE VALUE VALUE "\"}", "{}" },
+    { CELLA_EVIDENCE_TPM, "\"registers\":{\"pcr0\":\"" VALUE VALUE "\"}", "{\"pcrs\":[0,4,7,11]}" },
+    { CELLA_EVIDENCE_AZ_SNP,
+      "\"value\":\"sha384:" VALUE VALUE VALUE "\",\"registers\":{\"pcr0\":\"" VALUE VALUE "\"}", "{\"pcrs\":[0]}" },
+    { CELLA_EVIDENCE_AZ_TDX,
+      "\"value\":\"sha384:" VALUE VALUE VALUE "\",\"registers\":{\"pcr0\":\"" VALUE VALUE "\"}", "{\"pcrs\":[0]}" },
 };
 
 static void read_policy(size_t kind, struct cella_policy *policy)
