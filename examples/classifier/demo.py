@@ -52,13 +52,13 @@ def line(text: str) -> None:
 class Cloud:
     """The cloud's part: it runs cella-host and owns the state folder with everything in it."""
 
-    def __init__(self, programs: Path, state: Path) -> None:
+    def __init__(self, programs: Path, state: Path, profiles: str = "python,numpy") -> None:
         self.state = state
         reader, writer = os.pipe()
         self.log = open(state.parent / f"{state.name}.log", "wb")
         self.process = subprocess.Popen(
             [programs / "cella-host", "run", "--dev", state, "--programs", programs,
-             "--profiles", "python,numpy", "--ready-fd", str(writer)],
+             "--profiles", profiles, "--ready-fd", str(writer)],
             pass_fds=(writer,), stderr=self.log,
         )
         os.close(writer)

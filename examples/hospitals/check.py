@@ -25,6 +25,9 @@ def main(trust: str, *proofs: str) -> int:
         if not report.accepted:
             print(f"REFUSED {path}: {report.code}")
             return 3
+        if said.kind != "execution":
+            print(f"REFUSED {path}: it proves a {said.kind}, not a run")
+            return 3
         if before is not None and said.content["parents"] != [before.leaf]:
             print(f"REFUSED {path}: its inputs do not come from the run before it")
             return 3

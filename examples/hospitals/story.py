@@ -96,7 +96,7 @@ class Story:
         state.mkdir(mode=0o700)
         charter = {"version": 1, "enrol": "open", "auditors": [self.party(who) for who in AUDITORS]}
         (state / "charter.json").write_text(json.dumps(charter))
-        self.cloud = Cloud(programs, state)
+        self.cloud = Cloud(programs, state, "python")
 
     def party(self, who: str) -> str:
         """Somebody's id."""
@@ -195,7 +195,7 @@ def audit(story: Story) -> None:
         if who == AUDITORS[0]:
             with story.trials.refused(NORTH, "use it when one of two has signed", "DATA_POLICY", "NOT_AUDITED"):
                 pool_task(story, "pool")
-    with story.trials.refused(INSTITUTE, "slip in a version that nobody has read", "DATA_POLICY", "NOT_AUDITED"):
+    with story.trials.refused(NORTH, "use a changed version that nobody has read", "DATA_POLICY", "NOT_AUDITED"):
         pool_task(story, "changed")
 
 
@@ -235,7 +235,7 @@ def restart(story: Story) -> None:
     head("5. The cloud restarts the executor; everybody comes back and finds what was there")
     story.leave()
     trust = story.cloud.trust.read_bytes()
-    story.cloud = Cloud(story.programs, story.cloud.state)
+    story.cloud = Cloud(story.programs, story.cloud.state, "python")
     story.trials.must_be(story.cloud.trust.read_bytes() == trust, "the trust file is what it was")
     story.connect()
     line("the same keys, attested against the same trust file; nobody enrols again")
