@@ -160,10 +160,12 @@ def register(story: Story) -> None:
     ):
         story.functions[name] = function = institute.functions.register(made)
         line(f"{name:9} version {function.version} of {function.name}, sha256 {function.sha256[:12]}…, private")
-    policy: dict[str, object] = {"auditors": story.signatures(), "uses": 1, "release": {"minimum_group": SMALLEST_GROUP}}
+    audited, exactly = {"auditors": story.signatures()}, {"functions": [story.functions["pool"].sha256]}
     for who, seed in HOSPITALS.items():
+        policy = {**(exactly if who == SOUTH else audited), "uses": 1, "release": {"minimum_group": SMALLEST_GROUP}}
         story.tables[who] = story.at[who].data.add(patients(seed), "patients", policy=policy)
-        line(f"{who} uploads {PATIENTS} patients, sealed: for one run, of a function that both auditors signed for")
+        line(f"{who} uploads {PATIENTS} patients, sealed: for one run, of "
+             + ("the function pool alone" if who == SOUTH else "a function that both auditors signed for"))
 
 
 def pool_task(story: Story, function: str) -> cella.Task:
@@ -197,6 +199,9 @@ def audit(story: Story) -> None:
                 pool_task(story, "pool")
     with story.trials.refused(NORTH, "use a changed version that nobody has read", "DATA_POLICY", "NOT_AUDITED"):
         pool_task(story, "changed")
+    with story.trials.refused(SOUTH, "give its table to the other function, which both have signed for", "DATA_POLICY"):
+        task = institute.tasks.create(story.functions["survival"], inputs={"pooled": [story.party(SOUTH)]}, outputs={"curves": None})
+        story.seen_by(SOUTH, task).assign({"pooled": story.tables[SOUTH]})
 
 
 def run_pool(story: Story) -> cella.Task:
