@@ -52,13 +52,13 @@ def line(text: str) -> None:
 class Cloud:
     """The cloud's part: it runs cella-host and owns the state folder with everything in it."""
 
-    def __init__(self, programs: Path, state: Path) -> None:
+    def __init__(self, programs: Path, state: Path, profiles: str = "python,numpy") -> None:
         self.state = state
         reader, writer = os.pipe()
         self.log = open(state.parent / f"{state.name}.log", "wb")
         self.process = subprocess.Popen(
             [programs / "cella-host", "run", "--dev", state, "--programs", programs,
-             "--profiles", "python,numpy", "--ready-fd", str(writer)],
+             "--profiles", profiles, "--ready-fd", str(writer)],
             pass_fds=(writer,), stderr=self.log,
         )
         os.close(writer)
@@ -287,7 +287,7 @@ def try_changed_executor(cloud: Cloud, programs: Path, folder: Path, attempts: A
 
 
 def play(programs: Path, folder: Path) -> int:
-    """The whole story; the exit status."""
+    """The founding story, with real programs and real data: the exit status."""
     attempts = Attempts()
     images, truth = load_images()
     head("1. The cloud starts an executor; everybody looks at it before sending anything")
@@ -313,7 +313,7 @@ def play(programs: Path, folder: Path) -> int:
 
 def main(arguments: list[str] | None = None, run: Callable[[Path, Path], int] = play) -> int:
     """Parse the command line and play."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=run.__doc__)
     parser.add_argument("--programs", type=Path, required=True, help="folder of the executor's programs")
     parser.add_argument("--keep", type=Path, help="use this new folder and leave everything in it to look at")
     options = parser.parse_args(arguments)
