@@ -98,6 +98,15 @@ static bool is_function_allowed(const struct cella_state *state, const json_t *p
     return functions == NULL;
 }
 
+static const char *why_not(const json_t *policy)
+{
+    if (json_object_get(policy, "auditors") == NULL) {
+        return "functions do not include";
+    }
+    return json_object_get(policy, "functions") == NULL ? "too few of its auditors have signed for"
+                                                        : "functions do not include, and too few auditors have signed for,";
+}
+
 cella_status cella_policy_allows(const struct cella_state *state, const struct cella_data *data,
                                  const struct cella_function *function, int64_t now_s, char *detail)
 {
@@ -114,7 +123,7 @@ cella_status cella_policy_allows(const struct cella_state *state, const struct c
         return refuse(data, detail, "until %lld", (long long) json_integer_value(until));
     }
     if (!is_function_allowed(state, policy, function)) {
-        return refuse(data, detail, "functions do not include %s", function->entry.id);
+        return refuse(data, detail, "%s %s", why_not(policy), function->entry.id);
     }
     json_object_foreach((json_t *) release, name, value)
     {
