@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
+from unicodedata import east_asian_width
 
 from .encoding import one_line
 
@@ -17,20 +18,20 @@ BOXES_MAX = 400
 """Boxes in a picture; it says how many more there are."""
 ROW = 5
 """Boxes side by side; a layer with more of them goes on below."""
-WIDTH, HEIGHT, GAP, RISE, MARGIN = 250, 96, 24, 56, 24
-TEXT = 34
-"""Characters in a line of a box."""
+WIDTH, HEIGHT, GAP, RISE, MARGIN = 270, 96, 24, 56, 24
+TEXT, TAIL = 34, 10
+"""Columns of text in a line of a box, and how many of them show the end of a line that is too long: ids differ there."""
 _STYLE = """
-svg { background: #ffffff; font: 13px sans-serif }
-text { fill: #1b1b1b } .small { font-size: 12px; fill: #555555 }
+svg { background: #ffffff; font: 12px monospace }
+text { fill: #1b1b1b } .small { fill: #555555 }
 rect { fill: #f2f4f7; stroke: #66707c; stroke-width: 1.5 } path { fill: none; stroke: #66707c; stroke-width: 1.5 }
 .accepted { stroke: #1a7f37; stroke-width: 2.5 } .refused { stroke: #c62828; stroke-width: 2.5 }
-.missing { fill: none; stroke: #b35900; stroke-dasharray: 6 4 } .input { fill: none } .digest { stroke-dasharray: 2 4 }
+.missing, .input { fill: #ffffff } .missing { stroke: #b35900; stroke-dasharray: 6 4 } .digest { stroke-dasharray: 2 4 }
 #tip path { fill: #66707c; stroke: none }
 @media (prefers-color-scheme: dark) {
 svg { background: #16191d } text { fill: #e8e8e8 } .small { fill: #a9b0b8 }
 rect { fill: #242a31; stroke: #98a2ad } path { stroke: #98a2ad } #tip path { fill: #98a2ad }
-.accepted { stroke: #4cc26a } .refused { stroke: #ff6b6b } .missing, .input { fill: none } .missing { stroke: #f0a050 }
+.accepted { stroke: #4cc26a } .refused { stroke: #ff6b6b } .missing, .input { fill: #16191d } .missing { stroke: #f0a050 }
 }"""
 
 
@@ -48,8 +49,11 @@ class _Box:
 
 
 def _cut(text: str) -> str:
+    """In one line that fits into a box, whatever the script."""
     line = one_line(text)
-    return line if len(line) <= TEXT else line[: TEXT - 1] + "…"
+    limit = TEXT // 2 if any(east_asian_width(character) in "WF" for character in line) else TEXT
+    tail = TAIL * limit // TEXT
+    return line if len(line) <= limit else f"{line[: limit - tail - 1]}…{line[-tail:]}"
 
 
 def _boxes(view: Provenance) -> dict[object, _Box]:
@@ -141,7 +145,7 @@ def draw(view: Provenance) -> str:
         notes.append(f"{len(every) - len(boxes)} more are not drawn: see the text or JSON.")
     if view.unconnected:
         notes.append(f"{len(view.unconnected)} receipts that were given did not lead to it.")
-    width = max(width, 520)
+    width = max(width, 560)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height + 20 * len(notes)}" '
         f'viewBox="0 0 {width} {height + 20 * len(notes)}" role="img">',

@@ -175,6 +175,12 @@ def test_hostile_names():
     assert "href" not in drawn and "url(http" not in drawn
 
 
+@pytest.mark.parametrize("text", ["short", "task-" + "0" * 31 + "7", "\u6570" * 90, "W" * 400])
+def test_lines_fit_into_their_boxes(text):
+    cut = picture._cut(text)
+    assert len(cut) * (2 if "\u6570" in text else 1) <= picture.TEXT and cut[-1] == text[-1] and cut[0] == text[0]
+
+
 def written(chain: list[Made], folder) -> list[str]:
     for number, made in enumerate(chain):
         (folder / f"{number}.proof").write_bytes(made.parts().write())
@@ -205,7 +211,7 @@ def test_command_draws_and_never_overwrites(chain, tmp_path, capsys):
     (tmp_path / "out").write_bytes(chain[1].output)
     assert run(["receipt", "provenance", *paths, "--output", str(tmp_path / "out"), "--svg", str(target)]) == 0
     drawn = target.read_text()
-    assert chain[1].task[:20] in drawn and "1 receipts that were given did not lead to it" in drawn
+    assert chain[1].task in drawn and "1 receipts that were given did not lead to it" in drawn
     assert run(["receipt", "provenance", *paths, "--svg", str(target)]) == 2 and target.read_text() == drawn
     assert run(["receipt", "provenance", *paths, "--svg", str(target), "--json"]) == 2
 
