@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from .executor import Executor, connect
     from .functions import Function, LocalFunction, function
     from .identity import Identity
+    from .lineage import Provenance, provenance
     from .receipts import Receipt, ReceiptReport, verify_receipt
     from .script import Script
     from .sealing import DataKey
@@ -72,6 +73,7 @@ _HOMES = {
     "Output": "runtime",
     "Cancelled": "runtime",
     "OutputLimitError": "runtime",
+    "Provenance": "lineage",
     "Receipt": "receipts",
     "ReceiptReport": "receipts",
     "Report": "trust",
@@ -83,6 +85,7 @@ _HOMES = {
     "function": "functions",
     "log": "runtime",
     "progress": "runtime",
+    "provenance": "lineage",
     "verify": "verification",
     "verify_certificate": "verification",
     "verify_receipt": "receipts",
@@ -112,6 +115,7 @@ __all__ = [
     "OutputLimitError",
     "PermissionDenied",
     "PolicyError",
+    "Provenance",
     "Receipt",
     "ReceiptReport",
     "Report",
@@ -131,6 +135,7 @@ __all__ = [
     "function",
     "log",
     "progress",
+    "provenance",
     "verify",
     "verify_certificate",
     "verify_receipt",

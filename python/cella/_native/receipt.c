@@ -209,6 +209,7 @@ static PyObject *receipt_show(PyObject *module, PyObject *arguments, PyObject *k
         native_put(dict, "issued", number(header->issued_at_unix_s)) < 0 ||
         native_put(dict, "leaf", native_bytes(cella_view_of(leaf.bytes, sizeof(leaf.bytes)))) < 0 ||
         native_put(dict, "receipts", receipts_of(state, &statement)) < 0 ||
+        (statement.enveloped && native_put(dict, "payload_digest", native_bytes(statement.sign1.payload)) < 0) ||
         put_payload(state, dict, &statement, native_view(&payload)) < 0) {
         Py_CLEAR(dict);
     }

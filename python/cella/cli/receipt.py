@@ -161,3 +161,37 @@ def export_receipt(path: str, output: str, as_json: bool) -> None:
         print_json({"files": written})
     else:
         print("\n".join(written))
+
+
+@receipt.command("provenance")
+@click.argument("paths", metavar="FILE...", nargs=-1, required=True, type=click.Path(dir_okay=False))
+@click.option("--output", metavar="FILE", type=click.Path(dir_okay=False),
+              help="A sealed output: show what led to this one. Default: to the outputs of the first receipt.")
+@click.option("--trust", metavar="FILE", type=click.Path(dir_okay=False), help="Judge each receipt. Default: nothing is judged.")
+@click.option("--at", metavar="TIME", help="The time at which evidence is judged, as for cella receipt verify.")
+@click.option("--svg", metavar="FILE", type=click.Path(dir_okay=False), help="Write a picture; the file must not exist.")
+@json_option
+def show_provenance(paths: tuple[str, ...], output: str | None, trust: str | None, at: str | None, svg: str | None,
+                    as_json: bool) -> int:
+    """Show the runs and inputs that led to an output, out of receipts and proof bundles, offline.
+
+    What a receipt names and was not given is shown as not supplied. Exit code 3 if --trust is given and refuses any of those
+    shown; else 0.
+    """
+    from .. import atomic
+    from ..lineage import provenance
+
+    if as_json and svg is not None:
+        raise click.UsageError("--json and --svg exclude each other")
+    view = provenance(paths, output=output, policy=trust, at=None if at is None else time_of(at))
+    if as_json:
+        print_json(view.as_dict())
+    elif svg is not None:
+        atomic.create(svg, view.svg().encode(), 0o644)
+        print(svg)
+    else:
+        print(visible("\n".join(view.lines())))
+    if trust is None:
+        show.note("nothing of this is verified: --trust FILE judges each receipt")
+        return 0
+    return 0 if view.accepted else 3
