@@ -95,7 +95,8 @@ static void test_each_changed_byte_is_refused(void **state)
             bool plain_part = i < 0x10 || (i >= 0x30 && i < 0x50) || (i >= 0xD8C && i < 4096);
             assert_int_equal(status, plain_part ? CELLA_BAD_FORMAT : CELLA_BAD_TAG);
             /* What came before the changed node may have been given, and nothing else. */
-            assert_true(opened.size <= plain.size && memcmp(opened.data, plain.data, opened.size) == 0);
+            assert_true(opened.size <= plain.size);
+            assert_true(opened.size == 0 || memcmp(opened.data, plain.data, opened.size) == 0);
         }
     }
 }
@@ -241,7 +242,6 @@ static void test_keys(void **state)
 {
     (void) state;
     const char *keys[] = { KEY KEY, KEY IV, KEY KEY IV, KEY };
-    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes plain = { 0 };
     for (unsigned int f = 0; f < 4; f++) {
         enum cella_data_format format;
         enum cella_data_format found;
