@@ -97,7 +97,7 @@ def add(
     With --sealed or --format FILE is encrypted already, and is uploaded as it is.
     """
     if (sealed or file_format is not None) != (key_path is not None) or (sealed and file_format is not None):
-        raise click.UsageError("--key belongs to --sealed or to --format, and one of them to --key")
+        raise click.UsageError("--key and one of --sealed and --format belong together")
     with show.reporter(as_json) as report:
         if key_path is not None:
             key = key_of(key_path, file_format, iv)
