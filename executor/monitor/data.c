@@ -150,19 +150,23 @@ cella_status cella_operation_data_get(struct cella_monitor *monitor, struct cell
     return CELLA_OK;
 }
 
+static bool shows_data(const struct cella_call *call, const struct cella_entry *entry, const void *context)
+{
+    const struct cella_data *data = (const struct cella_data *) entry;
+    (void) context;
+    return !data->deleted && cella_operation_may(call, cella_right_to_data(call->party, data)) == CELLA_OK;
+}
+
+static json_t *listed_data(const struct cella_call *call, const struct cella_entry *entry)
+{
+    (void) call;
+    return data_json((const struct cella_data *) entry);
+}
+
 cella_status cella_operation_data_list(struct cella_monitor *monitor, struct cella_call *call)
 {
-    struct cella_page page;
-    CELLA_TRY(cella_operation_page(&monitor->state.data, call, &page));
-    json_t *list = json_array();
-    for (; page.next != NULL && page.room > 0; page.next = page.next->next) {
-        const struct cella_data *data = (const struct cella_data *) page.next;
-        if (!data->deleted && cella_operation_may(call, cella_right_to_data(call->party, data)) == CELLA_OK) {
-            (void) json_array_append_new(list, data_json(data));
-            page.room--;
-        }
-    }
-    return cella_operation_page_end(&page, call, "data", list);
+    static const struct cella_listing listing = { "data", shows_data, listed_data, NULL };
+    return cella_operation_list(&monitor->state.data, &listing, call);
 }
 
 /* {data, policy?}: from now on; absent: no policy. What has been queued goes on, what has not started is checked again. */

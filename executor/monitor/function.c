@@ -172,11 +172,23 @@ static bool passes(const struct filter *filter, const struct cella_function *fun
             contains_text(description, filter->search));
 }
 
+static bool shows_function(const struct cella_call *call, const struct cella_entry *entry, const void *context)
+{
+    const struct cella_function *function = (const struct cella_function *) entry;
+    return passes(context, function) &&
+           cella_operation_may(call, cella_right_to_function(call->party, function)) == CELLA_OK;
+}
+
+static json_t *listed_function(const struct cella_call *call, const struct cella_entry *entry)
+{
+    return function_json((const struct cella_function *) entry, call->party);
+}
+
 cella_status cella_operation_function_list(struct cella_monitor *monitor, struct cella_call *call)
 {
     struct cella_json_object object;
-    struct cella_page page;
     struct filter filter = { "", "", "" };
+    const struct cella_listing listing = { "functions", shows_function, listed_function, &filter };
     const char *after = NULL;
     CELLA_TRY(cella_json_begin(call->args, "args", &call->error, &object));
     CELLA_TRY(cella_json_string_optional(&object, "after", CELLA_ID_SIZE - 1, &after));
@@ -184,15 +196,5 @@ cella_status cella_operation_function_list(struct cella_monitor *monitor, struct
     CELLA_TRY(cella_json_string_optional(&object, "owner", CELLA_THUMBPRINT_SIZE, &filter.owner));
     CELLA_TRY(cella_json_string_optional(&object, "search", 64, &filter.search));
     CELLA_TRY(cella_json_end(&object));
-    CELLA_TRY(cella_operation_page_from(&monitor->state.functions, after, &page));
-    json_t *list = json_array();
-    for (; page.next != NULL && page.room > 0; page.next = page.next->next) {
-        const struct cella_function *function = (const struct cella_function *) page.next;
-        unsigned int relations = cella_right_to_function(call->party, function);
-        if (passes(&filter, function) && cella_operation_may(call, relations) == CELLA_OK) {
-            (void) json_array_append_new(list, function_json(function, call->party));
-            page.room--;
-        }
-    }
-    return cella_operation_page_end(&page, call, "functions", list);
+    return cella_operation_list_after(&monitor->state.functions, after, &listing, call);
 }

@@ -178,35 +178,35 @@ cella_status cella_operation_keep_request(const struct cella_monitor *monitor, j
     return json_object_set_new(body, "request", text) == 0 ? CELLA_OK : CELLA_NO_MEMORY;
 }
 
-cella_status cella_operation_page(const struct cella_table *table, struct cella_call *call, struct cella_page *out)
+cella_status cella_operation_list_after(const struct cella_table *table, const char *after,
+                                        const struct cella_listing *listing, struct cella_call *call)
+{
+    const struct cella_entry *last = after == NULL ? NULL : cella_table_find(table, after);
+    if (after != NULL && last == NULL) {
+        return CELLA_NOT_FOUND;
+    }
+    json_t *list = json_array();
+    const struct cella_entry *entry = last == NULL ? table->first : last->next;
+    for (; entry != NULL && json_array_size(list) < CELLA_PAGE_MAX; entry = entry->next) {
+        if (listing->shows(call, entry, listing->context) &&
+            json_array_append_new(list, listing->json(call, entry)) != 0) {
+            json_decref(list);
+            return CELLA_NO_MEMORY;
+        }
+    }
+    call->reply = json_pack("{s:o, s:b}", listing->name, list, "more", entry != NULL ? 1 : 0);
+    return call->reply == NULL ? CELLA_NO_MEMORY : CELLA_OK;
+}
+
+cella_status cella_operation_list(const struct cella_table *table, const struct cella_listing *listing,
+                                  struct cella_call *call)
 {
     struct cella_json_object object;
     const char *after = NULL;
     CELLA_TRY(cella_json_begin(call->args, "args", &call->error, &object));
     CELLA_TRY(cella_json_string_optional(&object, "after", CELLA_ID_SIZE - 1, &after));
     CELLA_TRY(cella_json_end(&object));
-    return cella_operation_page_from(table, after, out);
-}
-
-cella_status cella_operation_page_from(const struct cella_table *table, const char *after, struct cella_page *out)
-{
-    out->next = table->first;
-    out->room = CELLA_PAGE_MAX;
-    if (after != NULL) {
-        const struct cella_entry *last = cella_table_find(table, after);
-        if (last == NULL) {
-            return CELLA_NOT_FOUND;
-        }
-        out->next = last->next;
-    }
-    return CELLA_OK;
-}
-
-cella_status cella_operation_page_end(const struct cella_page *page, struct cella_call *call, const char *name,
-                                      json_t *list)
-{
-    call->reply = json_pack("{s:o, s:b}", name, list, "more", page->next != NULL ? 1 : 0);
-    return call->reply == NULL ? CELLA_NO_MEMORY : CELLA_OK;
+    return cella_operation_list_after(table, after, listing, call);
 }
 
 cella_status cella_operation_error(cella_status status, const char *field, const char *detail,

@@ -115,23 +115,34 @@ CELLA_MUST_USE cella_status cella_operation_check_seal(const uint8_t key[CELLA_X
 /* A party with what everybody may know of it. NULL without memory. */
 json_t *cella_party_json(const struct cella_party *party);
 
+#define CELLA_PAGE_MAX 100U /* entries of a list in one answer */
+
 /*
- * A page of a table: after (args.after, "" for the start) is the last id that the caller has. CELLA_NOT_FOUND for an
- * id that is not in the table.
+ * A list of what a table has, a page at a time.
+ *
+ * name:    member of the reply that holds the list; "more" beside it says whether something is left
+ * shows:   whether the caller may see an entry, and asked for it
+ * json:    the entry as the caller sees it; NULL without memory
+ * context: for shows; may be NULL
  */
-#define CELLA_PAGE_MAX 100U /* entries */
-struct cella_page {
-    struct cella_entry *next;
-    size_t room; /* entries that still fit */
+struct cella_listing {
+    const char *name;
+    bool (*shows)(const struct cella_call *call, const struct cella_entry *entry, const void *context);
+    json_t *(*json)(const struct cella_call *call, const struct cella_entry *entry);
+    const void *context;
 };
-CELLA_MUST_USE cella_status cella_operation_page(const struct cella_table *table, struct cella_call *call,
-                                                 struct cella_page *out);
-/* The same where args have been read already: after is NULL for the start. */
-CELLA_MUST_USE cella_status cella_operation_page_from(const struct cella_table *table, const char *after,
-                                                      struct cella_page *out);
-/* End the reply: {name: list, "more": whether something is left}. Takes over list. */
-CELLA_MUST_USE cella_status cella_operation_page_end(const struct cella_page *page, struct cella_call *call,
-                                                     const char *name, json_t *list);
+
+/*
+ * Reply with a page of table. The first takes args, which have no other member than after; the second is for those that have
+ * read them already.
+ *
+ * after: the last id that the caller has; NULL for the start
+ * CELLA_NOT_FOUND  there is no such id in the table; CELLA_NO_MEMORY; and those of reading args
+ */
+CELLA_MUST_USE cella_status cella_operation_list(const struct cella_table *table, const struct cella_listing *listing,
+                                                 struct cella_call *call);
+CELLA_MUST_USE cella_status cella_operation_list_after(const struct cella_table *table, const char *after,
+                                                       const struct cella_listing *listing, struct cella_call *call);
 
 /* JSON text of an error answer. Appended to out. */
 CELLA_MUST_USE cella_status cella_operation_error(cella_status status, const char *field, const char *detail,

@@ -67,19 +67,24 @@ cella_status cella_operation_organisation_get(struct cella_monitor *monitor, str
     return json_object_set_new(call->reply, "managers", managers) == 0 ? CELLA_OK : CELLA_NO_MEMORY;
 }
 
+static bool shows_organisation(const struct cella_call *call, const struct cella_entry *entry, const void *context)
+{
+    const struct cella_organisation *organisation = (const struct cella_organisation *) entry;
+    (void) context;
+    (void) call;
+    return !organisation->removed;
+}
+
+static json_t *listed_organisation(const struct cella_call *call, const struct cella_entry *entry)
+{
+    (void) call;
+    return organisation_json((const struct cella_organisation *) entry);
+}
+
 cella_status cella_operation_organisation_list(struct cella_monitor *monitor, struct cella_call *call)
 {
-    struct cella_page page;
-    CELLA_TRY(cella_operation_page(&monitor->state.organisations, call, &page));
-    json_t *list = json_array();
-    for (; page.next != NULL && page.room > 0; page.next = page.next->next) {
-        const struct cella_organisation *organisation = (const struct cella_organisation *) page.next;
-        if (!organisation->removed) {
-            (void) json_array_append_new(list, organisation_json(organisation));
-            page.room--;
-        }
-    }
-    return cella_operation_page_end(&page, call, "organisations", list);
+    static const struct cella_listing listing = { "organisations", shows_organisation, listed_organisation, NULL };
+    return cella_operation_list(&monitor->state.organisations, &listing, call);
 }
 
 /* {organisation, party, manages?}: an administrator puts a party into it, or makes it a manager or an ordinary member. */

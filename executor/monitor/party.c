@@ -45,19 +45,23 @@ cella_status cella_operation_party_get(struct cella_monitor *monitor, struct cel
     return CELLA_OK;
 }
 
+static bool shows_party(const struct cella_call *call, const struct cella_entry *entry, const void *context)
+{
+    const struct cella_party *party = (const struct cella_party *) entry;
+    (void) context;
+    return cella_operation_may(call, cella_right_to_party(call->party, party)) == CELLA_OK;
+}
+
+static json_t *listed_party(const struct cella_call *call, const struct cella_entry *entry)
+{
+    (void) call;
+    return cella_party_json((const struct cella_party *) entry);
+}
+
 cella_status cella_operation_party_list(struct cella_monitor *monitor, struct cella_call *call)
 {
-    struct cella_page page;
-    CELLA_TRY(cella_operation_page(&monitor->state.parties, call, &page));
-    json_t *list = json_array();
-    for (; page.next != NULL && page.room > 0; page.next = page.next->next) {
-        const struct cella_party *party = (const struct cella_party *) page.next;
-        if (cella_operation_may(call, cella_right_to_party(call->party, party)) == CELLA_OK) {
-            (void) json_array_append_new(list, cella_party_json(party));
-            page.room--;
-        }
-    }
-    return cella_operation_page_end(&page, call, "parties", list);
+    static const struct cella_listing listing = { "parties", shows_party, listed_party, NULL };
+    return cella_operation_list(&monitor->state.parties, &listing, call);
 }
 
 /* Who would be left without one after this. Nothing can come in between: the answer and the change are one step. */

@@ -279,17 +279,21 @@ static json_t *brief_json(const struct cella_task_record *task)
                      cella_task_state_name(task->state), "version", (json_int_t) task->version);
 }
 
+static bool shows_task(const struct cella_call *call, const struct cella_entry *entry, const void *context)
+{
+    const struct cella_task_record *task = (const struct cella_task_record *) entry;
+    (void) context;
+    return cella_operation_may(call, cella_right_to_task(call->party, task)) == CELLA_OK;
+}
+
+static json_t *listed_task(const struct cella_call *call, const struct cella_entry *entry)
+{
+    (void) call;
+    return brief_json((const struct cella_task_record *) entry);
+}
+
 cella_status cella_operation_task_list(struct cella_monitor *monitor, struct cella_call *call)
 {
-    struct cella_page page;
-    CELLA_TRY(cella_operation_page(&monitor->state.tasks, call, &page));
-    json_t *list = json_array();
-    for (; page.next != NULL && page.room > 0; page.next = page.next->next) {
-        const struct cella_task_record *task = (const struct cella_task_record *) page.next;
-        if (cella_operation_may(call, cella_right_to_task(call->party, task)) == CELLA_OK) {
-            (void) json_array_append_new(list, brief_json(task));
-            page.room--;
-        }
-    }
-    return cella_operation_page_end(&page, call, "tasks", list);
+    static const struct cella_listing listing = { "tasks", shows_task, listed_task, NULL };
+    return cella_operation_list(&monitor->state.tasks, &listing, call);
 }
