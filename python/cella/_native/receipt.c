@@ -441,7 +441,37 @@ static PyObject *tree_head_verify(PyObject *module, PyObject *arguments)
     return status != CELLA_OK ? native_raise(state, status, NULL, NULL) : number(seen);
 }
 
+static PyObject *merkle_is_consistent(PyObject *module, PyObject *arguments)
+{
+    uint64_t old_size = 0;
+    uint64_t size = 0;
+    CELLA_CLEANUP(native_buffer_clear) Py_buffer old_root = { 0 };
+    CELLA_CLEANUP(native_buffer_clear) Py_buffer root = { 0 };
+    CELLA_CLEANUP(native_buffer_clear) Py_buffer nodes = { 0 };
+    struct cella_merkle_hash old_hash;
+    struct cella_merkle_hash hash;
+    struct cella_merkle_path path = { .count = 0 };
+    if (!PyArg_ParseTuple(arguments, "O&y*O&y*y*:merkle_is_consistent", native_size, &old_size, &old_root, native_size,
+                          &size, &root, &nodes)) {
+        return NULL;
+    }
+    const struct native_state *state = native_state_of(module);
+    if (native_fixed(state, &old_root, "old_root", old_hash.bytes, sizeof(old_hash.bytes)) < 0 ||
+        native_fixed(state, &root, "root", hash.bytes, sizeof(hash.bytes)) < 0) {
+        return NULL;
+    }
+    if ((size_t) nodes.len > sizeof(path.nodes) || (size_t) nodes.len % sizeof(path.nodes[0]) != 0) {
+        return native_raise(state, CELLA_BAD_SIZE, "path", "a path is at most 64 hashes of 32 bytes");
+    }
+    memcpy(path.nodes, nodes.buf, (size_t) nodes.len);
+    path.count = (size_t) nodes.len / sizeof(path.nodes[0]);
+    return PyBool_FromLong(cella_merkle_check_consistency(old_size, size, &old_hash, &hash, &path) == CELLA_OK);
+}
+
 PyMethodDef native_receipt_methods[] = {
+    { "merkle_is_consistent", merkle_is_consistent, METH_VARARGS,
+      "merkle_is_consistent(old_size, old_root, size, root, path)\n--\n\n"
+      "Whether the tree of size and root begins with the older one (RFC 9162, 2.1.4.2). path: hashes, joined." },
     { "receipt_show", METHOD(receipt_show), METH_VARARGS | METH_KEYWORDS,
       "receipt_show(receipt, *, payload=b'')\n--\n\nWhat a receipt says, unverified, as a dict." },
     { "receipt_appraise", METHOD(receipt_appraise), METH_VARARGS | METH_KEYWORDS,
