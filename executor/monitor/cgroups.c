@@ -10,7 +10,6 @@
 
 #define NAME_SIZE 16
 #define LEAST 4096U /* bytes of a cell: the kernel counts in batches, and the first may be what was left of the last cell */
-#define LEFT_MAX ((uint64_t) 1 << 20) /* bytes that a group may hold whose cell has ended, to be as good as new */
 
 enum slot_state {
     SLOT_ABSENT, /* there is no group */
@@ -149,22 +148,14 @@ static uint32_t find_slot(const struct cella_cgroups *groups, enum slot_state st
     return CELLA_CGROUPS_NO_SLOT;
 }
 
-/* Its cell has ended, and the kernel has given back what that held: this takes longer while somebody reads of it in /proc. */
-static bool has_ended(const struct cella_cgroups *groups, const char *name, uint64_t left_max)
-{
-    uint64_t left;
-    return cella_cgroup_is_empty(&groups->home, name) &&
-           cella_cgroup_memory(&groups->home, name, &left) == CELLA_OK && left <= left_max;
-}
-
 /* Use a group again whose cell has ended. A cell that was killed may take a moment, so all are looked at. */
-static bool recycle(struct cella_cgroups *groups, uint64_t left_max, uint32_t *out_slot)
+static bool recycle(struct cella_cgroups *groups, uint32_t *out_slot)
 {
     uint32_t slot = find_slot(groups, SLOT_USED, 0);
     for (; slot != CELLA_CGROUPS_NO_SLOT; slot = find_slot(groups, SLOT_USED, slot + 1)) {
         char name[NAME_SIZE];
         name_of(slot, name);
-        if (!has_ended(groups, name, left_max)) {
+        if (!cella_cgroup_is_empty(&groups->home, name)) {
             continue;
         }
         if (cella_cgroup_reset(&groups->home, name) == CELLA_OK) {
@@ -184,17 +175,13 @@ static cella_status get_ready(struct cella_cgroups *groups, uint32_t *out_slot)
         *out_slot = slot;
         return CELLA_OK;
     }
-    if (recycle(groups, LEFT_MAX, out_slot)) {
+    if (recycle(groups, out_slot)) {
         return CELLA_OK;
     }
     slot = find_slot(groups, SLOT_ABSENT, 0);
     if (slot == CELLA_CGROUPS_NO_SLOT) {
         slot = groups->count;
-        cella_status status = grow(groups);
-        if (status != CELLA_OK) {
-            /* What is left of the last cell is counted apart, as well as it can be. */
-            return recycle(groups, UINT64_MAX, out_slot) ? CELLA_OK : status;
-        }
+        CELLA_TRY(grow(groups));
     }
     CELLA_TRY(make_ready(groups, slot));
     *out_slot = slot;
