@@ -143,15 +143,10 @@ static cella_status fetch_keyring(struct cella_ledger *ledger, struct waiting *w
     return reader.rest.size == size ? cella_bytes_set(out, reader.rest) : CELLA_TRUNCATED;
 }
 
-/* To standard error, because nobody empties the link yet. */
 static cella_status say_of_sealing(const struct cella_monitor *monitor, cella_status status)
 {
     if (status == CELLA_SYSTEM_FAILED) {
-        const char *trouble = cella_platform_trouble(monitor->platform);
-        (void) fprintf(stderr, "platform %s: does not seal the executor's keys (%s)%s%s; look into the kernel's log, or "
-                               "choose another one\n",
-                       cella_platform_name(monitor->platform), cella_status_text(status),
-                       trouble[0] == '\0' ? "" : ": ", trouble);
+        cella_monitor_platform_failed(monitor, "does not seal the executor's keys", status);
     }
     return status;
 }

@@ -105,6 +105,15 @@ static void first_made(void *context, uint64_t ticket, cella_status status, stru
     cella_bytes_take(&first->monitor->evidence.endorsements, &evidence->endorsements);
 }
 
+void cella_monitor_platform_failed(const struct cella_monitor *monitor, const char *what, cella_status status)
+{
+    /* A device that has not answered yet has no words for it either. */
+    const char *trouble = status == CELLA_TIMEOUT ? "" : cella_platform_trouble(monitor->platform);
+    (void) fprintf(stderr, "platform %s: %s (%s)%s%s; look into the kernel's log, or choose another one\n",
+                   cella_platform_name(monitor->platform), what, cella_status_text(status),
+                   trouble[0] == '\0' ? "" : ": ", trouble);
+}
+
 /* To standard error, because nobody empties the link yet. */
 static void wait_for_first(struct first_evidence *first)
 {
@@ -118,9 +127,7 @@ static void wait_for_first(struct first_evidence *first)
         }
     }
     if (first->status != CELLA_OK) {
-        const char *trouble = first->status == CELLA_TIMEOUT ? "" : cella_platform_trouble(first->monitor->platform);
-        (void) fprintf(stderr, "platform %s: gives no evidence (%s)%s%s; look into the kernel's log, or choose another one\n",
-                       name, cella_status_text(first->status), trouble[0] == '\0' ? "" : ": ", trouble);
+        cella_monitor_platform_failed(first->monitor, "gives no evidence", first->status);
     }
 }
 

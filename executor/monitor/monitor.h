@@ -116,6 +116,9 @@ void cella_monitor_log(struct cella_monitor *monitor, const char *format, ...)
 void cella_monitor_log_death(struct cella_monitor *monitor, const char *program, int wait_status,
                              const char *consequence);
 
+/* Why the platform's device is of no use at the start, to standard error, because nobody empties the link yet. */
+void cella_monitor_platform_failed(const struct cella_monitor *monitor, const char *what, cella_status status);
+
 /*
  * Change the state: the one place through which every change passes. What is not committed has not happened, so the
  * caller answers nobody before this has returned CELLA_OK; the answer then waits until it is durable (ledger.h). The body

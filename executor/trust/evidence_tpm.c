@@ -9,15 +9,6 @@
 
 #include "trust/tpm_quote.h"
 
-static const struct cella_chain_rules chain_rules = {
-    .family = "tpm",
-    .length_min = 2,
-    .length_max = CELLA_CHAIN_MAX,
-    .leaf_curve_bits = CELLA_CHAIN_ANY_KEY,
-    .strict = false,
-    .revocation = false,
-};
-
 static cella_status parse(struct cella_view evidence, const struct cella_endorsements *endorsements,
                           struct cella_claims *claims, struct cella_parsed *parsed, struct cella_text *detail)
 {
@@ -31,7 +22,7 @@ static cella_status parse(struct cella_view evidence, const struct cella_endorse
     CELLA_TRY(cella_tpm_quote_key(&quote, claims, &key, detail));
     CELLA_TRY(cella_tpm_quote_sign(&quote, key, claims, parsed, detail));
     CELLA_TRY(cella_parsed_take_certificates(endorsements, parsed, detail));
-    parsed->chain_rules = parsed->certificates.count > 0 ? &chain_rules : NULL;
+    parsed->chain_rules = parsed->certificates.count > 0 ? &cella_tpm_chain_rules : NULL;
     return CELLA_OK;
 }
 

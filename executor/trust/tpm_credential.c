@@ -19,15 +19,6 @@
 #define IDENTITY "IDENTITY" /* labels count with their NUL */
 #define USAGE_ENDORSEMENT "2.23.133.8.1"
 
-static const struct cella_chain_rules chain_rules = {
-    .family = "tpm",
-    .length_min = 2,
-    .length_max = CELLA_CHAIN_MAX,
-    .leaf_curve_bits = CELLA_CHAIN_ANY_KEY,
-    .strict = false,
-    .revocation = false,
-};
-
 static void key_cleanup(EVP_PKEY **key)
 {
     EVP_PKEY_free(*key);
@@ -73,7 +64,7 @@ cella_status cella_tpm_endorsement_key(const struct cella_certificates *given, c
 {
     static const struct cella_certificates no_helpers = { .count = 0 };
     struct cella_chain chain;
-    CELLA_TRY(cella_chain_verify(given, &no_helpers, NULL, 0, anchors, &chain_rules, now_unix_s, &chain, detail));
+    CELLA_TRY(cella_chain_verify(given, &no_helpers, NULL, 0, anchors, &cella_tpm_chain_rules, now_unix_s, &chain, detail));
     if (!cella_certificate_has_usage(chain.list[0], USAGE_ENDORSEMENT) || cella_certificate_is_ca(chain.list[0])) {
         cella_text_set(detail, "the certificate is not for a TPM's endorsement key");
         return CELLA_ENDORSEMENT;

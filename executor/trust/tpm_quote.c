@@ -340,6 +340,15 @@ cella_status cella_tpm_quote_key(const struct cella_tpm_quote *quote, struct cel
 
 const char *const cella_tpm_banks[] = { "sha256", "sha384", NULL };
 
+const struct cella_chain_rules cella_tpm_chain_rules = {
+    .family = "tpm",
+    .length_min = 2,
+    .length_max = CELLA_CHAIN_MAX,
+    .leaf_curve_bits = CELLA_CHAIN_ANY_KEY,
+    .strict = false,
+    .revocation = false,
+};
+
 const struct cella_term cella_tpm_terms[CELLA_TPM_TERM_COUNT] = {
     { .name = "pcrs", .claim = "pcr_selection", .kind = CELLA_TERM_SELECTION, .required = true },
     { .name = "pcr_banks", .claim = "pcr_bank", .kind = CELLA_TERM_TEXT, .selectors = cella_tpm_banks,

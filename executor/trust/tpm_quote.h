@@ -49,6 +49,9 @@ CELLA_MUST_USE cella_status cella_tpm_quote_sign(const struct cella_tpm_quote *q
 CELLA_MUST_USE cella_status cella_tpm_quote_key(const struct cella_tpm_quote *quote, struct cella_claims *claims,
                                                 struct cella_public_key **out, struct cella_text *detail);
 
+/* Certificates of a TPM's keys, attestation or endorsement, below a maker that the trust file names as an anchor. */
+extern const struct cella_chain_rules cella_tpm_chain_rules;
+
 /* What every type with a TPM quote may demand of it. */
 #define CELLA_TPM_TERM_COUNT 9U
 extern const struct cella_term cella_tpm_terms[CELLA_TPM_TERM_COUNT];

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,23 @@ class House:
     def guests(self, count: int) -> Sequence[cella.Executor]:
         """Several of them, with ordinary roles."""
         return [self.guest() for _ in range(count)]
+
+
+@contextlib.contextmanager
+def housed(folder: Path, **charter: Any) -> Iterator[House]:
+    """A house in an executor of its own, for a block."""
+    made: list[LiveExecutor] = []
+
+    def start(config: dict[str, Any]) -> LiveExecutor:
+        made.append(LiveExecutor(folder, config))
+        return made[-1]
+
+    try:
+        yield House(start, folder, **charter)
+    finally:
+        for live in made:
+            live.close()
+
 
 
 def at_once(count: int, act: Callable[[int], Any]) -> list[Any]:

@@ -13,8 +13,8 @@ from typing import Any
 import cella
 import pytest
 from cella.encoding import write_json
-from governed import House, at_once, codes
-from live import CommandLine, LiveExecutor, package_of, refused
+from governed import House, at_once, codes, housed
+from live import CommandLine, package_of, refused
 
 ONE = "def main(): return 1"
 FAILS = "def main(): raise ValueError('no')"
@@ -23,16 +23,8 @@ FAILS = "def main(): raise ValueError('no')"
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """One executor for this file, where parties are invited and auditors read what concerns functions."""
-    made: list[LiveExecutor] = []
-    folder = tmp_path_factory.mktemp("house")
-
-    def start(config: dict[str, Any]) -> LiveExecutor:
-        made.append(LiveExecutor(folder, config))
-        return made[-1]
-
-    house = House(start, folder, auditors_read=["functions"])
-    yield house
-    made[0].close()
+    with housed(tmp_path_factory.mktemp("house"), auditors_read=["functions"]) as house:
+        yield house
 
 
 def task_of(one: cella.Executor, function: Any, **options: Any) -> cella.Task:

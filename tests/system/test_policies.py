@@ -10,8 +10,8 @@ from typing import Any
 
 import cella
 import pytest
-from governed import House, at_once, codes
-from live import LiveExecutor, files, package_of, refused, script_task, sleeper, wait_until
+from governed import House, at_once, codes, housed
+from live import files, package_of, refused, script_task, sleeper, wait_until
 
 READ = "def main(x): return x.text()"
 JOIN = "def main(x, y, z):\n    z.write(x.read() + y.read())\n    return 'joined'\n"
@@ -20,16 +20,8 @@ JOIN = "def main(x, y, z):\n    z.write(x.read() + y.read())\n    return 'joined
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """One executor for this file, open, where tasks may wait for an hour."""
-    made: list[LiveExecutor] = []
-    folder = tmp_path_factory.mktemp("house")
-
-    def start(config: dict[str, Any]) -> LiveExecutor:
-        made.append(LiveExecutor(folder, config))
-        return made[-1]
-
-    house = House(start, folder, enrol="open", approval_s=3600)
-    yield house
-    made[0].close()
+    with housed(tmp_path_factory.mktemp("house"), enrol="open", approval_s=3600) as house:
+        yield house
 
 
 def people(house: House, count: int) -> list[cella.Executor]:

@@ -12,8 +12,8 @@ from typing import Any
 import cella
 import pytest
 from cella.encoding import to_base64url
-from governed import House
-from live import LiveExecutor, files, package_of
+from governed import House, housed
+from live import files, package_of
 
 PROTOCOL = Path(__file__).resolve().parents[2] / "docs" / "protocol.md"
 REFUSALS = {"DENIED", "NOT_FOUND", "NOT_ALLOWED", "ROLE_MISSING"}
@@ -118,15 +118,8 @@ class World:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """One executor for this file."""
-    made: list[LiveExecutor] = []
-    folder = tmp_path_factory.mktemp("house")
-
-    def start(config: dict[str, Any]) -> LiveExecutor:
-        made.append(LiveExecutor(folder, config))
-        return made[-1]
-
-    yield World(House(start, folder))
-    made[0].close()
+    with housed(tmp_path_factory.mktemp("house")) as house:
+        yield World(house)
 
 
 ZEROS = "0" * 32

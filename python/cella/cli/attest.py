@@ -17,6 +17,8 @@ from .options import json_option, timeout_option, trust_option, with_executor
 
 if TYPE_CHECKING:
     from ..executor import Executor
+    from ..receipts import ReceiptReport
+    from ..trust import Report, Trust
 
 FILE_MAX = 65536
 """Bytes of evidence of any kind (executor/trust/evidence.h), and of a certificate with evidence."""
@@ -65,6 +67,17 @@ def attest(address: str, trust: str | None, timeout: float, fresh: bool, as_json
 def print_json(content: dict[str, Any]) -> None:
     """One object, for machines."""
     show.event("report", **content)
+
+
+def print_verdict(report: Report | ReceiptReport, policy: Trust, as_json: bool) -> int:
+    """Show a report about a file, and that it was accepted; what follows a refusal is the caller's. The exit code."""
+    if as_json:
+        print_json(report.as_dict())
+    else:
+        print(visible("\n".join(report.lines())))
+        if report.accepted:
+            print(f"ACCEPTED by {policy.path}")
+    return 0 if report.accepted else 3
 
 
 def time_of(text: str) -> int:
@@ -155,14 +168,8 @@ def verify_evidence(path: str, trust: str | None, at: str | None, kind: str, end
     else:
         report = verify(evidence, policy, at=when, type=kind, endorsements=endorsements, nonce=own_nonce, report_data=expected,
                         keys=keys, charter=charter, unbound=unbound)
-    verdict = 0 if report.accepted else 3
-    if as_json:
-        print_json(report.as_dict())
-        return verdict
-    print(visible("\n".join(report.lines())))
-    if report.accepted:
-        print(f"ACCEPTED by {policy.path}")
-    else:
+    verdict = print_verdict(report, policy, as_json)
+    if verdict != 0 and not as_json:
         for sentence in advice(report, evidence, expected, certificate=certificate, charter=charter is not None):
             show.note(visible(sentence))
         show.note(f"REFUSED by {policy.path}")

@@ -10,7 +10,7 @@ import click
 
 from ..encoding import visible
 from . import show
-from .attest import hexadecimal, print_json, time_of
+from .attest import hexadecimal, print_json, print_verdict, time_of
 from .options import json_option, trust_option, with_executor
 
 if TYPE_CHECKING:
@@ -115,14 +115,8 @@ def _verify(path: str, trust: str | None, at: str | None, nonce: str | None, inp
         nonce=hexadecimal(nonce, "--nonce"), inputs=_salted(_files(inputs, "--input"), salts),
         outputs=_salted(_files(outputs, "--output"), salts), endorsements=endorsements,
     )
-    verdict = 0 if report.accepted else 3
-    if as_json:
-        print_json(report.as_dict())
-        return verdict
-    print(visible("\n".join(report.lines())))
-    if report.accepted:
-        print(f"ACCEPTED by {policy.path}")
-    else:
+    verdict = print_verdict(report, policy, as_json)
+    if verdict != 0 and not as_json:
         show.note(visible(f"{'NOT PROVED' if report.code == 'NOT_PROVED' else 'REFUSED'} by {policy.path}: {report.detail}"))
     return verdict
 
