@@ -2,13 +2,33 @@
 #pragma once
 
 /*
- * All builtin functions of this build. To add one: write its file, add its line to registry.c, test it by calling.
+ * The builtin functions that a process has: those of this build, and those of shared libraries that were loaded. To add one:
+ * write its file, add its line to registry.c (or native/registry.c if it needs a library), test it by calling.
  */
 
 #include "builtins/builtin.h"
 
+#define CELLA_BUILTIN_MODULES_MAX 8U
+
+/* A zeroed one has the functions of this build only. */
+struct cella_builtin_registry {
+    const struct cella_builtin_module *modules[CELLA_BUILTIN_MODULES_MAX];
+    size_t module_count;
+};
+
+/*
+ * Load a shared library with builtins, for good.
+ *
+ * path:   absolute; measured, so trusted
+ * error:  256 bytes for what is wrong, when it fails
+ *
+ * CELLA_NO_PROFILE  it is not there, needs a library that is not there, is another build's, or has a name twice
+ */
+CELLA_MUST_USE cella_status cella_builtin_load(struct cella_builtin_registry *registry, const char *path,
+                                               char error[256]);
+
 /* Builtin number index, or NULL past the end. */
-const struct cella_builtin *cella_builtin_at(size_t index);
+const struct cella_builtin *cella_builtin_at(const struct cella_builtin_registry *registry, size_t index);
 
 /* Builtin by name or by Teaclave's spelling; NULL when there is none. */
-const struct cella_builtin *cella_builtin_find(struct cella_view name);
+const struct cella_builtin *cella_builtin_find(const struct cella_builtin_registry *registry, struct cella_view name);

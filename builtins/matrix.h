@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * A table of numbers in memory, from CSV or from numpy's .npy format (NEP 1, versions 1 to 3; bool, integers, f4 and f8,
+ * C or Fortran order, either byte order; one or two dimensions). Which of the two an input is, its first bytes say.
+ */
+
+#include "builtins/csv.h"
+
+struct cella_matrix {
+    size_t rows;
+    size_t columns;
+    double *values; /* row-major; owned */
+    struct cella_bytes names; /* column names, each ended with NUL; empty without a header */
+};
+
+/* What to do about a field that is missing or not a finite number. */
+enum cella_matrix_missing {
+    CELLA_MATRIX_REFUSE,
+    CELLA_MATRIX_KEEP_NAN, /* missing fields and NaN become NaN; text and infinities are refused */
+};
+
+/* Whether the first record of a CSV input is a header. */
+enum cella_matrix_header {
+    CELLA_MATRIX_NO_HEADER,
+    CELLA_MATRIX_HEADER,
+    CELLA_MATRIX_AUTO, /* it is one if none of its fields is a number or missing */
+};
+
+/*
+ * Read an input.
+ *
+ * columns_wanted:  refuse another number of columns; 0 for any
+ * out:             zeroed; the caller frees it with cella_matrix_release
+ *
+ * CELLA_BUILTIN_FAILED  refused: no numbers, other shape, not CSV or .npy; the message names row and column
+ * CELLA_NO_MEMORY, CELLA_SYSTEM_FAILED, CELLA_CANCELLED
+ */
+CELLA_MUST_USE cella_status cella_matrix_read(struct cella_builtin_call *call, struct cella_builtin_input *input,
+                                              enum cella_matrix_header header, enum cella_matrix_missing missing,
+                                              size_t columns_wanted, struct cella_matrix *out);
+
+void cella_matrix_release(struct cella_matrix *matrix);
+
+/* Write as .npy version 1, f8, C order, shape (rows, columns). */
+CELLA_MUST_USE cella_status cella_matrix_write_npy(const struct cella_matrix *matrix,
+                                                   struct cella_builtin_output *output);
+
+/* Write as CSV; a header if there are names. */
+CELLA_MUST_USE cella_status cella_matrix_write_csv(const struct cella_matrix *matrix,
+                                                   struct cella_builtin_output *output);
