@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "builtins/builtin.h"
 
-#define ECHO(TEXT, INTEGER, REAL, FLAG, INPUT, OUTPUT) TEXT(message, 0, 65536, NULL, "what comes back")
+#define ECHO(X) X(TEXT, message, 0, 65536, NULL, "what comes back")
 
-CELLA_BUILTIN(echo, "echo", "builtin-echo", "1", ECHO,
-              "Return the message. Shows that a task reaches a cell and its result comes back.", "the message")
+CELLA_BUILTIN(echo, "echo", ECHO, .alias = "builtin-echo", .version = "1",
+              .documentation = "Return the message. Shows that a task reaches a cell and its result comes back.",
+              .returns = "the message",
+              .example = ">>> cella.builtins.echo(message=\"hello\")\n'hello'\n")
 {
     return cella_bytes_set(&call->result, *message);
 }

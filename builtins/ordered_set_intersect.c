@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "builtins/builtin.h"
 
-#include <stdio.h>
 #include <string.h>
 
-#define INTERSECT(TEXT, INTEGER, REAL, FLAG, INPUT, OUTPUT)                                                          \
-    TEXT(order, 1, 16, NULL, "how both inputs are sorted: ascending or descending (also spelt desending)")           \
-    INPUT(input_data1, "hexadecimal strings, one per line, sorted")                                                  \
-    INPUT(input_data2, "the same, by the other owner")                                                               \
-    OUTPUT(output_result1, "one character 0 or 1 per line of input_data1: is it in the other input?")                \
-    OUTPUT(output_result2, "the same for input_data2")
-
-#define BLOCK 4096U
+#define INTERSECT(X)                                                                                                 \
+    X(CHOICE, order, "ascending|descending|desending", NULL,                                                         \
+      "how both inputs are sorted; desending is the spelling of Teaclave")                                           \
+    X(INPUT, input_data1, "lines", "hexadecimal strings, one per line, sorted")                                      \
+    X(INPUT, input_data2, "lines", "the same, by the other owner")                                                   \
+    X(OUTPUT, output_result1, "text", "one character 0 or 1 per line of input_data1: is it in the other input?")     \
+    X(OUTPUT, output_result2, "text", "the same for input_data2")
 
 /* Reads lines in order, checks them, and writes one digit for each. */
 struct side {
@@ -22,8 +20,6 @@ struct side {
     bool at_end;
     int direction; /* 1 ascending, -1 descending */
     struct cella_builtin_output *output;
-    size_t pending;
-    uint8_t digits[BLOCK];
 };
 
 static bool is_blank(uint8_t character)
@@ -97,20 +93,10 @@ static cella_status next(struct cella_builtin_call *call, struct side *side)
     return CELLA_OK;
 }
 
-static cella_status flush(struct side *side)
-{
-    size_t size = side->pending;
-    side->pending = 0;
-    return side->output->write(side->output->context, cella_view_of(side->digits, size));
-}
-
 /* Answer for the present line, then go to the next one. */
 static cella_status answer(struct cella_builtin_call *call, struct side *side, bool found)
 {
-    side->digits[side->pending++] = found ? '1' : '0';
-    if (side->pending == BLOCK) {
-        CELLA_TRY(flush(side));
-    }
+    CELLA_TRY(cella_builtin_output_write(side->output, cella_view_of(found ? "1" : "0", 1)));
     return next(call, side);
 }
 
@@ -149,25 +135,25 @@ static cella_status merge(struct cella_builtin_call *call, struct side *a, struc
     while (!b->at_end) {
         CELLA_TRY(answer(call, b, false));
     }
-    CELLA_TRY(flush(a));
-    return flush(b);
+    return CELLA_OK;
 }
 
-CELLA_BUILTIN(ordered_set_intersect, "ordered_set_intersect", "builtin-ordered-set-intersect", "1", INTERSECT,
-              "Compare two sorted lists of hexadecimal strings without showing either list to the other's owner.",
-              "\"N common items\"")
+CELLA_BUILTIN(ordered_set_intersect, "ordered_set_intersect", INTERSECT,
+              .alias = "builtin-ordered-set-intersect", .version = "1",
+              .documentation = "Compare two sorted lists of hexadecimal strings without showing either to the other's owner.",
+              .returns = "\"N common items\"",
+              .example = ">>> both = cella.builtins.ordered_set_intersect(b\"01\\n03\\n\", b\"03\\n04\\n\", order=\"ascending\")\n"
+                         ">>> both.returned, both.output_result1, both.output_result2\n"
+                         "('1 common items', b'01', b'10')\n")
 {
-    bool ascending = cella_view_is(*order, "ascending");
-    if (!ascending && !cella_view_is(*order, "descending") && !cella_view_is(*order, "desending")) {
-        snprintf(call->message, sizeof(call->message), "argument 'order' must be ascending or descending");
-        return CELLA_BAD_ARGUMENT;
-    }
-    int direction = ascending ? 1 : -1;
-    struct side a = { .name = "input_data1", .rest = *input_data1, .direction = direction, .output = output_result1 };
-    struct side b = { .name = "input_data2", .rest = *input_data2, .direction = direction, .output = output_result2 };
+    int direction = order == 0 ? 1 : -1;
+    struct cella_view one;
+    struct cella_view two;
+    CELLA_TRY(cella_builtin_input_all(input_data1, &one));
+    CELLA_TRY(cella_builtin_input_all(input_data2, &two));
+    struct side a = { .name = "input_data1", .rest = one, .direction = direction, .output = output_result1 };
+    struct side b = { .name = "input_data2", .rest = two, .direction = direction, .output = output_result2 };
     size_t common = 0;
     CELLA_TRY(merge(call, &a, &b, &common));
-    char text[64];
-    int size = snprintf(text, sizeof(text), "%zu common items", common);
-    return cella_bytes_set(&call->result, cella_view_of(text, (size_t) size));
+    return cella_builtin_result(call, "%zu common items", common);
 }

@@ -4,21 +4,34 @@
 extern const struct cella_builtin cella_builtin_echo;
 extern const struct cella_builtin cella_builtin_ordered_set_intersect;
 
-static const struct cella_builtin *const all[] = {
+static const struct cella_builtin *const own[] = {
     &cella_builtin_echo,
     &cella_builtin_ordered_set_intersect,
+    NULL,
 };
 
-const struct cella_builtin *cella_builtin_at(size_t index)
+const struct cella_builtin *cella_builtin_at(const struct cella_builtin_registry *registry, size_t index)
 {
-    return index < sizeof(all) / sizeof(all[0]) ? all[index] : NULL;
+    const struct cella_builtin *const *all = own;
+    for (size_t i = 0;; i++) {
+        for (size_t j = 0; all[j] != NULL; j++) {
+            if (index-- == 0) {
+                return all[j];
+            }
+        }
+        if (i == registry->module_count) {
+            return NULL;
+        }
+        all = registry->modules[i]->all;
+    }
 }
 
-const struct cella_builtin *cella_builtin_find(struct cella_view name)
+const struct cella_builtin *cella_builtin_find(const struct cella_builtin_registry *registry, struct cella_view name)
 {
-    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-        if (cella_view_is(name, all[i]->name) || cella_view_is(name, all[i]->alias)) {
-            return all[i];
+    const struct cella_builtin *builtin;
+    for (size_t i = 0; (builtin = cella_builtin_at(registry, i)) != NULL; i++) {
+        if (cella_view_is(name, builtin->name) || (builtin->alias != NULL && cella_view_is(name, builtin->alias))) {
+            return builtin;
         }
     }
     return NULL;

@@ -16,17 +16,6 @@ struct cella_builtin_registry {
     size_t module_count;
 };
 
-/*
- * Load a shared library with builtins, for good.
- *
- * path:   absolute; measured, so trusted
- * error:  256 bytes for what is wrong, when it fails
- *
- * CELLA_NO_PROFILE  it is not there, needs a library that is not there, is another build's, or has a name twice
- */
-CELLA_MUST_USE cella_status cella_builtin_load(struct cella_builtin_registry *registry, const char *path,
-                                               char error[256]);
-
 /* Builtin number index, or NULL past the end. */
 const struct cella_builtin *cella_builtin_at(const struct cella_builtin_registry *registry, size_t index);
 

@@ -5,6 +5,7 @@
  * A cell: one task in one process. State that the interpreter's hooks and the native module share.
  */
 
+#include "builtins/registry.h"
 #include "cell/box.h"
 #include "cell/heap.h"
 #include "cell/interpreter.h"
@@ -16,6 +17,7 @@ struct cella_cell {
     bool guarded;      /* the audit hook refuses what a function may not do */
     bool log_cut;
     uint64_t log_left; /* bytes */
+    struct cella_builtin_registry builtins;
     struct cella_heap heap;
     struct cella_python python;
     struct cella_received received;

@@ -157,13 +157,14 @@ static cella_status find_entries(struct cella_python *python)
     return PyErr_Occurred() == NULL ? CELLA_OK : complain(CELLA_INTERNAL);
 }
 
-cella_status cella_interpreter_preload(struct cella_cell *cell, struct cella_view profile,
+cella_status cella_interpreter_preload(struct cella_cell *cell, struct cella_view profile, const char *libraries,
                                        struct cella_bytes *out_name)
 {
     OWNED preload = PyImport_ImportModule("cella._preload");
     OWNED name = preload == NULL
                      ? NULL
-                     : PyObject_CallMethod(preload, "load", "y#", profile.data, (Py_ssize_t) profile.size);
+                     : PyObject_CallMethod(preload, "load", "y#s", profile.data, (Py_ssize_t) profile.size,
+                                               libraries);
     if (name == NULL) {
         return complain(CELLA_BAD_FORMAT);
     }

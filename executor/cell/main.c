@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,11 +66,30 @@ static cella_status set_environment(void)
     return CELLA_OK;
 }
 
+/* PROGRAMS/profiles/NAME.json becomes PROGRAMS/builtins. */
+static cella_status find_builtins(const char *profile_path, char out[PATH_MAX])
+{
+    int size = snprintf(out, PATH_MAX, "%s", profile_path);
+    for (int parents = 0; parents < 2 && size > 0 && size < PATH_MAX; parents++) {
+        char *last = strrchr(out, '/');
+        if (last == NULL) {
+            return CELLA_NO_PROFILE;
+        }
+        *last = '\0';
+    }
+    size_t used = strlen(out);
+    size = snprintf(out + used, PATH_MAX - used, "/builtins");
+    return size > 0 && (size_t) size < PATH_MAX - used ? CELLA_OK : CELLA_NO_PROFILE;
+}
+
 static cella_status run(const char *profile_path, const char **step)
 {
     struct cella_cell cell = { .talking = false }; /* lives as long as the process */
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes profile = { 0 };
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes name = { 0 };
+    char builtins[PATH_MAX];
+    *step = "profile file";
+    CELLA_TRY(find_builtins(profile_path, builtins));
     *step = "descriptors";
     CELLA_TRY(cella_descriptors_close(CELLA_ZYGOTE_FD + 1, -1));
     *step = "profile file";
@@ -82,7 +102,7 @@ static cella_status run(const char *profile_path, const char **step)
     cella_heap_begin(&cell.heap);
     CELLA_TRY(cella_interpreter_start(&cell));
     *step = "preload";
-    CELLA_TRY(cella_interpreter_preload(&cell, cella_bytes_view(&profile), &name));
+    CELLA_TRY(cella_interpreter_preload(&cell, cella_bytes_view(&profile), builtins, &name));
     *step = "environment";
     if (clearenv() != 0) {
         return CELLA_SYSTEM_FAILED;

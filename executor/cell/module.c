@@ -246,6 +246,21 @@ static PyObject *share(PyObject *module, PyObject *argument)
     return place == MAP_FAILED ? PyErr_SetFromErrno(PyExc_OSError) : PyMemoryView_FromMemory(place, size, PyBUF_READ);
 }
 
+static PyObject *builtins(PyObject *module, PyObject *Py_UNUSED(nothing))
+{
+    return cella_native_table(cell_of(module));
+}
+
+static PyObject *load_builtins(PyObject *module, PyObject *path)
+{
+    return cella_native_load(cell_of(module), path);
+}
+
+static PyObject *call_builtin(PyObject *module, PyObject *arguments)
+{
+    return cella_native_call(cell_of(module), arguments);
+}
+
 static PyMethodDef methods[] = {
     { "share", share, METH_O, NULL },
     { "tidy", tidy, METH_NOARGS, NULL },
@@ -256,8 +271,9 @@ static PyMethodDef methods[] = {
     { "restart", restart_output, METH_O, NULL },
     { "receive", receive, METH_VARARGS, NULL },
     { "receive_into", receive_into, METH_VARARGS, NULL },
-    { "builtins", cella_native_table, METH_NOARGS, NULL },
-    { "call", cella_native_call, METH_VARARGS, NULL },
+    { "builtins", builtins, METH_NOARGS, NULL },
+    { "load", load_builtins, METH_O, NULL },
+    { "call", call_builtin, METH_VARARGS, NULL },
     { "peak_bytes", peak_bytes, METH_NOARGS, NULL },
     { NULL, NULL, 0, NULL },
 };

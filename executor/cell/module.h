@@ -9,8 +9,9 @@
  *   progress(fraction: int, text: bytes)   in 1/10000
  *   write(output: int, data) -> int        all of data to the end of an output; OSError
  *   restart(output: int)                   empty an output
- *   builtins() -> tuple                    the builtin functions' table
- *   call(name, arguments, inputs, outputs) -> tuple   call one (cell/native.h)
+ *   builtins() -> str                      the builtin functions' table, as JSON
+ *   load(path: str) -> str                 load a library with builtins; what is wrong with it
+ *   call(name, arguments, inputs, outputs, task) -> tuple   call one (cell/native.h)
  *   peak_bytes() -> int                    most memory the process ever held
  */
 

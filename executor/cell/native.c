@@ -5,29 +5,44 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "builtins/describe.h"
 #include "builtins/dispatch.h"
-#include "builtins/registry.h"
+#include "builtins/library.h"
+#include "cell/cell.h"
+#include "cell/report.h"
+
+/* What stands behind one value. */
+struct source {
+    Py_buffer buffer;             /* of an input in memory; obj NULL when unused */
+    PyObject *stream;             /* of an input that is one; borrowed */
+    struct cella_bytes collected; /* of an output of a script */
+    int file;                     /* of a task's output */
+};
 
 /* A call's values while it lasts. */
 struct values {
-    struct cella_builtin_value all[CELLA_BUILTIN_PARAMETERS_MAX];
-    Py_buffer buffers[CELLA_BUILTIN_PARAMETERS_MAX];     /* of inputs; obj NULL when unused */
-    struct cella_bytes collected[CELLA_BUILTIN_PARAMETERS_MAX]; /* of outputs */
-    int files[CELLA_BUILTIN_PARAMETERS_MAX];
+    struct cella_builtin_value all[CELLA_BUILTIN_VALUES_MAX];
+    struct source sources[CELLA_BUILTIN_VALUES_MAX];
     size_t count;
 };
 
-static void release_values(struct values *values)
+static void release_values(struct values **values)
 {
-    for (size_t i = 0; i < values->count; i++) {
-        PyBuffer_Release(&values->buffers[i]);
-        cella_bytes_clear(&values->collected[i]);
+    for (size_t i = 0; *values != NULL && i < (*values)->count; i++) {
+        PyBuffer_Release(&(*values)->sources[i].buffer);
+        cella_bytes_clear(&(*values)->sources[i].collected);
     }
+    PyMem_Free(*values);
 }
 
 static void release_call(struct cella_builtin_call *call)
 {
     cella_bytes_clear(&call->result);
+}
+
+static void release_object(PyObject **object)
+{
+    Py_CLEAR(*object);
 }
 
 cella_status cella_native_write(int file, struct cella_view bytes)
@@ -55,49 +70,72 @@ static cella_status collect(void *context, struct cella_view bytes)
     return cella_bytes_append(context, bytes);
 }
 
-static PyObject *describe_parameter(const struct cella_builtin_parameter *parameter)
+/* An exception that is set stays set: the call ends with it. */
+static cella_status raised(void)
 {
-    static const char *const kinds[] = {
-        [CELLA_BUILTIN_TEXT] = "text", [CELLA_BUILTIN_INTEGER] = "integer", [CELLA_BUILTIN_REAL] = "real",
-        [CELLA_BUILTIN_FLAG] = "flag", [CELLA_BUILTIN_INPUT] = "input",     [CELLA_BUILTIN_OUTPUT] = "output",
-    };
-    return Py_BuildValue("(ssddzs)", parameter->name, kinds[parameter->kind], parameter->minimum, parameter->maximum,
-                         parameter->default_text, parameter->documentation);
+    return PyErr_Occurred() == NULL ? CELLA_OK : CELLA_CANCELLED;
 }
 
-static PyObject *describe(const struct cella_builtin *builtin)
+/* Ask a stream's readinto, as Python code would. */
+static cella_status read_stream(void *context, uint8_t *to, size_t size, size_t *got)
 {
-    PyObject *parameters = PyTuple_New((Py_ssize_t) builtin->parameter_count);
-    for (size_t i = 0; parameters != NULL && i < builtin->parameter_count; i++) {
-        PyObject *one = describe_parameter(&builtin->parameters[i]);
-        if (one == NULL) {
-            Py_CLEAR(parameters);
-            return NULL;
-        }
-        PyTuple_SET_ITEM(parameters, (Py_ssize_t) i, one);
+    PyGILState_STATE before = PyGILState_Ensure();
+    PyObject *target = PyMemoryView_FromMemory((char *) to, (Py_ssize_t) size, PyBUF_WRITE);
+    PyObject *count = target == NULL ? NULL : PyObject_CallMethod(context, "readinto", "O", target);
+    Py_ssize_t answer = count == NULL ? -1 : PyLong_AsSsize_t(count);
+    if (answer > (Py_ssize_t) size) {
+        PyErr_SetString(PyExc_OSError, "a stream gave more than was asked for");
     }
-    if (parameters == NULL) {
+    cella_status status = raised();
+    *got = status == CELLA_OK ? (size_t) answer : 0;
+    Py_XDECREF(count);
+    Py_XDECREF(target);
+    PyGILState_Release(before);
+    return status;
+}
+
+/* Signals are how a task is cancelled; while a builtin runs, nobody else looks for them. */
+static cella_status look_around(void *context, double fraction)
+{
+    struct cella_cell *cell = context;
+    PyGILState_STATE before = PyGILState_Ensure();
+    (void) PyErr_CheckSignals();
+    cella_status status = raised();
+    PyGILState_Release(before);
+    if (status == CELLA_OK && cell != NULL && cell->talking) {
+        double bounded = fraction >= 0 && fraction <= 1 ? fraction : 1;
+        status = cella_report_progress(CELLA_CELL_CONTROL_FD, (uint16_t) (bounded * 10000), (struct cella_view){ 0 });
+    }
+    return status;
+}
+
+PyObject *cella_native_table(const struct cella_cell *cell)
+{
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes text = { 0 };
+    const struct cella_builtin *builtin;
+    cella_status status = cella_bytes_append(&text, cella_view_of_string("["));
+    for (size_t i = 0; status == CELLA_OK && (builtin = cella_builtin_at(&cell->builtins, i)) != NULL; i++) {
+        status = cella_bytes_append(&text, cella_view_of_string(i == 0 ? "" : ", "));
+        if (status == CELLA_OK) {
+            status = cella_builtin_describe(builtin, &text);
+        }
+    }
+    if (status == CELLA_OK) {
+        status = cella_bytes_append(&text, cella_view_of_string("]"));
+    }
+    return status == CELLA_OK ? PyUnicode_FromStringAndSize((const char *) text.data, (Py_ssize_t) text.size)
+                              : PyErr_NoMemory();
+}
+
+PyObject *cella_native_load(struct cella_cell *cell, PyObject *path)
+{
+    char error[256] = "";
+    const char *text = PyUnicode_AsUTF8(path);
+    if (text == NULL) {
         return NULL;
     }
-    return Py_BuildValue("(sssssN)", builtin->name, builtin->alias, builtin->version, builtin->documentation,
-                         builtin->returns, parameters);
-}
-
-PyObject *cella_native_table(PyObject *module, PyObject *nothing)
-{
-    (void) module;
-    (void) nothing;
-    PyObject *all = PyList_New(0);
-    for (size_t i = 0; all != NULL && cella_builtin_at(i) != NULL; i++) {
-        PyObject *one = describe(cella_builtin_at(i));
-        if (one == NULL || PyList_Append(all, one) != 0) {
-            Py_CLEAR(all);
-        }
-        Py_XDECREF(one);
-    }
-    PyObject *table = all == NULL ? NULL : PyList_AsTuple(all);
-    Py_XDECREF(all);
-    return table;
+    return cella_builtin_load(&cell->builtins, text, error) == CELLA_OK ? PyUnicode_FromString("")
+                                                                       : PyUnicode_FromString(error);
 }
 
 static int text_of(PyObject *object, struct cella_view *out)
@@ -139,49 +177,59 @@ static int fill_argument(PyObject *object, struct cella_builtin_value *value)
     return 0;
 }
 
+/* None, something with readinto, or a buffer. */
 static int fill_input(struct values *values, size_t index, PyObject *object)
 {
     struct cella_builtin_value *value = &values->all[index];
+    struct source *source = &values->sources[index];
     if (object == Py_None) {
         value->kind = CELLA_BUILTIN_VALUE_NONE;
         return 0;
     }
-    if (PyObject_GetBuffer(object, &values->buffers[index], PyBUF_SIMPLE) != 0) {
+    value->kind = CELLA_BUILTIN_VALUE_INPUT;
+    if (PyObject_HasAttrString(object, "readinto")) {
+        value->read = read_stream;
+        value->context = object;
+        return 0;
+    }
+    if (PyObject_GetBuffer(object, &source->buffer, PyBUF_SIMPLE) != 0) {
         return -1;
     }
-    value->kind = CELLA_BUILTIN_VALUE_INPUT;
-    value->bytes = cella_view_of(values->buffers[index].buf, (size_t) values->buffers[index].len);
+    value->bytes = cella_view_of(source->buffer.buf, (size_t) source->buffer.len);
     return 0;
 }
 
 static int fill_output(struct values *values, size_t index, PyObject *object)
 {
     struct cella_builtin_value *value = &values->all[index];
+    struct source *source = &values->sources[index];
     value->kind = CELLA_BUILTIN_VALUE_OUTPUT;
-    value->output = (struct cella_builtin_output){ collect, &values->collected[index] };
+    value->write = collect;
+    value->context = &source->collected;
     if (object != Py_None) {
-        values->files[index] = (int) PyLong_AsLong(object);
-        value->output = (struct cella_builtin_output){ write_file, &values->files[index] };
+        source->file = (int) PyLong_AsLong(object);
+        value->write = write_file;
+        value->context = &source->file;
     }
     return PyErr_Occurred() == NULL ? 0 : -1;
 }
 
-static int fill(struct values *values, PyObject *group, enum cella_builtin_kind kind)
+static int fill(struct values *values, PyObject *group, enum cella_builtin_value_kind kind)
 {
     PyObject *name;
     PyObject *object;
     Py_ssize_t position = 0;
     while (PyDict_Next(group, &position, &name, &object)) {
-        if (values->count == CELLA_BUILTIN_PARAMETERS_MAX) {
+        if (values->count == CELLA_BUILTIN_VALUES_MAX) {
             PyErr_SetString(PyExc_TypeError, "too many arguments");
             return -1;
         }
         size_t index = values->count++;
         int failed = text_of(name, &values->all[index].name);
         if (failed == 0) {
-            failed = kind == CELLA_BUILTIN_INPUT    ? fill_input(values, index, object)
-                     : kind == CELLA_BUILTIN_OUTPUT ? fill_output(values, index, object)
-                                                    : fill_argument(object, &values->all[index]);
+            failed = kind == CELLA_BUILTIN_VALUE_INPUT    ? fill_input(values, index, object)
+                     : kind == CELLA_BUILTIN_VALUE_OUTPUT ? fill_output(values, index, object)
+                                                          : fill_argument(object, &values->all[index]);
         }
         if (failed != 0) {
             return -1;
@@ -194,23 +242,24 @@ static PyObject *collected_outputs(const struct values *values)
 {
     PyObject *outputs = PyDict_New();
     for (size_t i = 0; outputs != NULL && i < values->count; i++) {
-        if (values->all[i].kind != CELLA_BUILTIN_VALUE_OUTPUT) {
+        if (values->all[i].kind != CELLA_BUILTIN_VALUE_OUTPUT || values->all[i].write != collect) {
             continue;
         }
         struct cella_view name = values->all[i].name;
-        PyObject *key = PyUnicode_FromStringAndSize((const char *) name.data, (Py_ssize_t) name.size);
-        PyObject *bytes = PyBytes_FromStringAndSize((const char *) values->collected[i].data,
-                                                    (Py_ssize_t) values->collected[i].size);
+        const struct cella_bytes *collected = &values->sources[i].collected;
+        CELLA_CLEANUP(release_object) PyObject *key =
+            PyUnicode_FromStringAndSize((const char *) name.data, (Py_ssize_t) name.size);
+        CELLA_CLEANUP(release_object) PyObject *bytes =
+            PyBytes_FromStringAndSize((const char *) collected->data, (Py_ssize_t) collected->size);
         if (key == NULL || bytes == NULL || PyDict_SetItem(outputs, key, bytes) != 0) {
             Py_CLEAR(outputs);
         }
-        Py_XDECREF(key);
-        Py_XDECREF(bytes);
     }
     return outputs;
 }
 
-static PyObject *answer(cella_status status, const struct cella_builtin_call *call, const struct values *values)
+static PyObject *answer(const struct cella_builtin *builtin, cella_status status, const struct cella_builtin_call *call,
+                        const struct values *values)
 {
     const char *text = (const char *) call->result.data;
     Py_ssize_t size = (Py_ssize_t) call->result.size;
@@ -219,33 +268,42 @@ static PyObject *answer(cella_status status, const struct cella_builtin_call *ca
         size = (Py_ssize_t) strlen(call->message);
     }
     PyObject *outputs = collected_outputs(values);
-    return outputs == NULL ? NULL : Py_BuildValue("(iy#N)", (int) status, text == NULL ? "" : text, size, outputs);
+    return outputs == NULL ? NULL
+                           : Py_BuildValue("(iNy#N)", (int) status,
+                                           PyBool_FromLong(builtin->result == CELLA_BUILTIN_RESULT_JSON),
+                                           text == NULL ? "" : text, size, outputs);
 }
 
-PyObject *cella_native_call(PyObject *module, PyObject *arguments)
+PyObject *cella_native_call(struct cella_cell *cell, PyObject *arguments)
 {
-    (void) module;
     const char *name;
     PyObject *plain;
     PyObject *inputs;
     PyObject *outputs;
-    CELLA_CLEANUP(release_values) struct values values = { .count = 0 };
+    int is_task;
+    CELLA_CLEANUP(release_values) struct values *values = PyMem_Calloc(1, sizeof(*values));
     CELLA_CLEANUP(release_call) struct cella_builtin_call call = { .message = { 0 } };
-    if (!PyArg_ParseTuple(arguments, "sO!O!O!", &name, &PyDict_Type, &plain, &PyDict_Type, &inputs, &PyDict_Type,
-                          &outputs)) {
+    if (values == NULL) {
+        return PyErr_NoMemory();
+    }
+    if (!PyArg_ParseTuple(arguments, "sO!O!O!p", &name, &PyDict_Type, &plain, &PyDict_Type, &inputs, &PyDict_Type,
+                          &outputs, &is_task)) {
         return NULL;
     }
-    const struct cella_builtin *builtin = cella_builtin_find(cella_view_of_string(name));
+    const struct cella_builtin *builtin = cella_builtin_find(&cell->builtins, cella_view_of_string(name));
     if (builtin == NULL) {
-        return PyErr_Format(PyExc_LookupError, "there is no builtin function '%s'", name);
+        return PyErr_Format(PyExc_LookupError, "there is no builtin function '%s' in this profile", name);
     }
-    if (fill(&values, plain, CELLA_BUILTIN_TEXT) != 0 || fill(&values, inputs, CELLA_BUILTIN_INPUT) != 0 ||
-        fill(&values, outputs, CELLA_BUILTIN_OUTPUT) != 0) {
+    if (fill(values, plain, CELLA_BUILTIN_VALUE_NONE) != 0 || fill(values, inputs, CELLA_BUILTIN_VALUE_INPUT) != 0 ||
+        fill(values, outputs, CELLA_BUILTIN_VALUE_OUTPUT) != 0) {
         return NULL;
     }
+    call.threads = cell->received.task.limits.threads + 1;
+    call.progress = look_around;
+    call.context = is_task ? cell : NULL;
     cella_status status;
     Py_BEGIN_ALLOW_THREADS
-    status = cella_builtin_run(builtin, values.all, values.count, &call);
+    status = cella_builtin_run(builtin, values->all, values->count, &call);
     Py_END_ALLOW_THREADS
-    return answer(status, &call, &values);
+    return PyErr_Occurred() != NULL ? NULL : answer(builtin, status, &call, values);
 }

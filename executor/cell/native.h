@@ -12,14 +12,20 @@
 /* Write all bytes. CELLA_LIMIT_OUTPUT  the file's limit is reached; CELLA_SYSTEM_FAILED. errno is set. */
 CELLA_MUST_USE cella_status cella_native_write(int file, struct cella_view bytes);
 
-/* builtins(): a tuple of (name, alias, version, documentation, returns, parameters), with parameters a tuple of
- * (name, kind, minimum, maximum, default text or None, documentation). */
-PyObject *cella_native_table(PyObject *module, PyObject *nothing);
+struct cella_cell;
+
+/* builtins() -> str: the functions that this cell has, as a JSON list of what builtins/describe.h says. */
+PyObject *cella_native_table(const struct cella_cell *cell);
+
+/* load(path: str) -> str: load a library with builtins; empty, or what is wrong with it. In the zygote only. */
+PyObject *cella_native_load(struct cella_cell *cell, PyObject *path);
 
 /*
- * call(name: str, arguments: dict, inputs: dict of buffers, outputs: dict of int or None)
- *   -> (status number, result or message: bytes, {output: bytes})
+ * call(name: str, arguments: dict, inputs: dict, outputs: dict of int or None, task: bool)
+ *   -> (status number, whether the result is JSON, result or message: bytes, {output: bytes})
  *
- * An output given as a number is a descriptor that is written to; None collects the bytes.
+ * An input is None, an object with readinto, which is read as the function goes on, or a buffer. An output given as a
+ * number is a descriptor that is written to; None collects the bytes. A task's builtin reports how far it is. Raises what
+ * readinto or a signal's handler raised.
  */
-PyObject *cella_native_call(PyObject *module, PyObject *arguments);
+PyObject *cella_native_call(struct cella_cell *cell, PyObject *arguments);

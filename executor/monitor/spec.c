@@ -175,17 +175,6 @@ static cella_status parse_kind(const char *executor, bool has_source, bool compl
     return blame(error, "package", "executor", CELLA_BAD_FIELD);
 }
 
-/* A builtin reads its inputs as memory. */
-static cella_status check_streams(const struct cella_spec *spec, struct cella_json_error *error)
-{
-    for (size_t i = 0; i < spec->input_count; i++) {
-        if (spec->inputs[i].stream && spec->kind == CELLA_TASK_BUILTIN) {
-            return blame(error, "inputs", "stream", CELLA_BAD_FIELD);
-        }
-    }
-    return CELLA_OK;
-}
-
 /* Rules that a function declares about what it releases, such as the smallest group: names and positive numbers. */
 static cella_status check_release(const json_t *release, struct cella_json_error *error)
 {
@@ -248,7 +237,6 @@ static cella_status parse_members(json_t *json, bool complete, const struct cell
         return blame(error, "package", is_name(out->entry) ? "profile" : "entry", CELLA_BAD_FIELD);
     }
     CELLA_TRY(parse_files(inputs, true, error, out->inputs, &out->input_count));
-    CELLA_TRY(check_streams(out, error));
     CELLA_TRY(parse_files(outputs, false, error, out->outputs, &out->output_count));
     CELLA_TRY(parse_arguments(arguments, error, out));
     CELLA_TRY(cella_spec_isolate(isolation, error, &out->isolation));

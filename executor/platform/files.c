@@ -137,7 +137,7 @@ static cella_status add_entry(struct list *list, const char *folder, const char 
     return S_ISREG(facts.st_mode) || is_link_within(path, &facts) ? add_file(list, path, path) : CELLA_OK;
 }
 
-/* A tree that is not there belongs to a profile that is not installed. */
+/* A tree that is not there belongs to a profile that is not installed, or has nothing to say. */
 static cella_status add_tree(struct list *list, const char *path, int depth)
 {
     CELLA_CLEANUP(close_folder) DIR *folder = opendir(path);
@@ -159,6 +159,21 @@ static cella_status add_tree(struct list *list, const char *path, int depth)
     }
 }
 
+/* What lies beside the programs is listed by its name there. */
+static cella_status add_own_tree(struct list *list, const char *programs, const char *name)
+{
+    char path[PATH_SIZE];
+    (void) snprintf(path, sizeof(path), "%s/%s", programs, name);
+    size_t first = list->count;
+    CELLA_TRY(add_tree(list, path, 0));
+    size_t folder_size = strlen(programs) + 1;
+    for (size_t i = first; i < list->count; i++) {
+        char *line = list->lines[i].path;
+        memmove(line, line + folder_size, strlen(line + folder_size) + 1);
+    }
+    return CELLA_OK;
+}
+
 static cella_status add_programs(struct list *list, const char *programs)
 {
     char path[PATH_SIZE];
@@ -166,15 +181,8 @@ static cella_status add_programs(struct list *list, const char *programs)
         (void) snprintf(path, sizeof(path), "%s/%s", programs, programs_measured[i]);
         CELLA_TRY(add_file(list, path, programs_measured[i]));
     }
-    (void) snprintf(path, sizeof(path), "%s/profiles", programs);
-    size_t first = list->count;
-    CELLA_TRY(add_tree(list, path, 0));
-    size_t folder_size = strlen(programs) + 1;
-    for (size_t i = first; i < list->count; i++) {
-        char *name = list->lines[i].path;
-        memmove(name, name + folder_size, strlen(name + folder_size) + 1);
-    }
-    return CELLA_OK;
+    CELLA_TRY(add_own_tree(list, programs, "builtins"));
+    return add_own_tree(list, programs, "profiles");
 }
 
 static cella_status add_library(struct list *list, const char *name)

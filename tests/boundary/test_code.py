@@ -24,6 +24,7 @@ BANNED_HERE = {
     "setjmp", "longjmp", "tempnam", "mkstemp", "putenv", "getenv", "localtime", "gmtime", "asctime", "ctime",
     "dlopen", "dlsym",
 }
+LOADERS = {Path("builtins/library.c")}  # what may load a library by name
 
 # Data that stays writable, with the reason. Everything else is constant.
 MUTABLE = {
@@ -93,7 +94,7 @@ def test_no_banned_function():
     found = [
         f"{path}: {match.group(1)}"
         for path in sources.files()
-        if path.name != "banned.h"
+        if path.name != "banned.h" and path not in LOADERS
         for match in call.finditer(sources.code(path))
     ]
     assert found == []

@@ -60,6 +60,7 @@ FOREIGN: dict[str, set[str]] = {
     "seccomp.h": {"executor/confine/filter.c"},
     "sqlite3.h": {"host/ledger_sqlite.c"},
     "ffi.h": {"builtins/dispatch.c"},
+    "dlfcn.h": {"builtins/library.c"},
     "tss2/": {"executor/platform/tpm_device.h"},
 }
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Builtin functions as tasks and from scripts."""
+"""Builtin functions as tasks and from scripts: the dispatcher and what cella.builtins makes of a table."""
 
 import pytest
-from zygote_driver import BUILTIN, Limits, ZygoteDriver
+from zygote_driver import BUILTIN, Limits, Streamed, ZygoteDriver
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def test_missing_input_surplus_input_and_output(zygote):
     assert report.status == "BAD_ARGUMENT" and "'data'" in report.message
     report = zygote.run("", entry="ordered_set_intersect", kind=BUILTIN, arguments={"order": "ascending"},
                         inputs={"input_data1": b"", "input_data2": None}, outputs=["output_result1", "output_result2"])
-    assert report.status == "BAD_ARGUMENT" and "'input_data2' must be an input" in report.message
+    assert report.status == "BAD_ARGUMENT" and "'input_data2' is missing" in report.message
 
 
 def test_unknown_builtin(zygote):
@@ -68,6 +68,32 @@ def test_output_limit(zygote):
                         inputs={"input_data1": b"01\n" * 100000, "input_data2": b""},
                         outputs=["output_result1", "output_result2"], limits=Limits(output_bytes=10000))
     assert report.status == "LIMIT_OUTPUT" and "10000" in report.message
+
+
+def test_a_stream_as_input(zygote):
+    """A builtin that wants all of a stream gets it."""
+    report = zygote.run("", entry="ordered_set_intersect", kind=BUILTIN, arguments={"order": "ascending"},
+                        inputs={"input_data1": Streamed(b"01\n02\n" + b"03\n" * 300000), "input_data2": b"02\n"},
+                        outputs=["output_result1", "output_result2"], limits=Limits(output_bytes=1 << 20))
+    assert (report.status, report.outputs["output_result1"][:3], report.result) == ("DONE", b"010", "1 common items")
+
+
+@pytest.mark.parametrize("mine", ["'01\\n03\\n'", "['01', '03']", "bytearray(b'01\\n03')", "memoryview(b'01\\n03')",
+                                  "('01', '03')"])
+def test_forms_of_inputs_in_a_script(zygote, mine):
+    report = zygote.run(f"""
+import cella
+def main():
+    common = cella.builtins.ordered_set_intersect({mine}, "03", order="ascending")
+    return common.output_result1.decode()
+""")
+    assert report.result == "01"
+
+
+def test_an_input_of_no_use(zygote):
+    report = zygote.run("import cella\ndef main():\n    cella.builtins.ordered_set_intersect(3, '', order='ascending')")
+    assert report.exception == "cella.builtins.BuiltinError"
+    assert "input 'input_data1' must be bytes, text, a file, an array or a table, not int" in report.message
 
 
 def test_from_a_script(zygote):
@@ -96,9 +122,10 @@ def test_they_are_documented(zygote):
     report = zygote.run("import cella, inspect\ndef main():\n    f = cella.builtins.ordered_set_intersect\n"
                         "    return [f.__doc__, str(inspect.signature(f)), cella.builtins.__all__]")
     text, signature, names = report.result
-    assert "input_data1 (input): hexadecimal strings" in text and "output_result2" in text
-    assert signature == "(*, order: str, input_data1: bytes, input_data2: bytes)"
-    assert names == ["echo", "ordered_set_intersect"]
+    assert "input_data1 (lines): hexadecimal strings" in text and "output_result2" in text
+    assert "One of ascending, descending, desending." in text and "Example:\n    >>> " in text
+    assert signature == "(input_data1: bytes, input_data2: bytes, *, order: str)"
+    assert {"echo", "ordered_set_intersect"} <= set(names)
 
 
 def test_an_unknown_one_lists_what_there_is(zygote):

@@ -40,11 +40,12 @@ static cella_status intersect(struct run *run, const char *order, struct cella_v
         { .name = cella_view_of_string("input_data1"), .kind = CELLA_BUILTIN_VALUE_INPUT, .bytes = one },
         { .name = cella_view_of_string("input_data2"), .kind = CELLA_BUILTIN_VALUE_INPUT, .bytes = two },
         { .name = cella_view_of_string("output_result1"), .kind = CELLA_BUILTIN_VALUE_OUTPUT,
-          .output = { collect, &run->outputs[0] } },
+          .write = collect, .context = &run->outputs[0] },
         { .name = cella_view_of_string("output_result2"), .kind = CELLA_BUILTIN_VALUE_OUTPUT,
-          .output = { collect, &run->outputs[1] } },
+          .write = collect, .context = &run->outputs[1] },
     };
-    const struct cella_builtin *builtin = cella_builtin_find(cella_view_of_string("ordered_set_intersect"));
+    const struct cella_builtin *builtin = cella_builtin_find(&(struct cella_builtin_registry){ .module_count = 0 },
+                                                              cella_view_of_string("ordered_set_intersect"));
     return cella_builtin_run(builtin, values, 5, &run->call);
 }
 
@@ -135,7 +136,7 @@ static void test_order_argument(void **state)
     CELLA_CLEANUP(clear) struct run run = { .call = { .message = { 0 } } };
     struct cella_view empty = { 0 };
     assert_int_equal(intersect(&run, "up", empty, empty), CELLA_BAD_ARGUMENT);
-    assert_string_equal(run.call.message, "argument 'order' must be ascending or descending");
+    assert_string_equal(run.call.message, "argument 'order' must be one of ascending|descending|desending");
     assert_int_equal(intersect(&run, "", empty, empty), CELLA_BAD_ARGUMENT);
 }
 
@@ -174,11 +175,12 @@ static void test_output_that_is_full(void **state)
         { .name = cella_view_of_string("input_data1"), .kind = CELLA_BUILTIN_VALUE_INPUT, .bytes = one },
         { .name = cella_view_of_string("input_data2"), .kind = CELLA_BUILTIN_VALUE_INPUT, .bytes = one },
         { .name = cella_view_of_string("output_result1"), .kind = CELLA_BUILTIN_VALUE_OUTPUT,
-          .output = { refuse, NULL } },
+          .write = refuse },
         { .name = cella_view_of_string("output_result2"), .kind = CELLA_BUILTIN_VALUE_OUTPUT,
-          .output = { refuse, NULL } },
+          .write = refuse },
     };
-    const struct cella_builtin *builtin = cella_builtin_find(cella_view_of_string("ordered_set_intersect"));
+    const struct cella_builtin *builtin = cella_builtin_find(&(struct cella_builtin_registry){ .module_count = 0 },
+                                                              cella_view_of_string("ordered_set_intersect"));
     assert_int_equal(cella_builtin_run(builtin, values, 5, &run.call), CELLA_LIMIT_OUTPUT);
 }
 

@@ -87,9 +87,6 @@ static void wrong_packages_are_refused(void **state)
           "\"limits\":{\"cpu_s\":1000000}}",
           CELLA_BAD_FIELD, "limits.cpu_s" },
         { "{\"version\":1,\"name\":\"a\",\"executor\":\"builtin\",\"public\":true,\"entry\":\"a\","
-          "\"inputs\":[{\"name\":\"x\",\"stream\":true}]}",
-          CELLA_BAD_FIELD, "inputs.stream" },
-        { "{\"version\":1,\"name\":\"a\",\"executor\":\"builtin\",\"public\":true,\"entry\":\"a\","
           "\"inputs\":[{\"name\":\"x\",\"stream\":1}]}",
           CELLA_BAD_FIELD, "inputs.stream" },
         { "{\"version\":1,\"name\":\"a\",\"executor\":\"builtin\",\"public\":true,\"entry\":\"a\","

@@ -10,6 +10,7 @@ from typing import Any
 import _cell
 
 from . import _runner
+from ._cancel import Cancelled
 from ._failure import Outcome, Refused
 from .files import Input, Output
 from .streams import StreamInput
@@ -85,19 +86,24 @@ def _parse(text: bytes) -> dict[str, Any]:
 
 
 def _run_builtin(entry: str, arguments: dict[str, Any], inputs: dict[str, Any], outputs: list[str],
-                 output_bytes: int) -> Outcome:
+                 output_bytes: int, result_bytes: int) -> Outcome:
     targets = {output: _FIRST_OUTPUT + index for index, output in enumerate(outputs)}
+    sources = {name: _input_of(name, content) if isinstance(content, tuple) else content
+               for name, content in inputs.items()}
     try:
-        sources = {name: _input_of(name, content).read() if isinstance(content, tuple) else content
-                   for name, content in inputs.items()}
-        status, text, _ = _cell.call(entry, arguments, sources, targets)
+        status, is_json, text, _ = _cell.call(entry, arguments, sources, targets, True)
     except LookupError as error:
         return Outcome("BAD_ARGUMENT", message=str(error.args[0]))
+    except Cancelled:
+        return Outcome("CANCELLED", message="the task was cancelled")
     except OSError as error:  # a stream that was not delivered completely
         return Outcome("BUILTIN_FAILED", message=str(error))
     message = text.decode("utf-8", "replace")
     if status == 0:
-        return Outcome("OK", json.dumps(message, ensure_ascii=False))
+        result = message if is_json else json.dumps(message, ensure_ascii=False)
+        if len(result.encode()) > result_bytes:
+            return Outcome("LIMIT_RESULT", message=f"the result is larger than its limit of {result_bytes} bytes")
+        return Outcome("OK", result)
     name = _NAMES.get(status, "INTERNAL")
     if name == "NO_MEMORY":
         raise MemoryError
@@ -120,7 +126,7 @@ def run(kind: int, entry: str, source: bytes, arguments: bytes, inputs: dict[str
             targets = {name: Output(name, output_bytes, _Sink(index)) for index, name in enumerate(outputs)}
             outcome = _runner.run(source, entry, values, files, targets, result_bytes, memory_error)
         else:
-            outcome = _run_builtin(entry, values, inputs, outputs, output_bytes)
+            outcome = _run_builtin(entry, values, inputs, outputs, output_bytes, result_bytes)
     except Refused as error:
         outcome = Outcome(error.status, message=str(error))
     except MemoryError:

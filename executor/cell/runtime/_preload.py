@@ -7,6 +7,7 @@ A profile is a JSON object:
     packages   list of packages beyond the standard library that may be imported, by their names in dist-packages; every
                module of theirs with native code is loaded, the others are kept as code and imported on first use
     libraries  list of shared libraries that they load; measured like the packages, of no other effect
+    builtins   list of shared libraries with builtin functions, of the folder builtins beside the programs
     import     list of modules to import, in order
     stand_ins  list of modules that the packages import but hardly use: there, but refusing
     data       list of packages, with dots, whose data files are kept for importlib.resources
@@ -26,11 +27,12 @@ import threading
 import warnings
 from typing import Any
 
+import _cell
 import _cella_finder
 
 from . import _no_files, _packages, _warm, _zones
 
-_FIELDS = {"name": str, "packages": list, "libraries": list, "import": list, "stand_ins": list, "data": list,
+_FIELDS = {"name": str, "packages": list, "libraries": list, "builtins": list, "import": list, "stand_ins": list, "data": list,
            "elsewhere": dict, "warm": list}
 
 
@@ -72,14 +74,26 @@ def _import_quietly(profile: dict[str, Any]) -> None:
     warnings._filters_mutated()  # type: ignore[attr-defined]
 
 
-def load(text: bytes) -> str:
+def _load_builtins(profile: dict[str, Any], folder: str) -> str:
+    """Load the profile's libraries with builtins; return what is wrong, or nothing."""
+    for name in profile["builtins"]:
+        if "/" in name:
+            return f"{name!r} is no file name"
+        error = _cell.load(f"{folder}/{name}")
+        if error:
+            return error
+    return ""
+
+
+def load(text: bytes, folder: str) -> str:
     """Import and keep what the profile names, then let nothing be imported from files any more.
 
     Args:
         text: the profile file.
+        folder: where libraries with builtins are.
 
     Returns:
-        the profile's name; nothing when a package is not installed, which was said on standard error.
+        the profile's name; nothing when a package or library is not installed, which was said on standard error.
     """
     profile = _parse(text)
     finder = _cella_finder.finder
@@ -91,6 +105,10 @@ def load(text: bytes) -> str:
             _packages.find(package)
     except _packages.MissingPackage as missing:
         sys.stderr.write(f"profile {profile['name']} is not offered: {missing}\n")
+        return ""
+    problem = _load_builtins(profile, folder)
+    if problem:
+        sys.stderr.write(f"profile {profile['name']} is not offered: {problem}\n")
         return ""
     gc.disable()  # what is loaded stays: looking for garbage in it again and again only takes time
     _zones.collect()

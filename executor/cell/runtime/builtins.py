@@ -1,29 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
 """Builtin functions: native code for what is slow or delicate in Python, by name and with checked arguments.
 
-Every function of the executor's table is here under its name, with a signature and a docstring made from the table:
+Every function that this profile has is here under its name, with a signature and a docstring made from its table:
 
-    common = cella.builtins.ordered_set_intersect(order="ascending", input_data1=mine, input_data2=theirs)
+    common = cella.builtins.ordered_set_intersect(mine, theirs, order="ascending")
     common.returned, common.output_result1
 
-Inputs are bytes-like objects or ``Input``; outputs come back as bytes. A function without outputs returns its result.
-They exist in cells only.
+Inputs come first, in the order of the signature, or by name. They are ``Input``, bytes-like objects, text, numpy arrays,
+pandas tables, or lists of texts and numbers, which become lines. Arguments are given by name. Outputs come back as bytes;
+a function without outputs returns its result. They exist in cells only.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+import io
+import json
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
 from .files import Input
 
-_TYPES = {"text": str, "integer": int, "real": float, "flag": bool, "input": bytes}
+_TYPES: dict[str, Any] = {
+    "text": str, "choice": str, "integer": int, "real": float, "flag": bool, "input": bytes, "inputs": bytes}
 _READERS: dict[str, Callable[[str], Any]] = {
-    "text": str, "integer": int, "real": float, "flag": lambda text: text == "true"}
-_BAD_ARGUMENT = 211
-_NO_MEMORY = 102
+    "text": str, "choice": str, "integer": int, "real": float, "flag": lambda text: text == "true"}
+_STATUS_NO_MEMORY = 102
 
 __all__: list[str] = []
 
@@ -32,64 +35,168 @@ class BuiltinError(ValueError):
     """A builtin function refused its input or an argument."""
 
 
-def _document(about: str, returns: str, parameters: tuple) -> str:
-    lines = [about, "", "Args:"]
-    for name, kind, minimum, maximum, default, text in parameters:
-        if kind == "output":
+def _document(row: dict[str, Any]) -> str:
+    """The docstring of a table's row."""
+    lines = [row["documentation"], "", "Args:"]
+    for parameter in row["parameters"]:
+        kind, default = parameter["kind"], parameter["default"]
+        if kind in ("output", "outputs"):
             continue
-        bounds = f" From {minimum:g} to {maximum:g}." if kind in ("integer", "real") else ""
-        lines.append(f"    {name} ({kind}): {text}.{bounds}" + (f" Default {default}." if default is not None else ""))
-    outputs = [(name, text) for name, kind, _, _, _, text in parameters if kind == "output"]
+        text = f"    {parameter['name']} ({parameter['format'] or kind}): {parameter['documentation']}."
+        if kind in ("integer", "real"):
+            text += f" From {parameter['minimum']:g} to {parameter['maximum']:g}."
+        if parameter["choices"]:
+            text += f" One of {', '.join(parameter['choices'])}."
+        if kind == "inputs":
+            text += f" {parameter['minimum']:g} to {parameter['maximum']:g} of them."
+        if default is not None:
+            text += f" Default {default or 'empty'}."
+        lines.append(text + (" Optional." if parameter["optional"] else ""))
+    outputs = [parameter for parameter in row["parameters"] if parameter["kind"] in ("output", "outputs")]
     lines += ["", "Returns:"]
     if outputs:
-        lines.append(f"    A namespace with ``returned``, {returns}, and as bytes:")
-        lines += [f"    {name}: {text}" for name, text in outputs]
+        lines.append(f"    A namespace with ``returned``, {row['returns']}, and as bytes:")
+        lines += [f"    {output['name']} ({output['format']}): {output['documentation']}"
+                  + (", a list." if output["kind"] == "outputs" else ".") for output in outputs]
     else:
-        lines.append(f"    {returns}")
+        lines.append(f"    {row['returns']}")
     lines += ["", "Raises:", "    BuiltinError: an argument or an input is refused; the message names it."]
+    for title, text in (("Determinism", row["determinism"]), ("Limits", row["limits"]), ("Example", row["example"])):
+        if text:
+            lines += ["", f"{title}:", *(f"    {line}" for line in text.rstrip("\n").split("\n"))]
     return "\n".join(lines)
 
 
-def _make(native: Any, name: str, about: str, returns: str, parameters: tuple) -> Callable[..., Any]:
-    kinds = {row[0]: row[1] for row in parameters}
+def _lines(values: Any) -> bytes:
+    return "".join(f"{value}\n" for value in values).encode()
+
+
+def _array_bytes(value: Any, form: str) -> bytes:
+    """An array in the form that the function reads."""
+    if ".npy" in form:
+        import numpy
+
+        file = io.BytesIO()
+        numpy.save(file, numpy.ascontiguousarray(value), allow_pickle=False)
+        return file.getvalue()
+    if value.ndim == 1:
+        return _lines(value.tolist())
+    return "".join(",".join(map(str, row)) + "\n" for row in value.tolist()).encode()
+
+
+def _source(name: str, value: Any, form: str) -> Any:
+    """What the native side takes as an input: a buffer, an object with ``readinto``, or None."""
+    if value is None or isinstance(value, Input):
+        return value
+    if isinstance(value, str):
+        return value.encode()
+    if hasattr(value, "to_csv"):  # a table or column of pandas
+        return value.to_csv(index=False, header=getattr(value, "ndim", 2) == 2).encode()
+    if hasattr(value, "__array_interface__"):
+        return _array_bytes(value, form)
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return _lines(value)
+    try:
+        return memoryview(value).cast("B") if not hasattr(value, "readinto") else value
+    except TypeError:
+        raise BuiltinError(f"input '{name}' must be bytes, text, a file, an array or a table, not "
+                           f"{type(value).__name__}") from None
+
+
+def _parameter(row: dict[str, Any]) -> inspect.Parameter:
+    kind = row["kind"]
+    annotation, default = _TYPES[kind], inspect.Parameter.empty
+    if kind == "inputs":
+        return inspect.Parameter(row["name"], inspect.Parameter.VAR_POSITIONAL, annotation=annotation)
+    if kind == "input":
+        return inspect.Parameter(row["name"], inspect.Parameter.POSITIONAL_OR_KEYWORD,
+                                 annotation=annotation | None if row["optional"] else annotation,
+                                 default=None if row["optional"] else default)
+    if row["default"] is not None:
+        default = _READERS[kind](row["default"])
+    return inspect.Parameter(row["name"], inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+
+
+def _make_signature(row: dict[str, Any]) -> inspect.Signature:
+    """Inputs first, required ones in front, then a group, then arguments."""
+    def place(parameter: dict[str, Any]) -> tuple[bool, bool, bool]:
+        return (parameter["kind"] not in ("input", "inputs"), parameter["kind"] == "inputs", parameter["optional"])
+
+    given = [parameter for parameter in row["parameters"] if parameter["kind"] not in ("output", "outputs")]
+    return inspect.Signature([_parameter(parameter) for parameter in sorted(given, key=place)])
+
+
+def _sort_values(row: dict[str, Any], given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, None]]:
+    """Arguments, inputs and outputs of a call, groups as their members."""
+    plain: dict[str, Any] = {}
+    inputs: dict[str, Any] = {}
+    outputs: dict[str, None] = {}
+    members = 1
+    for parameter in row["parameters"]:
+        name, kind, form = parameter["name"], parameter["kind"], parameter["format"] or ""
+        if kind == "inputs":
+            values: Sequence[Any] = given.get(name, ())
+            members = len(values)
+            inputs |= {f"{name}{index}": _source(name, value, form) for index, value in enumerate(values)}
+        elif kind == "input":
+            inputs[name] = _source(name, given.get(name), form)
+        elif kind == "output":
+            outputs[name] = None
+        elif kind == "outputs":
+            outputs |= dict.fromkeys(f"{name}{index}" for index in range(members))
+        elif name in given:
+            plain[name] = given[name]
+    return plain, inputs, outputs
+
+
+def _gather(row: dict[str, Any], returned: Any, written: dict[str, bytes]) -> Any:
+    """The namespace of a function with outputs, or its result."""
+    fields: dict[str, Any] = {}
+    for parameter in row["parameters"]:
+        name = parameter["name"]
+        if parameter["kind"] == "output":
+            fields[name] = written[name]
+        elif parameter["kind"] == "outputs":
+            fields[name] = [written[f"{name}{index}"] for index in range(len(written)) if f"{name}{index}" in written]
+    return SimpleNamespace(returned=returned, **fields) if fields else returned
+
+
+def _make(native: Any, row: dict[str, Any]) -> Callable[..., Any]:
+    name = row["name"]
+    signature = _make_signature(row)
 
     def function(*args: Any, **kwargs: Any) -> Any:
         try:
             given = signature.bind(*args, **kwargs).arguments
         except TypeError as error:
             raise BuiltinError(f"{name}: {error}") from None
-        plain = {key: value for key, value in given.items() if kinds[key] != "input"}
-        inputs = {key: value.buffer() if isinstance(value, Input) else value
-                  for key, value in given.items() if kinds[key] == "input"}
-        outputs = dict.fromkeys(key for key, kind in kinds.items() if kind == "output")
-        status, result, written = native.call(name, plain, inputs, outputs)
+        try:
+            plain, inputs, outputs = _sort_values(row, given)
+        except BuiltinError as error:
+            raise BuiltinError(f"{name}: {error}") from None
+        status, is_json, result, written = native.call(name, plain, inputs, outputs, False)
         text = result.decode("utf-8", "replace")
-        if status == _NO_MEMORY:
+        if status == _STATUS_NO_MEMORY:
             raise MemoryError(f"{name}: out of memory")
         if status != 0:
             raise BuiltinError(f"{name}: {text}")
-        return SimpleNamespace(returned=text, **written) if outputs else text
+        return _gather(row, json.loads(text) if is_json else text, written)
 
-    empty = inspect.Parameter.empty
-    signature = inspect.Signature([
-        inspect.Parameter(row[0], inspect.Parameter.KEYWORD_ONLY, annotation=_TYPES[row[1]],
-                          default=empty if row[4] is None else _READERS[row[1]](row[4]))
-        for row in parameters if row[1] != "output"])
     function.__name__ = function.__qualname__ = name
     function.__module__ = __name__
-    function.__doc__ = _document(about, returns, parameters)
+    function.__doc__ = _document(row)
     function.__signature__ = signature  # type: ignore[attr-defined]
     return function
 
 
 def bind(native: Any) -> None:
     """Make the functions of the native module's table."""
-    for name, _alias, _version, about, returns, parameters in native.builtins():
-        globals()[name] = _make(native, name, about, returns, parameters)
-        __all__.append(name)
+    for row in json.loads(native.builtins()):
+        globals()[row["name"]] = _make(native, row)
+        __all__.append(row["name"])
 
 
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
-    raise AttributeError(f"there is no builtin function {name!r} here; there are: {', '.join(__all__) or 'none'}")
+    raise AttributeError(f"this profile has no builtin function {name!r}; it has {', '.join(__all__) or 'none'}")
