@@ -44,6 +44,7 @@ from ._native import (
 )
 
 if TYPE_CHECKING:
+    from .builtin import Builtin
     from .contract import Contract
     from .data import Data
     from .events import Event
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from .verification import verify, verify_certificate
 
 _HOMES = {
+    "Builtin": "builtin",
     "Check": "trust",
     "Contract": "contract",
     "Data": "data",
@@ -94,6 +96,7 @@ _HOMES = {
 __all__ = [
     "ArgumentError",
     "AttestationError",
+    "Builtin",
     "CellaError",
     "Check",
     "Contract",

@@ -18,6 +18,7 @@ from .identity import Identity, default_path
 from .trust import Report, Trust
 
 if TYPE_CHECKING:
+    from .builtin import Builtin
     from .data import DataRegistry, Source
     from .events import Reporter
     from .functions import Function, FunctionRegistry
@@ -504,7 +505,7 @@ class Executor:
 
     def run(
         self,
-        function: Script | Function | Callable[..., Any] | str | os.PathLike[str],
+        function: Script | Function | Builtin | Callable[..., Any] | str | os.PathLike[str],
         inputs: Mapping[str, Source] | None = None,
         outputs: Sequence[str] = (),
         arguments: Mapping[str, Any] | None = None,
@@ -522,7 +523,7 @@ class Executor:
         The script is private: it travels sealed to the executor.
 
         Args:
-            function: path of a script; a function decorated with cella.function; a registered Function.
+            function: path of a script; a function decorated with cella.function; a Builtin; a registered Function.
             inputs: name -> path (str or Path), bytes, numpy array, or Data that is already there.
             outputs: names that the script writes.
             arguments: name -> JSON value.

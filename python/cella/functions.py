@@ -233,11 +233,13 @@ def builtin_package(
     outputs: Sequence[str] = (),
     arguments: Iterable[str] = (),
     *,
+    profile: str = "python",
     limits: Mapping[str, int | str] | None = None,
     public: bool = True,
     isolation: Mapping[str, str] | None = None,
+    streams: Sequence[str] = (),
 ) -> bytes:
-    """Package of a function that is built into the executor.
+    """Package of a function that is built into the executor. Builtin.package knows the names and checks them.
 
     >>> b'"executor":"builtin"' in builtin_package("echo", arguments=["message"])
     True
@@ -247,11 +249,14 @@ def builtin_package(
         "name": name,
         "executor": "builtin",
         "public": public,
+        "profile": profile,
         "entry": name,
-        "inputs": [{"name": item} for item in inputs],
+        "inputs": [{"name": item, "stream": True} if item in streams else {"name": item} for item in inputs],
         "outputs": [{"name": item} for item in outputs],
         "arguments": [{"name": item} for item in arguments],
     }
+    if set(streams) - set(inputs):
+        raise _native.error("BAD_ARGUMENT", f"{', '.join(set(streams) - set(inputs))} is a stream but no input", "streams")
     if limits:
         content["limits"] = parse_limits(limits)
     if isolation:

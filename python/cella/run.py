@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import _native
+from .builtin import Builtin
 from .data import Data, Source
 from .encoding import write_json
 from .events import Event, Reporter, reporter_of
@@ -45,6 +46,12 @@ def _package(
     isolation: Mapping[str, str] | None,
 ) -> tuple[bytes, str]:
     """The package of what was given, checked; and its profile."""
+    if isinstance(function, Builtin):
+        function.check(arguments)
+        package = function.package(
+            inputs, outputs, arguments, profile=profile, limits=limits, public=False, isolation=isolation, streams=streams
+        )
+        return package, profile or function.profiles[0]
     if isinstance(function, LocalFunction):
         profile = profile or function.profile
         limits = {**function.limits, **(limits or {})}

@@ -115,7 +115,10 @@ def test_run_fails_as_its_script_does(shell: Shell) -> None:
         (["copy.py", "--input", "a=in.txt", "--output", "b=o", "--limit", "memory=5"], "memory_bytes"),
         (["copy.py", "--entry", "other"], "no top-level function other"),
         (["in.txt"], "no top-level function"),
-        ([], "Missing argument"),
+        ([], "give either SCRIPT or --builtin"),
+        (["--builtin", "echo", "--arg", "massage=3"], "did you mean message"),
+        (["--builtin", "echo"], "needs argument 'message'"),
+        (["copy.py", "--builtin", "echo"], "give either SCRIPT or --builtin"),
         (["copy.py", "--nonsense"], "No such option"),
     ],
 )
@@ -363,7 +366,7 @@ def test_isolation_of_functions_and_tasks(shell: Shell) -> None:
     contract = shell("task", "contract", task, "--json").events[0]["contract"]
     assert contract["isolation"] == {"clock": "coarse", "zygote": "shared", "sizes": "padded"}
     assert contract["limits"]["threads"] == 0
-    assert "for scripts" in shell("function", "register", "--builtin", "echo", "--stream", "a", code=2).err
+    assert "no input" in shell("function", "register", "--builtin", "echo", "--stream", "a", code=2).err
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,8 @@ def function() -> None:
 )
 @click.option("--lock", "locked", multiple=True, metavar="NAME=VALUE", help="An argument that nobody can change.")
 @click.option("--argument", "arguments", multiple=True, metavar="NAME", help="An argument's name, for builtins.")
-@click.option("--builtin", help="Register this builtin of the executor instead of a script.")
+@click.option("--builtin", metavar="NAME", help="Register this builtin instead of a script; see cella builtins list.")
+@click.option("--members", type=click.IntRange(1, 64), help="How many inputs and outputs a builtin's groups have.")
 @click.option("--name", help="Name. Default: the file's.")
 @click.option("--allow", multiple=True, metavar="WHO", help="Who may use it: party:ID, organisation:ID. Default: anybody.")
 @click.option("--quota", type=click.IntRange(min=0), help="Runs of all tasks together. Default: no end.")
@@ -60,6 +61,7 @@ def register(
     locked: tuple[str, ...],
     arguments: tuple[str, ...],
     builtin: str | None,
+    members: int | None,
     name: str | None,
     allow: tuple[str, ...],
     quota: int | None,
@@ -76,19 +78,19 @@ def register(
 
     A private function travels sealed, and you take part in every task that uses it.
     """
-    from ..functions import builtin_package
+    from ..builtin import Builtin
     from ..script import Script
 
     if (script is None) == (builtin is None):
         raise click.UsageError("give either SCRIPT or --builtin")
     if builtin is not None:
-        if streams:
-            raise click.UsageError("a builtin takes its inputs from memory: --stream is for scripts")
-        package = builtin_package(
-            builtin,
-            inputs,
-            outputs,
-            arguments,
+        package = Builtin.find(builtin).package(
+            inputs or None,
+            outputs or None,
+            arguments or None,
+            members=members,
+            profile=profile,
+            streams=streams,
             limits=pairs(limits, "--limit"),
             public=public,
             isolation=isolation_of(isolation),

@@ -26,6 +26,7 @@ COMMANDS = {
     "encrypt": ("files", "encrypt", "Seal a file on this machine."),
     "decrypt": ("files", "decrypt", "Open a sealed file with its key."),
     "function": ("function", "function", "Register and look at functions."),
+    "builtins": ("builtin", "builtins", "The native functions that executors have."),
     "data": ("data", "data", "Register, upload and look at data."),
     "task": ("task", "task", "Create, approve, run and look at tasks of several parties."),
     "party": ("party", "party", "Enrol, invite, look at parties, and govern them."),

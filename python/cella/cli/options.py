@@ -14,6 +14,7 @@ from ..encoding import visible
 from . import show
 
 if TYPE_CHECKING:
+    from ..builtin import Builtin
     from ..executor import Executor
     from ..identity import Identity
     from ..sealing import DataKey
@@ -143,9 +144,13 @@ def isolation_of(texts: Iterable[str]) -> dict[str, str]:
     return pairs((word for text in texts for word in text.split(",")), "--isolation")
 
 
-def json_values(texts: Iterable[str], script: Script | None = None) -> dict[str, Any]:
-    """--arg options as values: JSON, or text where it is not JSON or the script says str."""
+def json_values(
+    texts: Iterable[str], script: Script | None = None, builtin: Builtin | None = None
+) -> dict[str, Any]:
+    """--arg options as values: JSON, or text where it is not JSON or the script or the builtin's table says text."""
     strings = set()
+    if builtin is not None:
+        strings = {row.name for row in builtin.parameters if row.kind in ("text", "choice")}
     if script is not None:
         strings = {parameter.name for parameter in script.parameters if parameter.type == "string"}
     values: dict[str, Any] = {}

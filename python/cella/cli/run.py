@@ -69,7 +69,8 @@ def _check_script(
 
 
 @click.command()
-@click.argument("path", metavar="SCRIPT")
+@click.argument("path", metavar="[SCRIPT]", required=False)
+@click.option("--builtin", metavar="NAME", help="Run this builtin instead of a script; see cella builtins list.")
 @click.option("--input", "inputs", multiple=True, metavar="NAME=PATH", help="A file for the parameter NAME.")
 @click.option("--output", "outputs", multiple=True, metavar="NAME=PATH", help="Where to save what NAME was given.")
 @argument_option
@@ -82,7 +83,8 @@ def _check_script(
 @click.option("--detach", is_flag=True, help="Do not wait; print the task's id. Later: cella task fetch.")
 @executor_options
 def run(
-    path: str,
+    path: str | None,
+    builtin: str | None,
     inputs: tuple[str, ...],
     outputs: tuple[str, ...],
     arguments: tuple[str, ...],
@@ -99,7 +101,7 @@ def run(
     timeout: float,
     as_json: bool,
 ) -> None:
-    """Run SCRIPT on your data, where nobody else sees script, data or results.
+    """Run SCRIPT, or a builtin, on your data, where nobody else sees script, data or results.
 
     The function's parameters are what you give: --input and --output by name, --arg for the rest.
 
@@ -109,17 +111,25 @@ def run(
     The result, a JSON value, goes to stdout, everything else to stderr. Ctrl-C cancels the task and waits for its end;
     a second one leaves it to itself.
     """
+    from ..builtin import Builtin
     from ..executor import Executor
     from ..script import Script
 
-    script = Script.read(path, entry)
+    if (path is None) == (builtin is None):
+        raise click.UsageError("give either SCRIPT or --builtin")
+    script = Script.read(path, entry) if path is not None else None
+    native = Builtin.find(builtin) if builtin is not None else None
     sources, targets = pairs(inputs, "--input"), pairs(outputs, "--output")
-    given = json_values(arguments, script)
+    given = json_values(arguments, script, native)
     _check_files(sources, targets)
     terms: dict[str, Any] = {"limits": pairs(limits, "--limit"), "isolation": isolation_of(isolation), "streams": streams}
-    _check_script(script, sources, targets, given, terms)
-    for sentence in script.warnings(profile or "python"):
-        show.note(f"warning: {sentence}")
+    if native is not None:
+        native.check(given)
+        native.package(sources, targets, given, profile=profile, **terms)
+    if script is not None:
+        _check_script(script, sources, targets, given, terms)
+        for sentence in script.warnings(profile or "python"):
+            show.note(f"warning: {sentence}")
     who = load_identity(identity, as_json)
     with Executor(at, trust, who, timeout=timeout) as executor:
         attested(executor, as_json)
@@ -127,7 +137,7 @@ def run(
         with show.reporter(as_json) as report, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # said above
             task = executor.run(
-                script,
+                script or native,
                 inputs=sources,
                 outputs=list(targets),
                 arguments=given,

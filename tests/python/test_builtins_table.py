@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The builtins' table: what is made from it is up to date, complete, and its examples are true."""
+
+import doctest
+import importlib.util
+import json
+import os
+from pathlib import Path
+
+import pytest
+from zygote_driver import ZygoteDriver
+
+import cella
+from cella import Builtin
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = Path(os.environ.get("CELLA_BUILD", ROOT / "build/release"))
+
+_spec = importlib.util.spec_from_file_location("publish", ROOT / "builtins/publish.py")
+publish = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(publish)
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return publish.read_table(BUILD / "bin", BUILD / "tools/cella-builtin-table")
+
+
+@pytest.fixture(scope="module")
+def zygotes():
+    """One zygote per profile, started when it is asked for."""
+    started = {}
+    yield lambda profile: started.setdefault(profile, ZygoteDriver(profile).__enter__())
+    for driver in started.values():
+        driver.__exit__(None, None, None)
+
+
+def test_the_clients_table_is_this_builds(rows):
+    assert publish.CLIENT_TABLE.read_text("utf-8") == publish.table_text(rows), "run ./run builtins"
+
+
+def test_the_page_is_this_builds(rows):
+    present = publish.PAGE.read_text("utf-8")
+    assert present == publish.page(rows, present), "run ./run builtins"
+
+
+def test_tables_are_complete(rows):
+    """Texts end as sentences or do not, an example is there, and optional things come last among their kind."""
+    for row in rows:
+        assert row["documentation"].endswith(".") and not row["returns"].endswith("."), row["name"]
+        assert row["example"] and ">>> " in row["example"] and row["profiles"], row["name"]
+        names = [parameter["name"] for parameter in row["parameters"]]
+        assert len(set(names)) == len(names)
+        for parameter in row["parameters"]:
+            assert not parameter["documentation"].endswith("."), (row["name"], parameter["name"])
+            assert parameter["minimum"] <= parameter["maximum"]
+            if parameter["kind"] == "choice" and parameter["default"] is not None:
+                assert parameter["default"] in parameter["choices"]
+
+
+@pytest.mark.parametrize("name", [item.name for item in Builtin.all()])
+def test_examples_are_true(zygotes, name):
+    """Each example, as a script in the smallest profile that has the function."""
+    item = Builtin.find(name)
+    examples = doctest.DocTestParser().get_examples(item.example)
+    zygote = zygotes(item.profiles[0])
+    lines = ["import cella, json", "def main():", "    said = []"]
+    for example in examples:
+        is_expression = True
+        try:
+            compile(example.source, name, "eval")
+        except SyntaxError:
+            is_expression = False
+        source = example.source.rstrip("\n").replace("\n", "\n    ")
+        lines.append(f"    said.append(repr(({source})))" if is_expression else f"    {source}")
+        if not is_expression:
+            assert not example.want
+            lines.append("    said.append(None)")
+    report = zygote.run("\n".join([*lines, "    return said"]))
+    assert report.status == "DONE", report
+    for example, said in zip(examples, report.result, strict=True):
+        if example.want:
+            assert said == example.want.rstrip("\n"), example.source
+
+
+def test_docstrings_in_a_cell(zygotes):
+    """Signature, docstring and completion of every function."""
+    report = zygotes("python").run(
+        "import cella, inspect\ndef main():\n    b = cella.builtins\n"
+        "    return {n: [n in dir(b), str(inspect.signature(getattr(b, n))), getattr(b, n).__doc__] for n in b.__all__}")
+    for name, (listed, signature, text) in report.result.items():
+        assert listed and "Returns:" in text
+        for parameter in Builtin.find(name).parameters:
+            assert parameter.name in text
+            if parameter.kind not in ("output", "outputs"):
+                assert parameter.name in signature
+
+
+def test_find_and_near_names():
+    assert Builtin.find("builtin-echo") is Builtin.find("echo")
+    with pytest.raises(cella.NotFound, match="did you mean echo"):
+        Builtin.find("ecco")
+
+
+def test_packages():
+    package = json.loads(Builtin.find("ordered_set_intersect").package())
+    assert [item["name"] for item in package["inputs"]] == ["input_data1", "input_data2"]
+    assert [item["name"] for item in package["outputs"]] == ["output_result1", "output_result2"]
+    assert (package["arguments"], package["profile"], package["executor"]) == ([{"name": "order"}], "python", "builtin")
+    streamed = json.loads(Builtin.find("ordered_set_intersect").package(streams=["input_data1"]))
+    assert streamed["inputs"][0] == {"name": "input_data1", "stream": True}
+
+
+@pytest.mark.parametrize("terms, text", [
+    ({"inputs": ["input_data1"]}, "needs input 'input_data2'"), ({"inputs": ["input_data1", "x"]}, "no input 'x'"),
+    ({"outputs": ["output_result"]}, "did you mean output_result"), ({"arguments": ["oder"]}, "did you mean order"),
+    ({"profile": "nothing"}, "profile 'nothing' has no ordered_set_intersect"),
+])
+def test_packages_that_can_not_work(terms, text):
+    with pytest.raises(cella.ArgumentError, match=text):
+        Builtin.find("ordered_set_intersect").package(**terms)
+
+
+@pytest.mark.parametrize("arguments, text", [
+    ({}, "needs argument 'order'"), ({"order": 3}, "must be a text"), ({"order": "ascendin"}, "did you mean ascending"),
+    ({"order": "ascending", "x": 1}, "no argument 'x'"),
+])
+def test_arguments_are_checked_before_anything_is_sent(arguments, text):
+    with pytest.raises(cella.ArgumentError, match=text):
+        Builtin.find("ordered_set_intersect").check(arguments)
