@@ -237,6 +237,7 @@ static cella_status count_columns(struct cella_builtin_call *call, struct cella_
         return CELLA_NO_MEMORY;
     }
     csv->reader->capacity = count;
+    csv->reader->block = NULL; /* the record will be scanned again */
     csv->column_count = count;
     return CELLA_OK;
 }
