@@ -4,7 +4,8 @@
 /*
  * CSV as RFC 4180 says: fields separated by commas, quoted ones with "" for a quote, line ends within quotes; records end
  * with LF or CR LF; UTF-8, a byte order mark in front is skipped. Every record has as many fields as the first one. Blank
- * lines are skipped, except in files of one column. All of it is untrusted; errors name input, row and column.
+ * lines are skipped, except in files of one column. A record of a stream has at most 64 MiB. All of it is untrusted; errors
+ * name input, row and column.
  */
 
 #include "builtins/input.h"

@@ -29,7 +29,7 @@ enum cella_matrix_header {
 };
 
 /*
- * Read an input.
+ * Read an input. A header only, or an array of no rows, has rows 0; an input without any column is refused.
  *
  * columns_wanted:  refuse another number of columns; 0 for any
  * out:             zeroed; the caller frees it with cella_matrix_release
