@@ -9,12 +9,13 @@
 #include "builtins/registry.h"
 
 /*
- * Load a shared library with builtins, for good.
+ * Load a shared library with builtins, for good. The working directory becomes the root.
  *
- * path:   absolute; measured, so trusted
- * error:  256 bytes for what is wrong, when it fails
+ * folder:  descriptor of the folder that it is in; -1 is like an empty folder
+ * name:    file name; the file is measured, so trusted
+ * error:   what is wrong, when it fails
  *
  * CELLA_NO_PROFILE  it is not there, needs a library that is not there, is another build's, or has a name twice
  */
-CELLA_MUST_USE cella_status cella_builtin_load(struct cella_builtin_registry *registry, const char *path,
+CELLA_MUST_USE cella_status cella_builtin_load(struct cella_builtin_registry *registry, int folder, const char *name,
                                                char error[256]);

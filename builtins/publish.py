@@ -27,8 +27,9 @@ BEGIN = "<!-- From here on: written by ./run builtins from the functions' tables
 
 def read_table(programs: Path, table_program: Path) -> list[dict[str, Any]]:
     """All functions with the profiles that have them, those of every profile first."""
-    libraries = sorted((programs / "builtins").glob("*.so"))
-    text = subprocess.run([table_program, *libraries], check=True, capture_output=True, text=True).stdout
+    folder = programs / "builtins"
+    names = sorted(path.name for path in folder.glob("*.so"))
+    text = subprocess.run([table_program, folder, *names], check=True, capture_output=True, text=True).stdout
     having = {profile: json.loads((PROFILES / f"{profile}.json").read_text("utf-8"))["builtins"]
               for profile in ORDER if (PROFILES / f"{profile}.json").exists()}
     return [{**row, "profiles": [profile for profile in having if not library or library in having[profile]]}

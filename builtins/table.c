@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 
 /*
- * cella-builtin-table [LIBRARY...]
+ * cella-builtin-table FOLDER [LIBRARY...]
  *
  * Prints the table of all builtin functions as JSON: an object of library to list of functions as builtins/describe.h says;
  * the library of this build's own functions has the name "". A tool of the build: the client's table and the documentation
- * are made from what it prints. Libraries are given by absolute path.
+ * are made from what it prints.
  */
 
+#include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "builtins/describe.h"
 #include "builtins/library.h"
@@ -31,17 +31,21 @@ int main(int argc, char **argv)
 {
     struct cella_builtin_registry registry = { .module_count = 0 };
     size_t index = 0;
+    if (argc < 2) {
+        fprintf(stderr, "usage: cella-builtin-table FOLDER [LIBRARY...]\n");
+        return 2;
+    }
+    int folder = open(argv[1], O_PATH | O_DIRECTORY | O_CLOEXEC);
     printf("{\"\": [");
     cella_status status = print_functions(&registry, &index);
-    for (int i = 1; i < argc && status == CELLA_OK; i++) {
+    for (int i = 2; i < argc && status == CELLA_OK; i++) {
         char error[256];
-        const char *slash = strrchr(argv[i], '/');
-        status = cella_builtin_load(&registry, argv[i], error);
+        status = cella_builtin_load(&registry, folder, argv[i], error);
         if (status != CELLA_OK) {
             fprintf(stderr, "cella-builtin-table: %s\n", error);
             break;
         }
-        printf("],\n\"%s\": [", slash == NULL ? argv[i] : slash + 1);
+        printf("],\n\"%s\": [", argv[i]);
         status = print_functions(&registry, &index);
     }
     printf("]}\n");

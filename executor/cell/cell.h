@@ -18,6 +18,7 @@ struct cella_cell {
     bool log_cut;
     uint64_t log_left; /* bytes */
     struct cella_builtin_registry builtins;
+    int builtin_folder; /* while the zygote loads: where libraries with builtins are, -1 when there is no such folder */
     struct cella_heap heap;
     struct cella_python python;
     struct cella_received received;

@@ -157,14 +157,13 @@ static cella_status find_entries(struct cella_python *python)
     return PyErr_Occurred() == NULL ? CELLA_OK : complain(CELLA_INTERNAL);
 }
 
-cella_status cella_interpreter_preload(struct cella_cell *cell, struct cella_view profile, const char *libraries,
+cella_status cella_interpreter_preload(struct cella_cell *cell, struct cella_view profile,
                                        struct cella_bytes *out_name)
 {
     OWNED preload = PyImport_ImportModule("cella._preload");
     OWNED name = preload == NULL
                      ? NULL
-                     : PyObject_CallMethod(preload, "load", "y#s", profile.data, (Py_ssize_t) profile.size,
-                                               libraries);
+                     : PyObject_CallMethod(preload, "load", "y#", profile.data, (Py_ssize_t) profile.size);
     if (name == NULL) {
         return complain(CELLA_BAD_FORMAT);
     }

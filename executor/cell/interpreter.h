@@ -40,13 +40,12 @@ CELLA_MUST_USE cella_status cella_interpreter_start(struct cella_cell *cell);
  * Load everything of a profile, then replace the import system by one that reads memory only.
  *
  * profile:    JSON text of the profile file. Trusted: it is measured.
- * libraries:  folder of the libraries with builtins. Trusted.
  * out_name:   the profile's name. The caller clears it.
  *
  * CELLA_NO_PROFILE  a package or library of the profile is not installed; standard error says which
  * CELLA_BAD_FORMAT  the profile or a module of it failed to load; the reason went to standard error
  */
-CELLA_MUST_USE cella_status cella_interpreter_preload(struct cella_cell *cell, struct cella_view profile, const char *libraries,
+CELLA_MUST_USE cella_status cella_interpreter_preload(struct cella_cell *cell, struct cella_view profile,
                                                        struct cella_bytes *out_name);
 
 /* Version of the interpreter, "3.11.2". Static. */

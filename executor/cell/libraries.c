@@ -57,7 +57,7 @@ static int join(struct dl_phdr_info *library, size_t size, void *context)
     struct range constant = { 0, 0 };
     (void) size;
     (void) context;
-    if (library->dlpi_name[0] != '/') {
+    if (strchr(library->dlpi_name, '/') == NULL) {
         return 0; /* the program, whose pieces are few, or the kernel's page */
     }
     for (size_t i = 0; i < library->dlpi_phnum; i++) {

@@ -66,20 +66,20 @@ static cella_status set_environment(void)
     return CELLA_OK;
 }
 
-/* PROGRAMS/profiles/NAME.json becomes PROGRAMS/builtins. */
-static cella_status find_builtins(const char *profile_path, char out[PATH_MAX])
+/*
+ * Open the folder of libraries with builtins, PROGRAMS/builtins for a profile PROGRAMS/profiles/NAME.json; -1 when there is
+ * none. Later, as nobody, this process might not find the way there.
+ */
+static int open_builtins(const char *profile_path)
 {
-    int size = snprintf(out, PATH_MAX, "%s", profile_path);
-    for (int parents = 0; parents < 2 && size > 0 && size < PATH_MAX; parents++) {
-        char *last = strrchr(out, '/');
-        if (last == NULL) {
-            return CELLA_NO_PROFILE;
-        }
-        *last = '\0';
+    char path[PATH_MAX];
+    int size = snprintf(path, sizeof(path), "%s", profile_path);
+    char *last = size > 0 && (size_t) size < sizeof(path) ? strrchr(path, '/') : NULL;
+    if (last == NULL) {
+        return -1;
     }
-    size_t used = strlen(out);
-    size = snprintf(out + used, PATH_MAX - used, "/builtins");
-    return size > 0 && (size_t) size < PATH_MAX - used ? CELLA_OK : CELLA_NO_PROFILE;
+    size = snprintf(last, sizeof(path) - (size_t) (last - path), "/../builtins");
+    return (size_t) size < sizeof(path) - (size_t) (last - path) ? open(path, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
 }
 
 static cella_status run(const char *profile_path, const char **step)
@@ -87,13 +87,11 @@ static cella_status run(const char *profile_path, const char **step)
     struct cella_cell cell = { .talking = false }; /* lives as long as the process */
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes profile = { 0 };
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes name = { 0 };
-    char builtins[PATH_MAX];
-    *step = "profile file";
-    CELLA_TRY(find_builtins(profile_path, builtins));
     *step = "descriptors";
     CELLA_TRY(cella_descriptors_close(CELLA_ZYGOTE_FD + 1, -1));
     *step = "profile file";
     CELLA_TRY(read_profile(profile_path, &profile));
+    cell.builtin_folder = open_builtins(profile_path);
     *step = "environment";
     CELLA_TRY(set_environment());
     *step = "namespaces";
@@ -102,7 +100,10 @@ static cella_status run(const char *profile_path, const char **step)
     cella_heap_begin(&cell.heap);
     CELLA_TRY(cella_interpreter_start(&cell));
     *step = "preload";
-    CELLA_TRY(cella_interpreter_preload(&cell, cella_bytes_view(&profile), builtins, &name));
+    CELLA_TRY(cella_interpreter_preload(&cell, cella_bytes_view(&profile), &name));
+    if (cell.builtin_folder >= 0) {
+        (void) close(cell.builtin_folder);
+    }
     *step = "environment";
     if (clearenv() != 0) {
         return CELLA_SYSTEM_FAILED;

@@ -251,9 +251,9 @@ static PyObject *builtins(PyObject *module, PyObject *Py_UNUSED(nothing))
     return cella_native_table(cell_of(module));
 }
 
-static PyObject *load_builtins(PyObject *module, PyObject *path)
+static PyObject *load_builtins(PyObject *module, PyObject *name)
 {
-    return cella_native_load(cell_of(module), path);
+    return cella_native_load(cell_of(module), name);
 }
 
 static PyObject *call_builtin(PyObject *module, PyObject *arguments)

@@ -10,7 +10,7 @@
  *   write(output: int, data) -> int        all of data to the end of an output; OSError
  *   restart(output: int)                   empty an output
  *   builtins() -> str                      the builtin functions' table, as JSON
- *   load(path: str) -> str                 load a library with builtins; what is wrong with it
+ *   load(name: str) -> str                 load a library with builtins; what is wrong with it
  *   call(name, arguments, inputs, outputs, task) -> tuple   call one (cell/native.h)
  *   peak_bytes() -> int                    most memory the process ever held
  */

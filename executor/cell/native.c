@@ -127,14 +127,14 @@ PyObject *cella_native_table(const struct cella_cell *cell)
                               : PyErr_NoMemory();
 }
 
-PyObject *cella_native_load(struct cella_cell *cell, PyObject *path)
+PyObject *cella_native_load(struct cella_cell *cell, PyObject *name)
 {
     char error[256] = "";
-    const char *text = PyUnicode_AsUTF8(path);
+    const char *text = PyUnicode_AsUTF8(name);
     if (text == NULL) {
         return NULL;
     }
-    return cella_builtin_load(&cell->builtins, text, error) == CELLA_OK ? PyUnicode_FromString("")
+    return cella_builtin_load(&cell->builtins, cell->builtin_folder, text, error) == CELLA_OK ? PyUnicode_FromString("")
                                                                        : PyUnicode_FromString(error);
 }
 

@@ -17,8 +17,8 @@ struct cella_cell;
 /* builtins() -> str: the functions that this cell has, as a JSON list of what builtins/describe.h says. */
 PyObject *cella_native_table(const struct cella_cell *cell);
 
-/* load(path: str) -> str: load a library with builtins; empty, or what is wrong with it. In the zygote only. */
-PyObject *cella_native_load(struct cella_cell *cell, PyObject *path);
+/* load(name: str) -> str: load a library of the builtins' folder; empty, or what is wrong with it. In the zygote only. */
+PyObject *cella_native_load(struct cella_cell *cell, PyObject *name);
 
 /*
  * call(name: str, arguments: dict, inputs: dict, outputs: dict of int or None, task: bool)

@@ -20,7 +20,7 @@ from waiting import ready
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("CELLA_BUILD", ROOT / "build" / "release"))
 ZYGOTE = BUILD / "bin" / "cella-zygote"
-PROFILES = ROOT / "executor" / "cell" / "profiles"
+PROFILES = BUILD / "bin" / "profiles"
 
 SPAWN, READY, CELL, EXIT = 1, 2, 3, 4
 TASK, LOG, PROGRESS, RESULT, ERROR, DONE, HERE = 1, 2, 3, 4, 5, 6, 7

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -285,10 +287,16 @@ static void test_a_module_joins(void **state)
     assert_ptr_equal(cella_builtin_find(&registry, cella_view_of_string("builtin-everything")),
                      &cella_builtin_everything);
     char error[256];
-    assert_int_equal(cella_builtin_load(&registry, "/nonexistent.so", error), CELLA_NO_PROFILE);
-    assert_non_null(strstr(error, "/nonexistent.so"));
-    assert_int_equal(cella_builtin_load(&registry, "libc.so.6", error), CELLA_NO_PROFILE);
-    assert_non_null(strstr(error, "no builtins of this build"));
+    assert_int_equal(cella_builtin_load(&registry, -1, "absent.so", error), CELLA_NO_PROFILE);
+    assert_string_equal(error, "absent.so: there is no such library");
+    int folder = open("/usr/lib/x86_64-linux-gnu", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    assert_int_equal(cella_builtin_load(&registry, folder, "../libc.so.6", error), CELLA_NO_PROFILE);
+    assert_string_equal(error, "../libc.so.6: there is no such library");
+    assert_int_equal(cella_builtin_load(&registry, folder, "absent.so", error), CELLA_NO_PROFILE);
+    assert_non_null(strstr(error, "absent.so: ./absent.so: cannot open"));
+    assert_int_equal(cella_builtin_load(&registry, folder, "libc.so.6", error), CELLA_NO_PROFILE);
+    assert_string_equal(error, "libc.so.6 has no builtins of this build");
+    assert_int_equal(close(folder), 0);
 }
 
 static void test_description(void **state)

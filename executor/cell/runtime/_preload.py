@@ -74,23 +74,20 @@ def _import_quietly(profile: dict[str, Any]) -> None:
     warnings._filters_mutated()  # type: ignore[attr-defined]
 
 
-def _load_builtins(profile: dict[str, Any], folder: str) -> str:
+def _load_builtins(profile: dict[str, Any]) -> str:
     """Load the profile's libraries with builtins; return what is wrong, or nothing."""
     for name in profile["builtins"]:
-        if "/" in name:
-            return f"{name!r} is no file name"
-        error = _cell.load(f"{folder}/{name}")
+        error = _cell.load(name)
         if error:
             return error
     return ""
 
 
-def load(text: bytes, folder: str) -> str:
+def load(text: bytes) -> str:
     """Import and keep what the profile names, then let nothing be imported from files any more.
 
     Args:
         text: the profile file.
-        folder: where libraries with builtins are.
 
     Returns:
         the profile's name; nothing when a package or library is not installed, which was said on standard error.
@@ -106,7 +103,7 @@ def load(text: bytes, folder: str) -> str:
     except _packages.MissingPackage as missing:
         sys.stderr.write(f"profile {profile['name']} is not offered: {missing}\n")
         return ""
-    problem = _load_builtins(profile, folder)
+    problem = _load_builtins(profile)
     if problem:
         sys.stderr.write(f"profile {profile['name']} is not offered: {problem}\n")
         return ""
