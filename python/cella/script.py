@@ -27,6 +27,7 @@ ISOLATION = {"clock": ("fine", "coarse"), "zygote": ("shared", "owner"), "sizes"
 PROFILE_MODULES: dict[str, frozenset[str]] = {
     "python": frozenset(),
     "numpy": frozenset({"numpy"}),
+    "native": frozenset(),
     "science": frozenset(
         {"numpy", "scipy", "pandas", "sklearn", "joblib", "threadpoolctl", "dateutil", "pytz", "six"}
     ),

@@ -42,7 +42,7 @@ def objects(*folders: str) -> list[Path]:
     found = [
         path
         for path in (BUILD / "CMakeFiles").rglob("*.o")
-        if any(f".dir/{folder}/" in str(path) for folder in folders) or path.name == "cell_runtime.c.o"
+        if any(f".dir/{folder}/{path.name}" in str(path) for folder in folders) or path.name == "cell_runtime.c.o"
     ]
     if not found:
         pytest.skip(f"NOT BUILT: no object files of {', '.join(folders)} in {BUILD}")

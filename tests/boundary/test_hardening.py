@@ -9,8 +9,11 @@ import pytest
 NATIVE = elf.ROOT / "python" / "cella" / "_native.abi3.so"
 
 
+LIBRARY = "builtins/cella-native.so"
+
+
 def all_binaries() -> list[str]:
-    return [*elf.PROGRAMS, NATIVE.name]
+    return [*elf.PROGRAMS, NATIVE.name, LIBRARY]
 
 
 def binary(name: str):
@@ -62,15 +65,16 @@ def test_stack_protector(name):
     assert "__stack_chk_fail" in elf.imports(binary(name))
 
 
-@pytest.mark.parametrize("name", elf.PROGRAMS)
+@pytest.mark.parametrize("name", [*elf.PROGRAMS, LIBRARY])
 def test_fortified(name):
     checked = {symbol for symbol in elf.imports(binary(name)) if symbol.endswith("_chk")}
     assert checked, "no checked form of any libc function is used: built without FORTIFY"
 
 
-@pytest.mark.parametrize("name", elf.PROGRAMS)
+@pytest.mark.parametrize("name", [*elf.PROGRAMS, LIBRARY])
 def test_no_path_of_the_build_machine(name):
     """Two builds in two folders give the same text; __FILE__ and debug paths are relative."""
     content = binary(name).read_bytes()
     assert str(elf.ROOT / "executor").encode() not in content
     assert str(elf.ROOT / "host").encode() not in content
+    assert str(elf.ROOT / "builtins").encode() not in content

@@ -26,6 +26,7 @@ ARROWS: dict[str, set[str]] = {
     "executor/courier": {"executor/trust", "executor/base", "executor/confine"},
     "executor/cell": {"executor/confine", "executor/base", "builtins"},
     "builtins": {"executor/base"},
+    "builtins/native": {"builtins", "executor/base"},
     "host": {"executor/base"},
     "python/cella/_native": {"executor/trust", "executor/base"},
 }
@@ -46,8 +47,11 @@ FOREIGN: dict[str, set[str]] = {
         "executor/trust/tpm_credential.c",
         "executor/front/tls.c",
         "python/cella/_native/tls.c",
+        "builtins/native/rsa_sign.c",
+        "builtins/native/online_decrypt.c",
     },
     "jansson.h": {"executor/trust/json.h"},
+    "xgboost/": {"builtins/native/gbdt_train.c"},
     "llhttp.h": {"executor/front/http.c"},
     "Python.h": {
         "executor/cell/interpreter.c",

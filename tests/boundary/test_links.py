@@ -16,6 +16,7 @@ LIBRARIES: dict[str, set[str]] = {
     "cella-monitor": {"libc", "libcrypto", "libjansson", "libtss2-esys", "libtss2-mu"},
     "cella-courier": {"libc", "libcrypto", "libseccomp"},
     "cella-zygote": {"libc", "libm", "libexpat", "libz", "libffi", "libseccomp"},
+    "cella-native.so": {"libc", "libm", "libcrypto", "liblapack", "libxgboost"},
 }
 
 # Program -> patterns of symbols that it must not have, defined or not.
@@ -104,6 +105,17 @@ def test_what_the_zygote_offers_to_the_interpreter():
     ours = {name for letter, name in elf.exports(path) if letter in "TWi"} - elf.of_interpreter() - marks
     assert ours == {"fstat", "fstat64", "fdopen", "clock_gettime", "gettimeofday", "time"}
     assert {name for _, name in elf.exports(path) if name.startswith("cella_")} == set()
+
+
+def test_the_library_of_builtins_offers_one_symbol():
+    path = elf.program("builtins/cella-native.so")
+    found = {stem(library) for library in elf.needed(path)}
+    if {"libasan", "libubsan"} & found:
+        pytest.skip(f"NOT A RELEASE: {elf.BUILD} is built with sanitizers, its link lines mean nothing")
+    assert {name for _, name in elf.exports(path)} == {"cella_builtin_module"}
+    assert found <= LIBRARIES["cella-native.so"]
+    forbidden = r"exec[lv]\w*|fork|vfork|socket|connect|bind|listen|accept4?|open(at)?|fopen"
+    assert {name for name in elf.imports(path) if re.fullmatch(forbidden, name)} == set()
 
 
 def test_the_client_module_offers_one_symbol():
