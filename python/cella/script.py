@@ -61,6 +61,8 @@ class Parameter:
         default: the default where it is JSON; None otherwise.
         is_json: whether default is JSON.
         type: "string", "integer", "number", "boolean" by its annotation, else "any".
+        file: "input" or "output" where it is annotated as cella.Input or cella.Output, else empty.
+        optional: an annotated input or output may be None.
     """
 
     name: str
@@ -68,6 +70,8 @@ class Parameter:
     default: Any = None
     is_json: bool = False
     type: str = "any"
+    file: str = ""
+    optional: bool = False
 
 
 @dataclass(frozen=True)
@@ -186,6 +190,15 @@ class Script:
                 having = [name for name, modules in PROFILE_MODULES.items() if needed in modules]
                 advice = f"; use profile {having[0]!r}" if having else ""
                 yield f"line {line} imports {module}, which profile {profile!r} does not have{advice}"
+
+    def files(self, kind: str) -> list[str]:
+        """Parameters that are annotated as "input" or "output", with a ? behind an optional one.
+
+        >>> script = Script.parse("def f(a: cella.Input, b: cella.Input | None, c: cella.Output, n: int): pass", "f.py")
+        >>> script.files("input"), script.files("output")
+        (['a', 'b?'], ['c'])
+        """
+        return [item.name + "?" * item.optional for item in self.parameters if item.file == kind]
 
     def package(
         self,
@@ -376,8 +389,14 @@ def _parameters(function: ast.FunctionDef, file_name: str) -> tuple[Parameter, .
     return tuple(_parameter(argument, default) for argument, default in pairs)
 
 
+_FILES = {"Input": "input", "cella.Input": "input", "Output": "output", "cella.Output": "output"}
+
+
 def _parameter(argument: ast.arg, default: ast.expr | None) -> Parameter:
-    annotation = argument.annotation.id if isinstance(argument.annotation, ast.Name) else ""
+    annotation = "" if argument.annotation is None else ast.unparse(argument.annotation)
+    required = annotation.removesuffix(" | None")
+    if required in _FILES:
+        return Parameter(argument.arg, default is None, file=_FILES[required], optional=required != annotation)
     kind = _TYPES.get(annotation, "any")
     if default is None:
         return Parameter(argument.arg, True, type=kind)

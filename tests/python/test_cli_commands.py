@@ -248,6 +248,26 @@ def test_data(shell: Shell) -> None:
     assert "belong together" in shell("data", "add", "in.txt", "--sealed", code=2).err
 
 
+def test_ready_made_functions(shell: Shell) -> None:
+    added = dict(line.split() for line in shell("function", "add-examples").out.splitlines())
+    assert len(added) == 9 and "kmeans" in added
+    shown = json.loads(shell("function", "show", added["kmeans"]).out)
+    assert shown["spec"]["inputs"] == [{"name": "data"}] and shown["spec"]["profile"] == "science" and shown["public"]
+    assert {"name": "clusters", "type": "integer", "default": 8} in shown["spec"]["arguments"]
+    again = dict(line.split() for line in shell("function", "add-examples", "kmeans", "dbscan").out.splitlines())
+    assert again == {name: added[name] for name in ("kmeans", "dbscan")}
+    assert "did you mean kmeans" in shell("function", "add-examples", "kmean", code=6).err
+
+
+def test_annotated_files_need_no_options(shell: Shell) -> None:
+    (shell.folder / "noted.py").write_text(
+        "import cella\ndef main(a: cella.Input, b: cella.Output, c: cella.Input | None = None, n: int = 3):\n    pass\n")
+    made = shell("function", "register", "noted.py").out.strip()
+    spec = json.loads(shell("function", "show", made).out)["spec"]
+    assert spec["inputs"] == [{"name": "a"}, {"name": "c", "optional": True}] and spec["outputs"] == [{"name": "b"}]
+    assert spec["arguments"] == [{"name": "n", "type": "integer", "default": 3}]
+
+
 def test_functions(shell: Shell) -> None:
     made = shell(
         "function", "register", "copy.py", "--input", "a", "--output", "b?", "--lock", "n=5", "--name", "copy2"

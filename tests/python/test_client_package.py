@@ -23,7 +23,7 @@ PARTS = [
     "README.md",
     "executor/base",
     "executor/trust",
-    "executor/cell/runtime",
+    "executor/cell/runtime", "examples/functions",
     "python",
 ]
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -76,6 +77,8 @@ def register(
 ) -> None:
     """Register SCRIPT, or a builtin. Parameters that are neither input nor output are arguments.
 
+    Without --input and --output, parameters that the script annotates as cella.Input and cella.Output are these.
+
     A private function travels sealed, and you take part in every task that uses it.
     """
     from ..builtin import Builtin
@@ -97,6 +100,7 @@ def register(
         )
     else:
         parsed = Script.read(str(script), entry)
+        inputs, outputs = inputs or tuple(parsed.files("input")), outputs or tuple(parsed.files("output"))
         for sentence in parsed.warnings(profile or "python"):
             show.note(f"warning: {sentence}")
         optional = [item[:-1] for item in (*inputs, *outputs) if item.endswith("?")]
@@ -119,6 +123,31 @@ def register(
     else:
         show.note(f"{visible(made.name)}@{made.version}, SHA-256 {made.sha256}")
         print(made.id)
+
+
+@function.command("add-examples")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--private", is_flag=True, help="Only you may use them. Default: everybody may, and read them.")
+@with_executor
+def add_examples(executor: Executor, names: tuple[str, ...], private: bool, as_json: bool) -> None:
+    """Register the ready-made functions over scikit-learn, or those that are named; prints name and id of each.
+
+    One that you registered before, and that has not changed since, is left as it is.
+    """
+    from ..ready_made import example_scripts
+
+    mine = {item.name: item for item in executor.functions.list(owner=executor.identity.party)}
+    for script in example_scripts(names):
+        package = script.package(
+            script.files("input"), script.files("output"), profile="science", public=not private
+        )
+        made = mine.get(script.name)
+        if made is None or made.disabled or made.sha256 != hashlib.sha256(package).hexdigest():
+            made = executor.functions.register(package)
+        if as_json:
+            show.event("function", name=script.name, function=made.id, sha256=made.sha256, version=made.version)
+        else:
+            print(f"{script.name:<26}  {made.id}")
 
 
 @function.command("list")
