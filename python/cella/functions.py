@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from . import _native
 from .encoding import from_base64url, to_base64url, write_json
-from .script import Script, parse_isolation, parse_limits
+from .script import Script, parse_isolation, parse_limits, parse_release
 
 if TYPE_CHECKING:
     from .executor import Executor
@@ -238,6 +238,7 @@ def builtin_package(
     public: bool = True,
     isolation: Mapping[str, str] | None = None,
     streams: Sequence[str] = (),
+    release: Mapping[str, int] | None = None,
 ) -> bytes:
     """Package of a function that is built into the executor. Builtin.package knows the names and checks them.
 
@@ -261,6 +262,8 @@ def builtin_package(
         content["limits"] = parse_limits(limits)
     if isolation:
         content["isolation"] = parse_isolation(isolation)
+    if release:
+        content["release"] = parse_release(release)
     return write_json(content, "function package")
 
 
@@ -276,6 +279,7 @@ class LocalFunction:
         limits: lower than the executor's.
         streams: the inputs that are read while they are being decrypted.
         isolation: what is asked beyond the ordinary box.
+        release: rules that it declares to keep about what it releases.
     """
 
     def __init__(
@@ -287,6 +291,7 @@ class LocalFunction:
         limits: Mapping[str, int | str] | None,
         streams: Sequence[str] = (),
         isolation: Mapping[str, str] | None = None,
+        release: Mapping[str, int] | None = None,
     ) -> None:
         functools.update_wrapper(self, original)
         self._original = original
@@ -297,6 +302,7 @@ class LocalFunction:
         self.limits = dict(limits or {})
         self.streams = tuple(streams)
         self.isolation = dict(isolation or {})
+        self.release = dict(release or {})
         self.package()  # names and limits are judged where they are written
 
     def __call__(self, *positional: Any, **named: Any) -> Any:
@@ -312,6 +318,7 @@ class LocalFunction:
             public=public,
             streams=self.streams,
             isolation=self.isolation,
+            release=self.release,
         )
 
     @property
@@ -350,6 +357,7 @@ def function(
     limits: Mapping[str, int | str] | None = ...,
     streams: Sequence[str] = ...,
     isolation: Mapping[str, str] | None = ...,
+    release: Mapping[str, int] | None = ...,
 ) -> Callable[[Callee], LocalFunction]:
     ...
 
@@ -363,6 +371,7 @@ def function(
     limits: Mapping[str, int | str] | None = None,
     streams: Sequence[str] = (),
     isolation: Mapping[str, str] | None = None,
+    release: Mapping[str, int] | None = None,
 ) -> Any:
     """Decorator: make a Python function something that can be sent to an executor as text.
 
@@ -379,6 +388,8 @@ def function(
             the memory limit.
         isolation: what is asked beyond the ordinary box, for example {"clock": "coarse", "zygote": "owner",
             "sizes": "padded"}; see script.parse_isolation.
+        release: rules that the function keeps about what it releases, for example {"minimum_group": 10}: what owners of data
+            ask for in their policies; see script.parse_release.
 
     Returns:
         A LocalFunction.
@@ -390,7 +401,7 @@ def function(
     def wrap(target: Callable[..., Any]) -> Any:
         if _is_run_as_script(target):
             return target
-        return LocalFunction(target, inputs, outputs, profile, limits, streams, isolation)
+        return LocalFunction(target, inputs, outputs, profile, limits, streams, isolation, release)
 
     return wrap if original is None else wrap(original)
 

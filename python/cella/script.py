@@ -21,6 +21,7 @@ from .encoding import quantity, write_json
 from .runtime import _teaclave, _teaclave_modules, _teaclave_syntax
 
 SOURCE_MAX = 1 << 20
+RELEASE_RULES_MAX = 16
 LIMITS = ("cpu_s", "wall_s", "memory_bytes", "output_bytes", "result_bytes", "log_bytes", "threads")
 ISOLATION = {"clock": ("fine", "coarse"), "zygote": ("shared", "owner"), "sizes": ("exact", "padded")}
 """Member of isolation -> its ordinary and its strict word."""
@@ -214,6 +215,7 @@ class Script:
         locked: Mapping[str, Any] | None = None,
         streams: Iterable[str] = (),
         isolation: Mapping[str, str] | None = None,
+        release: Mapping[str, int] | None = None,
     ) -> bytes:
         """The function package (docs/protocol.md section 4): made once, hashed, never written again.
 
@@ -233,6 +235,7 @@ class Script:
             streams: the inputs that are read once, forward, while they are being decrypted: for what is larger than
                 memory.
             isolation: what is asked beyond the ordinary box; see parse_isolation.
+            release: rules that the script keeps about what it releases; see parse_release.
 
         Raises:
             ArgumentError: BAD_ARGUMENT, names and parameters do not fit.
@@ -259,6 +262,8 @@ class Script:
             content["limits"] = parse_limits(limits)
         if isolation:
             content["isolation"] = parse_isolation(isolation)
+        if release:
+            content["release"] = parse_release(release)
         return write_json(content, "function package")
 
     def _check_names(self, inputs: Sequence[str], outputs: Sequence[str], arguments: Sequence[str]) -> None:
@@ -342,6 +347,30 @@ def parse_isolation(isolation: Mapping[str, str]) -> dict[str, str]:
             words = " or ".join(ISOLATION[name])
             raise _native.error("BAD_ARGUMENT", f"isolation {name} is {words}, not {word!r}", name)
     return dict(isolation)
+
+
+def parse_release(release: Mapping[str, int]) -> dict[str, int]:
+    """Rules that a function declares to keep about what it releases: name -> the least that it keeps to.
+
+    They are part of the package, so auditors sign for them with the source. An owner of data asks for them in a policy, and the
+    executor compares: what is declared must be at least what is asked for.
+
+    >>> parse_release({"minimum_group": 10})
+    {'minimum_group': 10}
+
+    Raises:
+        ArgumentError: BAD_ARGUMENT, more than 16 rules, a name that is none, a number below 1.
+    """
+    if len(release) > RELEASE_RULES_MAX:
+        raise _native.error("BAD_ARGUMENT", f"{len(release)} release rules; at most {RELEASE_RULES_MAX}", "release")
+    for name, least in release.items():
+        if not _IDENTIFIER.match(name):
+            raise _native.error(
+                "BAD_ARGUMENT", f"release rule {name!r} is not a Python name of at most 64 ASCII characters", name
+            )
+        if isinstance(least, bool) or not isinstance(least, int) or not 1 <= least < 1 << 63:
+            raise _native.error("BAD_ARGUMENT", f"release rule {name} is a whole number from 1, not {least!r}", name)
+    return dict(release)
 
 
 def _bad_script(message: str, line: int | None = None) -> _native.CellaError:

@@ -94,6 +94,32 @@ def test_a_policy_asks_for_release_rules(house: House) -> None:
     assert task.invoke().wait().result() == "mine"
 
 
+@cella.function(inputs=["x"], release={"minimum_group": 10, "decimals": 2})
+def average(x):
+    return sum(map(float, x.text().split())) / 10
+
+
+def test_a_function_declares_release_rules_through_the_client(house: House) -> None:
+    """Decorator, script and builtin: what is declared is in the hash, in the contract, and compared with the policy."""
+    a, b = people(house, 2)
+    strict = a.data.add(b"1 2 3", "x", policy={"release": {"minimum_group": 11}})
+    fitting = a.data.add(b"1 2 3", "x", policy={"release": {"minimum_group": 10, "decimals": 1}})
+    function = b.functions.register(average.package(public=True))
+    assert function.spec["release"] == a.functions.get(function.id).spec["release"] == {"minimum_group": 10, "decimals": 2}
+    with refused("DATA_POLICY", text="minimum_group 11; the function declares 10"):
+        a.tasks.create(function, inputs={"x": strict})
+    task = a.tasks.create(function, inputs={"x": fitting})
+    text = task.contract().explain(a.party)
+    assert "keeps to: decimals at least 2, minimum_group at least 10" in text
+    assert "asks that the function declares: decimals at least 1, minimum_group at least 10" in text
+    assert task.invoke().wait().result() == 0.6
+    assert a.run(average, inputs={"x": fitting}).wait().result() == 0.6
+    with refused("DATA_POLICY"):
+        a.run(average, inputs={"x": strict})
+    script = cella.Script.parse(READ, "read.py").package(["x"], public=True, release={"minimum_group": 11})
+    assert a.tasks.create(b.functions.register(script), inputs={"x": strict}, invoke=True).wait().result() == "1 2 3"
+
+
 def test_uses_are_counted_exactly_under_a_race(house: House) -> None:
     a = people(house, 1)[0]
     function = reader(a)

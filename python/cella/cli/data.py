@@ -9,7 +9,7 @@ import click
 
 from ..encoding import visible
 from . import show
-from .options import foreign_key_options, json_values, key_of, unix_time, with_executor
+from .options import foreign_key_options, key_of, release_of, release_option, unix_time, with_executor
 
 if TYPE_CHECKING:
     from ..data import Data
@@ -39,7 +39,7 @@ def _facts(item: Data) -> dict[str, Any]:
 def policy_options(command: Any) -> Any:
     """Add the options that make a policy."""
     for option in (
-        click.option("--release", multiple=True, metavar="RULE=N", help="The function must declare this rule, N at least."),
+        release_option("The function must declare this rule, N at least."),
         click.option("--until", metavar="TIME", help="Not after this time, for example 2026-12-31T12:00."),
         click.option("--uses", type=click.IntRange(min=0), help="Runs of all tasks together."),
         click.option("--threshold", type=click.IntRange(min=1), help="How many of the auditors. Default: all of them."),
@@ -69,7 +69,7 @@ def policy_of(
     if until is not None:
         policy["until"] = unix_time(until, "--until")
     if release:
-        policy["release"] = json_values(release)
+        policy["release"] = release_of(release)
     return policy or None
 
 

@@ -18,6 +18,8 @@ from .options import (
     limit_option,
     pairs,
     profile_option,
+    release_of,
+    release_option,
     stream_option,
     with_executor,
 )
@@ -52,6 +54,7 @@ def function() -> None:
 @entry_option
 @limit_option
 @isolation_option
+@release_option("A rule that it keeps about what it releases, with N as the least: what owners of data ask for.")
 @stream_option
 @with_executor
 def register(
@@ -72,6 +75,7 @@ def register(
     entry: str | None,
     limits: tuple[str, ...],
     isolation: tuple[str, ...],
+    release: tuple[str, ...],
     streams: tuple[str, ...],
     as_json: bool,
 ) -> None:
@@ -97,6 +101,7 @@ def register(
             limits=pairs(limits, "--limit"),
             public=public,
             isolation=isolation_of(isolation),
+            release=release_of(release),
         )
     else:
         parsed = Script.read(str(script), entry)
@@ -116,6 +121,7 @@ def register(
             locked=json_values(locked, parsed),
             streams=streams,
             isolation=isolation_of(isolation),
+            release=release_of(release),
         )
     made = executor.functions.register(package, allow=list(allow) or None, quota=quota, quota_of=quota_of)
     if as_json:
