@@ -5,12 +5,14 @@
 
 #include "monitor/disposal.h"
 #include "monitor/policy.h"
+#include "monitor/source.h"
 #include "monitor/statement.h"
 #include "trust/data_format.h"
 
 static const char default_associated_data[] = "cella input v1";
 
-static json_t *data_json(const struct cella_data *data)
+/* As one of its owners sees it: with his own policy. */
+static json_t *data_json(const struct cella_data *data, const struct cella_party *reader)
 {
     json_t *owners = json_array();
     for (size_t i = 0; i < data->owner_count; i++) {
@@ -21,10 +23,22 @@ static json_t *data_json(const struct cella_data *data)
                              cella_json_hex(cella_view_of(data->sha256, sizeof(data->sha256))), "size",
                              (json_int_t) data->size, "format", cella_data_format_name(data->format), "stored", (int) data->stored, "deleted", (int) data->deleted,
                              "used", (json_int_t) data->used);
-    if (json != NULL && data->policy != NULL) {
-        (void) json_object_set(json, "policy", data->policy);
+    int owner = cella_data_owner_index(data, reader);
+    if (json != NULL && owner >= 0 && data->policies[owner] != NULL) {
+        (void) json_object_set(json, "policy", data->policies[owner]);
     }
     return json;
+}
+
+/* The same and, of data that were derived, what else binds them. */
+static cella_status answer(struct cella_call *call, const struct cella_data *data)
+{
+    call->reply = data_json(data, call->party);
+    json_t *bounds = cella_policy_bounds(data, call->party);
+    if (bounds == NULL) {
+        return call->reply == NULL ? CELLA_NO_MEMORY : CELLA_OK;
+    }
+    return json_object_set_new(call->reply, "bound_by", bounds) == 0 ? CELLA_OK : CELLA_NO_MEMORY;
 }
 
 cella_status cella_data_find(struct cella_monitor *monitor, struct cella_call *call, const char *id,
@@ -146,8 +160,7 @@ cella_status cella_operation_data_get(struct cella_monitor *monitor, struct cell
     const char *id;
     CELLA_TRY(cella_operation_only(call, "data", &id));
     CELLA_TRY(cella_data_find(monitor, call, id, &data));
-    call->reply = data_json(data);
-    return CELLA_OK;
+    return answer(call, data);
 }
 
 static bool shows_data(const struct cella_call *call, const struct cella_entry *entry, const void *context)
@@ -159,8 +172,7 @@ static bool shows_data(const struct cella_call *call, const struct cella_entry *
 
 static json_t *listed_data(const struct cella_call *call, const struct cella_entry *entry)
 {
-    (void) call;
-    return data_json((const struct cella_data *) entry);
+    return data_json((const struct cella_data *) entry, call->party);
 }
 
 cella_status cella_operation_data_list(struct cella_monitor *monitor, struct cella_call *call)
@@ -169,7 +181,10 @@ cella_status cella_operation_data_list(struct cella_monitor *monitor, struct cel
     return cella_operation_list(&monitor->state.data, &listing, call);
 }
 
-/* {data, policy?}: from now on; absent: no policy. What has been queued goes on, what has not started is checked again. */
+/*
+ * {data, policy?}: the caller's own policy from now on; absent: none. Of several owners each has his own, and all of them hold.
+ * What has been queued goes on, what has not started is checked again.
+ */
 cella_status cella_operation_data_change(struct cella_monitor *monitor, struct cella_call *call)
 {
     struct cella_json_object object;
@@ -185,15 +200,11 @@ cella_status cella_operation_data_change(struct cella_monitor *monitor, struct c
     if (data->deleted) {
         return CELLA_DELETED;
     }
-    if (data->owner_count > 1) {
-        return CELLA_DENIED; /* of several owners none alone says what may be done with it; a task asks them all */
-    }
     CELLA_CLEANUP(cella_json_cleanup)
     json_t *event = json_pack("{s:s, s:s, s:o}", "data", id, "by", call->party->entry.id, "policy",
                               policy == NULL ? json_null() : json_incref(policy));
     CELLA_TRY(cella_monitor_commit(monitor, CELLA_EVENT_DATA_CHANGED, event));
-    call->reply = data_json(data);
-    return CELLA_OK;
+    return answer(call, data);
 }
 
 /* {data}: the key goes, so that nobody opens the object again, and then the object; each owner may do that to all. */
@@ -213,8 +224,7 @@ cella_status cella_operation_data_delete(struct cella_monitor *monitor, struct c
         cella_disposal_add(monitor->disposal, data);
         cella_monitor_log(monitor, "data deleted %s", data->entry.id);
     }
-    call->reply = data_json(data);
-    return CELLA_OK;
+    return answer(call, data);
 }
 
 /* {task, output}: an output as an input of the next task, owned by all its receivers; nothing leaves the executor. */
@@ -234,12 +244,15 @@ cella_status cella_operation_data_derive(struct cella_monitor *monitor, struct c
     if (output->kept_key.size == 0) {
         return cella_operation_blame(call, "output", CELLA_BAD_STATE); /* padded: its size is not its own */
     }
+    const struct cella_task_record *made_by = cella_state_task(&monitor->state, task);
+    if (cella_sources_visit(&monitor->state, made_by, NULL, NULL) > CELLA_SOURCES_MAX) {
+        return cella_operation_blame(call, "output", CELLA_TOO_MANY);
+    }
     CELLA_TRY(cella_monitor_new_id("data-", id));
     CELLA_CLEANUP(cella_json_cleanup)
     json_t *event = json_pack("{s:s, s:s, s:s, s:s}", "data", id, "task", task, "output", name, "by",
                               call->party->entry.id);
     CELLA_TRY(cella_monitor_commit(monitor, CELLA_EVENT_DATA_DERIVED, event));
     cella_monitor_log(monitor, "data derived %s", id);
-    call->reply = data_json(cella_state_data(&monitor->state, id));
-    return CELLA_OK;
+    return answer(call, cella_state_data(&monitor->state, id));
 }

@@ -210,14 +210,19 @@ bool cella_party_is(const struct cella_party *party, unsigned int role)
     return !party->removed && (party->roles & role) != 0;
 }
 
-bool cella_data_is_owner(const struct cella_data *data, const struct cella_party *party)
+int cella_data_owner_index(const struct cella_data *data, const struct cella_party *party)
 {
     for (size_t i = 0; i < data->owner_count; i++) {
         if (data->owners[i] == party) {
-            return true;
+            return (int) i;
         }
     }
-    return false;
+    return -1;
+}
+
+bool cella_data_is_owner(const struct cella_data *data, const struct cella_party *party)
+{
+    return cella_data_owner_index(data, party) >= 0;
 }
 
 const char *cella_data_key_owner(const struct cella_data *data)

@@ -32,6 +32,7 @@
 #define CELLA_ROTATIONS_MAX 100U
 #define CELLA_ALLOWED_MAX 256U /* entries of an allow list */
 #define CELLA_REVIEWERS_MAX 64U
+#define CELLA_SOURCES_MAX 256U /* of data that were derived */
 #define CELLA_PRIORITY_MAX 9U
 #define CELLA_PRIORITY_DEFAULT 5U
 #define CELLA_ATTEMPTS_MAX 10U
@@ -122,8 +123,11 @@ struct cella_data {
     struct cella_bytes associated_data;
     bool stored;
     bool deleted;
-    json_t *policy;              /* docs/protocol.md section 13; NULL: none */
-    uint64_t used;               /* runs that have taken it, of what the policy allows */
+    json_t **policies;           /* one of each owner, in their order; docs/protocol.md section 13; NULL: none */
+    struct cella_data **sources; /* what they were made of, all the way back, each once (source.h): their policies bind, too */
+    size_t source_count;
+    uint64_t used;               /* runs that have taken them, or what was made of them */
+    uint64_t walk;               /* not part of the fold: the last walk that came here */
     const struct cella_task_record *made_by; /* the task whose output it is; NULL: it was uploaded */
     struct cella_logged deletion;
     struct cella_signed_request deletion_request;
@@ -236,6 +240,7 @@ struct cella_state {
     struct cella_table evidence;               /* struct cella_kept_evidence, the oldest first */
     uint8_t last_statement[CELLA_SHA256_SIZE]; /* of the entry of the last statement */
     bool has_statement;
+    uint64_t walk; /* not part of the fold: number of the last walk over sources */
 };
 
 enum cella_event {
@@ -303,6 +308,8 @@ struct cella_participant *cella_task_participant(struct cella_task_record *task,
 int cella_task_participant_index(const struct cella_task_record *task, const struct cella_party *party);
 
 bool cella_data_is_owner(const struct cella_data *data, const struct cella_party *party);
+/* Index among the owners, or -1. */
+int cella_data_owner_index(const struct cella_data *data, const struct cella_party *party);
 /* The id that the data's key is bound to: its owner's, or NULL where the executor keeps the key itself. */
 const char *cella_data_key_owner(const struct cella_data *data);
 

@@ -35,8 +35,10 @@ class Data:
         sha256: of the sealed file, hexadecimal.
         size: bytes of the sealed file.
         stored: whether the sealed file has been uploaded.
-        policy: what their owner lets be done with them; None: whatever he approves.
-        used: runs that have taken them so far.
+        policy: what the caller, as their owner, lets be done with them; None: whatever he approves.
+        bound_by: policies that hold besides: of other owners, and of data that these were made of: {data, owner, policy} each.
+            DataRegistry.list leaves them out.
+        used: runs that have taken them, or what was made of them, so far.
         deleted: whether their key is forgotten.
         format: of the file: "sealed-file", or one of Teaclave's.
     """
@@ -51,6 +53,7 @@ class Data:
     used: int = 0
     deleted: bool = False
     format: str = SEALED_FILE
+    bound_by: Sequence[Mapping[str, Any]] = ()
 
     @classmethod
     def of(cls, answer: dict[str, Any]) -> Data:
@@ -66,6 +69,7 @@ class Data:
             used=answer.get("used", 0),
             deleted=bool(answer.get("deleted")),
             format=answer.get("format", SEALED_FILE),
+            bound_by=tuple(answer.get("bound_by", ())),
         )
 
 
@@ -237,7 +241,10 @@ class DataRegistry:
         )
 
     def change(self, data: Data | str, policy: Mapping[str, Any] | None) -> Data:
-        """Set the policy of data, from now on; None: there is none. What has not started is judged by the new one."""
+        """Set the caller's policy of data, from now on; None: there is none. What has not started is judged by the new one.
+
+        Of several owners each has his own, and all of them hold. What was made of the data in the executor is bound by it, too.
+        """
         args: dict[str, Any] = {"data": data.id if isinstance(data, Data) else data}
         if policy is not None:
             args["policy"] = dict(policy)
@@ -255,7 +262,8 @@ class DataRegistry:
 
         Args:
             task: Task or its id.
-            output: its name. All its receivers own the data together, and take part in each task that uses them.
+            output: its name. All its receivers own the data together, and take part in each task that uses them. The policies of
+                the task's inputs go on binding: see Data.bound_by.
         """
         return Data.of(self._executor.request("data.derive", {"task": getattr(task, "id", task), "output": output}))
 
