@@ -405,7 +405,7 @@ static void count_failure(struct cella_state *state, struct cella_task_record *t
     }
 }
 
-/* {task, error (number), detail, class, line, messages?, usage?, by?} */
+/* {task, error (number), detail, class, line, messages?, usage?, by?, stored? (outputs of this attempt may be in the store)} */
 cella_status cella_apply_task_failed(struct cella_state *state, const json_t *body)
 {
     struct cella_task_record *task;
@@ -414,6 +414,7 @@ cella_status cella_apply_task_failed(struct cella_state *state, const json_t *bo
     CELLA_TRY(cella_apply_copy_text(body, "class", task->error_class, sizeof(task->error_class)));
     task->error = cella_status_from_number((unsigned int) cella_apply_number(body, "error"));
     task->error_line = (uint32_t) cella_apply_number(body, "line");
+    task->discarded |= cella_apply_flag(body, "stored") ? 1U << task->attempt : 0;
     count_failure(state, task);
     task->state = cancels(task->error) ? CELLA_TASK_CANCELLED : CELLA_TASK_FAILED;
     return fill_end(state, task, body);

@@ -264,6 +264,23 @@ cella_status cella_keyring_open_data_key(const struct cella_keyring *keyring, co
     return CELLA_OK;
 }
 
+cella_status cella_keyring_output_object(const struct cella_keyring *keyring, const char *task, uint32_t attempt,
+                                         const char *output, char out[33])
+{
+    CELLA_CLEANUP(cella_secret_clear) struct cella_secret key = { 0 };
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes named = { 0 };
+    uint8_t hash[CELLA_SHA256_SIZE];
+    CELLA_TRY(cella_secret_resize(&key, CELLA_SHA256_SIZE));
+    CELLA_TRY(cella_hkdf(CELLA_HASH_SHA256, cella_secret_view(&keyring->ledger), (struct cella_view){ 0 },
+                         cella_view_of_string("cella output object v1"), &key));
+    CELLA_TRY(cella_write_field(&named, cella_view_of_string(task)));
+    CELLA_TRY(cella_write_u32(&named, attempt));
+    CELLA_TRY(cella_write_field(&named, cella_view_of_string(output)));
+    CELLA_TRY(cella_hmac_sha256(cella_secret_view(&key), cella_bytes_view(&named), hash));
+    cella_hex_encode(cella_view_of(hash, 16), out);
+    return CELLA_OK;
+}
+
 cella_status cella_keyring_seal(const uint8_t receiver[CELLA_X25519_KEY_SIZE], const char *purpose,
                                 struct cella_view context, struct cella_view plain, struct cella_bytes *out)
 {

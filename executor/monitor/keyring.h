@@ -106,6 +106,15 @@ CELLA_MUST_USE cella_status cella_keyring_keep_data_key(const struct cella_keyri
                                                         const uint8_t sha256[CELLA_SHA256_SIZE],
                                                         struct cella_view key, struct cella_bytes *out);
 
+/*
+ * Name of the object that an attempt of a task stores an output under: a keyed hash, so that the monitor finds it again after an end
+ * in the middle, and the host, which sees it, learns nothing from it and can not guess another.
+ *
+ * attempt: 1 is the first; out: 32 hexadecimal digits and NUL
+ */
+CELLA_MUST_USE cella_status cella_keyring_output_object(const struct cella_keyring *keyring, const char *task,
+                                                        uint32_t attempt, const char *output, char out[33]);
+
 /* Seal to a party. Needs no private key; here so that the purposes stand beside each other. out is appended to. */
 CELLA_MUST_USE cella_status cella_keyring_seal(const uint8_t receiver[CELLA_X25519_KEY_SIZE], const char *purpose,
                                                struct cella_view context, struct cella_view plain,

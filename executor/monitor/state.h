@@ -198,6 +198,7 @@ struct cella_task_record {
     uint32_t priority;      /* 0 to CELLA_PRIORITY_MAX; among tasks of one creator the higher goes first */
     uint32_t attempts;      /* runs that the contract allows */
     uint32_t attempt;       /* runs so far */
+    uint32_t discarded;     /* bit n: outputs of attempt n may lie in the host's store, and nobody will ever want them */
     int64_t expires_s;      /* Unix time at which it ends if it was not invoked; 0: never */
     cella_status error;
     char error_detail[CELLA_DETAIL_MAX]; /* what limit, which input: for every participant */
@@ -213,6 +214,7 @@ struct cella_task_record {
     uint16_t progress;
     struct cella_bytes progress_text;
     uint32_t waiters; /* questions that wait for a change; kept by the front */
+    bool resumed;       /* it was queued before this start: of an end that the ledger does not know, outputs may be left */
     uint64_t queued_at; /* the ledger's position that has to be durable before it is started */
     struct cella_run *run;
     struct cella_task_record *next_in_queue;
