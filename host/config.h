@@ -46,6 +46,11 @@ struct cella_host_config {
     char collateral_intel_root_crl[CELLA_HOST_URL_MAX];
     char collateral_amd[CELLA_HOST_URL_MAX];
     char collateral_proxy[CELLA_HOST_URL_MAX];
+    char fetch_program[CELLA_HOST_PATH_MAX]; /* cella-fetch; "none": nothing is fetched */
+    char fetch_from[CELLA_HOST_PATH_MAX];    /* places that inputs are fetched from, with spaces between; empty: none */
+    bool fetch_private;                      /* also from addresses that are not public */
+    int64_t fetch_max_bytes;
+    int64_t fetch_seconds;
     bool log_json;
     int ready_fd; /* -1: none */
 };

@@ -108,6 +108,7 @@ static cella_status set_up(struct cella_host *host)
     }
     CELLA_TRY(open_store(host));
     CELLA_TRY(cella_collateral_new(host->base, host->log, host->config, host->folder.path, &host->collateral));
+    CELLA_TRY(cella_fetcher_new(host->base, host->log, host->config, &host->fetcher));
     CELLA_TRY(start_ledger(host));
     find_groups(host);
     CELLA_TRY(watch_signals(host));
@@ -123,6 +124,7 @@ static void tear_down(struct cella_host *host)
     cella_links_free(host->links);
     cella_relay_free(host->relay);
     cella_collateral_free(host->collateral);
+    cella_fetcher_free(host->fetcher);
     if (host->stored != NULL) {
         event_free(host->stored);
     }

@@ -58,6 +58,8 @@ enum cella_stream_kind {
     /* enclave -> host, ledger: u64 size that it knows of. Host: u32 status, u64 size, the last record's last 16 bytes, at
      * once and after each commit. Enclave: field(record) ... */
     CELLA_STREAM_APPEND = 6,
+    /* courier -> host: field URL, u64 size; END; answer as of GET */
+    CELLA_STREAM_FETCH = 8,
     CELLA_STREAM_READ = 7, /* enclave -> host, ledger: u64 first; answer u32 status, u64 size, field(record) ..., END */
 };
 

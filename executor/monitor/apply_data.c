@@ -24,6 +24,7 @@ void cella_apply_free_data(struct cella_entry *entry)
         json_decref(data->policies[i]);
     }
     free(data->policies);
+    free(data->url);
     free(data->sources);
     free(data->owners);
     free(data);
@@ -34,6 +35,14 @@ static cella_status make_owners(struct cella_data *data, size_t count)
     data->owners = calloc(count, sizeof(data->owners[0]));
     data->policies = calloc(count, sizeof(data->policies[0]));
     return data->owners == NULL || data->policies == NULL ? CELLA_NO_MEMORY : CELLA_OK;
+}
+
+/* The URL of a body, NULL where it has none. */
+static cella_status copy_url(const json_t *body, char **out)
+{
+    const char *url = cella_apply_text(body, "url");
+    *out = url[0] == '\0' ? NULL : strdup(url);
+    return url[0] != '\0' && *out == NULL ? CELLA_NO_MEMORY : CELLA_OK;
 }
 
 static cella_status fill_data(const struct cella_state *state, const json_t *body, struct cella_data *data)
@@ -50,6 +59,7 @@ static cella_status fill_data(const struct cella_state *state, const json_t *bod
         CELLA_TRY(cella_data_format_of_name(format, &data->format));
     }
     data->segment_size = (uint32_t) cella_apply_number(body, "segment");
+    CELLA_TRY(copy_url(body, &data->url));
     CELLA_TRY(make_owners(data, 1));
     data->owner_count = 1;
     CELLA_TRY(cella_apply_copy_json(body, "policy", &data->policies[0]));
@@ -65,14 +75,16 @@ static cella_status add_data(struct cella_state *state, struct cella_data *data,
     return status;
 }
 
-/* {data, owner, name, object, sha256, size, format? (absent: the sealed file), segment, sealed_key, associated_data, policy?} */
+/* {data, owner, name, object, sha256, size, format? (absent: the sealed file), segment, sealed_key, associated_data, policy?, url?} */
 cella_status cella_apply_data_registered(struct cella_state *state, const json_t *body)
 {
     struct cella_data *data = calloc(1, sizeof(*data));
     if (data == NULL) {
         return CELLA_NO_MEMORY;
     }
-    return add_data(state, data, fill_data(state, body, data));
+    CELLA_TRY(add_data(state, data, fill_data(state, body, data)));
+    state->bytes += data->url == NULL ? 0 : strlen(data->url);
+    return CELLA_OK;
 }
 
 /* {data} */
@@ -81,6 +93,20 @@ cella_status cella_apply_data_stored(struct cella_state *state, const json_t *bo
     struct cella_data *data;
     CELLA_TRY(data_of(state, body, &data));
     data->stored = true;
+    return CELLA_OK;
+}
+
+/* {data, by, url?}: the same bytes at another place; without a URL in the store */
+cella_status cella_apply_data_moved(struct cella_state *state, const json_t *body)
+{
+    struct cella_data *data;
+    char *url;
+    CELLA_TRY(data_of(state, body, &data));
+    CELLA_TRY(copy_url(body, &url));
+    state->bytes += url == NULL ? 0 : strlen(url);
+    state->bytes -= data->url == NULL ? 0 : strlen(data->url);
+    free(data->url);
+    data->url = url;
     return CELLA_OK;
 }
 
@@ -139,6 +165,9 @@ cella_status cella_apply_data_deleted(struct cella_state *state, const json_t *b
         cella_bytes_clear(&origin->kept_key);
     }
     cella_bytes_clear(&data->sealed_key);
+    state->bytes -= data->url == NULL ? 0 : strlen(data->url);
+    free(data->url);
+    data->url = NULL;
     data->deleted = true;
     data->stored = false;
     return CELLA_OK;

@@ -3,7 +3,9 @@
 
 #include <string.h>
 
+#include "courier/message.h"
 #include "monitor/disposal.h"
+#include "monitor/location.h"
 #include "monitor/policy.h"
 #include "monitor/source.h"
 #include "monitor/statement.h"
@@ -23,6 +25,9 @@ static json_t *data_json(const struct cella_data *data, const struct cella_party
                              cella_json_hex(cella_view_of(data->sha256, sizeof(data->sha256))), "size",
                              (json_int_t) data->size, "format", cella_data_format_name(data->format), "stored", (int) data->stored, "deleted", (int) data->deleted,
                              "used", (json_int_t) data->used);
+    if (json != NULL && data->url != NULL) {
+        (void) json_object_set_new(json, "url", json_string(data->url));
+    }
     int owner = cella_data_owner_index(data, reader);
     if (json != NULL && owner >= 0 && data->policies[owner] != NULL) {
         (void) json_object_set(json, "policy", data->policies[owner]);
@@ -30,8 +35,7 @@ static json_t *data_json(const struct cella_data *data, const struct cella_party
     return json;
 }
 
-/* The same and, of data that were derived, what else binds them. */
-static cella_status answer(struct cella_call *call, const struct cella_data *data)
+cella_status cella_data_answer(struct cella_call *call, const struct cella_data *data)
 {
     call->reply = data_json(data, call->party);
     json_t *bounds = cella_policy_bounds(data, call->party);
@@ -56,7 +60,8 @@ struct registration {
     uint32_t segment_size; /* of a sealed file, else 0 */
     struct cella_bytes sealed_key;
     struct cella_bytes associated_data;
-    json_t *policy; /* borrowed; NULL: none */
+    json_t *policy;  /* borrowed; NULL: none */
+    const char *url; /* borrowed; NULL: they will be uploaded */
 };
 
 static void clear_registration(struct registration *registration)
@@ -99,7 +104,10 @@ static cella_status read_registration(struct cella_call *call, struct registrati
     CELLA_TRY(cella_json_bytes(&object, "sealed_key", CELLA_DATA_KEY_MAX + CELLA_HPKE_OVERHEAD, &out->sealed_key));
     CELLA_TRY(out->format == CELLA_DATA_SEALED_FILE ? read_sealed_file(call, &object, out) : CELLA_OK);
     CELLA_TRY(cella_json_member_optional(&object, "policy", JSON_OBJECT, &out->policy));
+    CELLA_TRY(cella_json_string_optional(&object, "url", CELLA_URL_MAX, &out->url));
     CELLA_TRY(cella_json_end(&object));
+    cella_status place = out->url == NULL ? CELLA_OK : cella_location_check(out->url);
+    CELLA_TRY(place == CELLA_OK ? CELLA_OK : cella_operation_blame(call, "url", place));
     CELLA_TRY(out->policy == NULL ? CELLA_OK : cella_policy_check_form(out->policy, &call->error));
     if (strspn(sha256, "0123456789abcdef") != 2 * CELLA_SHA256_SIZE ||
         cella_hex_decode(cella_view_of_string(sha256), out->sha256, sizeof(out->sha256)) != CELLA_OK) {
@@ -143,6 +151,7 @@ cella_status cella_operation_data_register(struct cella_monitor *monitor, struct
                               "associated_data",
                               cella_json_base64url(cella_bytes_view(&registration.associated_data)));
     if (event == NULL ||
+        (registration.url != NULL && json_object_set_new(event, "url", json_string(registration.url)) != 0) ||
         (registration.policy != NULL && json_object_set(event, "policy", registration.policy) != 0) ||
         (registration.format != CELLA_DATA_SEALED_FILE &&
          json_object_set_new(event, "format", json_string(cella_data_format_name(registration.format))) != 0)) {
@@ -160,7 +169,7 @@ cella_status cella_operation_data_get(struct cella_monitor *monitor, struct cell
     const char *id;
     CELLA_TRY(cella_operation_only(call, "data", &id));
     CELLA_TRY(cella_data_find(monitor, call, id, &data));
-    return answer(call, data);
+    return cella_data_answer(call, data);
 }
 
 static bool shows_data(const struct cella_call *call, const struct cella_entry *entry, const void *context)
@@ -204,7 +213,7 @@ cella_status cella_operation_data_change(struct cella_monitor *monitor, struct c
     json_t *event = json_pack("{s:s, s:s, s:o}", "data", id, "by", call->party->entry.id, "policy",
                               policy == NULL ? json_null() : json_incref(policy));
     CELLA_TRY(cella_monitor_commit(monitor, CELLA_EVENT_DATA_CHANGED, event));
-    return answer(call, data);
+    return cella_data_answer(call, data);
 }
 
 /* {data}: the key goes, so that nobody opens the object again, and then the object; each owner may do that to all. */
@@ -224,7 +233,7 @@ cella_status cella_operation_data_delete(struct cella_monitor *monitor, struct c
         cella_disposal_add(monitor->disposal, data);
         cella_monitor_log(monitor, "data deleted %s", data->entry.id);
     }
-    return answer(call, data);
+    return cella_data_answer(call, data);
 }
 
 /* {task, output}: an output as an input of the next task, owned by all its receivers; nothing leaves the executor. */
@@ -254,5 +263,5 @@ cella_status cella_operation_data_derive(struct cella_monitor *monitor, struct c
                               call->party->entry.id);
     CELLA_TRY(cella_monitor_commit(monitor, CELLA_EVENT_DATA_DERIVED, event));
     cella_monitor_log(monitor, "data derived %s", id);
-    return answer(call, cella_state_data(&monitor->state, id));
+    return cella_data_answer(call, cella_state_data(&monitor->state, id));
 }

@@ -55,6 +55,7 @@ static const struct {
     { "function.source", cella_operation_function_source, CELLA_REQUEST_REQUEST },
     { "function.audit", cella_operation_function_audit, CELLA_REQUEST_REQUEST },
     { "data.change", cella_operation_data_change, CELLA_REQUEST_REQUEST },
+    { "data.update", cella_operation_data_update, CELLA_REQUEST_REQUEST },
     { "data.delete", cella_operation_data_delete, CELLA_REQUEST_REQUEST },
     { "data.derive", cella_operation_data_derive, CELLA_REQUEST_REQUEST },
     { "task.withdraw", cella_operation_task_withdraw, CELLA_REQUEST_REQUEST },

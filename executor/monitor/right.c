@@ -53,6 +53,7 @@ static const struct cella_right rights[] = {
     { "data.get", NO_ROLE, OWNER, OWNER },
     { "data.list", NO_ROLE, OWNER, OWNER },
     { "data.change", NO_ROLE, OWNER, OWNER },
+    { "data.update", NO_ROLE, OWNER, OWNER },
     { "data.delete", NO_ROLE, OWNER, OWNER },
     { "data.derive", DATA_OWNER, RECEIVER, PARTICIPANT },
     { "object.upload", NO_ROLE, OWNER, OWNER },

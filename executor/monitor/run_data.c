@@ -41,7 +41,8 @@ static cella_status write_input(const struct cella_monitor *monitor, const struc
     CELLA_TRY(cella_keyring_open_data_key(monitor->keyring, cella_data_key_owner(data), data->sha256,
                                           cella_bytes_view(&data->sealed_key), cella_data_format_key_size(data->format),
                                           &key));
-    CELLA_TRY(cella_write_field(out, cella_view_of_string(data->object)));
+    CELLA_TRY(cella_write_u8(out, data->url != NULL ? CELLA_COURIER_URL : CELLA_COURIER_OBJECT));
+    CELLA_TRY(cella_write_field(out, cella_view_of_string(data->url != NULL ? data->url : data->object)));
     CELLA_TRY(cella_write_u64(out, data->size));
     CELLA_TRY(cella_write_u8(out, (uint8_t) data->format));
     CELLA_TRY(cella_write_u32(out, data->segment_size));

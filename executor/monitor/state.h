@@ -121,7 +121,8 @@ struct cella_data {
     uint32_t segment_size;       /* of a sealed file, else 0 */
     struct cella_bytes sealed_key;
     struct cella_bytes associated_data;
-    bool stored;
+    bool stored;                 /* the object is in the host's store */
+    char *url;                   /* where the host fetches them for each run; NULL: from its store */
     bool deleted;
     json_t **policies;           /* one of each owner, in their order; docs/protocol.md section 13; NULL: none */
     struct cella_data **sources; /* what they were made of, all the way back, each once (source.h): their policies bind, too */
@@ -276,6 +277,7 @@ enum cella_event {
     CELLA_EVENT_TASK_WITHDRAWN,
     CELLA_EVENT_TASK_RETRIED,
     CELLA_EVENT_EVIDENCE_KEPT,
+    CELLA_EVENT_DATA_MOVED,
     CELLA_EVENT_COUNT,
 };
 
@@ -310,6 +312,8 @@ struct cella_participant *cella_task_participant(struct cella_task_record *task,
 int cella_task_participant_index(const struct cella_task_record *task, const struct cella_party *party);
 
 bool cella_data_is_owner(const struct cella_data *data, const struct cella_party *party);
+/* Whether a task can have them: they are in the store, or have a URL. */
+bool cella_data_is_there(const struct cella_data *data);
 /* Index among the owners, or -1. */
 int cella_data_owner_index(const struct cella_data *data, const struct cella_party *party);
 /* The id that the data's key is bound to: its owner's, or NULL where the executor keeps the key itself. */
