@@ -109,6 +109,36 @@ static void terms_of_a_task(void **unused)
     cella_state_clear(&state);
 }
 
+/* The same bytes at another place; what names their digest does not notice. */
+static void data_move(void **unused)
+{
+    struct cella_state state = { 0 };
+    (void) unused;
+    furnish(&state);
+    struct cella_data *data = cella_state_data(&state, "d");
+    assert_false(cella_data_is_there(data));
+    uint64_t before = state.bytes;
+    apply(&state, CELLA_EVENT_DATA_MOVED, json_pack("{s:s, s:s, s:s}", "data", "d", "by", "b", "url", "https://a/1"));
+    assert_string_equal(data->url, "https://a/1");
+    assert_true(cella_data_is_there(data));
+    apply(&state, CELLA_EVENT_DATA_MOVED, json_pack("{s:s, s:s, s:s}", "data", "d", "by", "b", "url", "https://b/22"));
+    assert_string_equal(data->url, "https://b/22");
+    assert_int_equal(state.bytes - before, strlen("https://b/22"));
+    apply(&state, CELLA_EVENT_DATA_MOVED, json_pack("{s:s, s:s}", "data", "d", "by", "b"));
+    assert_null(data->url);
+    assert_false(cella_data_is_there(data));
+    apply(&state, CELLA_EVENT_DATA_STORED, json_pack("{s:s}", "data", "d"));
+    apply(&state, CELLA_EVENT_DATA_MOVED, json_pack("{s:s, s:s, s:s}", "data", "d", "by", "b", "url", "https://c/3"));
+    assert_true(data->stored);
+    apply(&state, CELLA_EVENT_DATA_DELETED, json_pack("{s:s, s:s}", "data", "d", "by", "b"));
+    assert_null(data->url);
+    assert_false(cella_data_is_there(data));
+    assert_int_equal(state.bytes, before);
+    CELLA_CLEANUP(cella_json_cleanup) json_t *nothing = json_pack("{s:s, s:s}", "data", "e", "by", "b");
+    assert_int_equal(cella_state_apply(&state, CELLA_EVENT_DATA_MOVED, nothing), CELLA_INTERNAL);
+    cella_state_clear(&state);
+}
+
 /* An output of t as data e of both, and what binds it: policies of each owner, uses of what it was made of. */
 static void what_data_were_made_of(void **unused)
 {
@@ -406,6 +436,7 @@ int main(void)
         cmocka_unit_test(the_charter),
         cmocka_unit_test(terms_of_a_task),
         cmocka_unit_test(what_data_were_made_of),
+        cmocka_unit_test(data_move),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
