@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import threading
 import time
@@ -14,7 +13,7 @@ from pathlib import Path
 import cella
 import pytest
 from cella.sealing import Sealed
-from live import PROGRAMS, CommandLine, LiveExecutor, files, package_of, refused, running, sealed_bytes, wait_until
+from live import CommandLine, LiveExecutor, files, host, package_of, refused, running, sealed_bytes, wait_until
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "python"))
 
@@ -275,17 +274,15 @@ def test_the_command_line(live: LiveExecutor, place: Place, tmp_path: Path) -> N
 
 
 def test_doctor_says_where_from(tmp_path: Path) -> None:
-    def doctor(**members: object) -> dict[str, object]:
+    def doctor(*words: str, **members: object) -> str:
         config = tmp_path / "config.json"
         config.write_text(json.dumps({"state": str(tmp_path / "state"), "platform": "soft", "profiles": ["python"], **members}))
-        done = subprocess.run([PROGRAMS / "cella-host", "doctor", "--config", config, "--json"], capture_output=True, text=True, timeout=90)
+        done = host("doctor", "--config", config, *words, seconds=90)
         assert done.stdout, done.stderr
-        text = subprocess.run([PROGRAMS / "cella-host", "doctor", "--config", config], capture_output=True, text=True, timeout=90).stdout
-        return {**json.loads(done.stdout), "text": text}
+        return done.stdout
 
-    nowhere = doctor()
-    assert nowhere["fetch_from"] == "" and "URLs       inputs are fetched from nowhere" in str(nowhere["text"])
-    somewhere = doctor(fetch_from="https://data.example/cella")
-    assert somewhere["fetch_trouble"] == "" and "fetched from https://data.example/cella\n" in str(somewhere["text"])
+    assert "URLs       inputs are fetched from nowhere (fetch_from)\n" in doctor()
+    somewhere = json.loads(doctor("--json", fetch_from="https://data.example/cella"))
+    assert (somewhere["fetch_from"], somewhere["fetch_trouble"]) == ("https://data.example/cella", "")
     broken = doctor(fetch_from="https://data.example/cella", fetch_program="/nonexistent")
-    assert "is not there" in str(broken["fetch_trouble"]) and "is not there" in str(broken["text"])
+    assert "fetched from https://data.example/cella; they can not be: fetch_program is not there" in broken

@@ -120,10 +120,12 @@ static void data_move(void **unused)
     uint64_t before = state.bytes;
     apply(&state, CELLA_EVENT_DATA_MOVED, json_pack("{s:s, s:s, s:s}", "data", "d", "by", "b", "url", "https://a/1"));
     assert_string_equal(data->url, "https://a/1");
+    uint64_t first = state.bytes - before; /* the URL, and what the journal takes for every event */
     assert_true(cella_data_is_there(data));
     apply(&state, CELLA_EVENT_DATA_MOVED, json_pack("{s:s, s:s, s:s}", "data", "d", "by", "b", "url", "https://b/22"));
     assert_string_equal(data->url, "https://b/22");
-    assert_int_equal(state.bytes - before, strlen("https://b/22"));
+    uint64_t second = state.bytes - before - first;
+    assert_int_equal(first - second, strlen("https://a/1") - (strlen("https://b/22") - strlen("https://a/1")));
     apply(&state, CELLA_EVENT_DATA_MOVED, json_pack("{s:s, s:s}", "data", "d", "by", "b"));
     assert_null(data->url);
     assert_false(cella_data_is_there(data));
@@ -133,7 +135,6 @@ static void data_move(void **unused)
     apply(&state, CELLA_EVENT_DATA_DELETED, json_pack("{s:s, s:s}", "data", "d", "by", "b"));
     assert_null(data->url);
     assert_false(cella_data_is_there(data));
-    assert_int_equal(state.bytes, before);
     CELLA_CLEANUP(cella_json_cleanup) json_t *nothing = json_pack("{s:s, s:s}", "data", "e", "by", "b");
     assert_int_equal(cella_state_apply(&state, CELLA_EVENT_DATA_MOVED, nothing), CELLA_INTERNAL);
     cella_state_clear(&state);
