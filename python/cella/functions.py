@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from . import _native
 from .encoding import from_base64url, to_base64url, write_json
-from .script import Script, parse_isolation, parse_limits, parse_release
+from .script import Script, describe, parse_isolation, parse_limits, parse_release
 
 if TYPE_CHECKING:
     from .executor import Executor
@@ -239,22 +239,38 @@ def builtin_package(
     isolation: Mapping[str, str] | None = None,
     streams: Sequence[str] = (),
     release: Mapping[str, int] | None = None,
+    title: str | None = None,
+    optional: Iterable[str] = (),
+    locked: Mapping[str, Any] | None = None,
+    description: str = "",
+    descriptions: Mapping[str, str] | None = None,
 ) -> bytes:
     """Package of a function that is built into the executor. Builtin.package knows the names and checks them.
+
+    Args:
+        name: of the builtin.
+        title: name of the function; None for the builtin's.
+        inputs, outputs, arguments: names that it declares.
+        optional: the inputs and outputs that may be missing.
+        locked: argument -> value that nobody can change.
+        limits, public, isolation, streams, release, description, descriptions: as of Script.package.
 
     >>> b'"executor":"builtin"' in builtin_package("echo", arguments=["message"])
     True
     """
     content: dict[str, Any] = {
         "version": 1,
-        "name": name,
+        "name": title or name,
         "executor": "builtin",
         "public": public,
         "profile": profile,
         "entry": name,
-        "inputs": [{"name": item, "stream": True} if item in streams else {"name": item} for item in inputs],
-        "outputs": [{"name": item} for item in outputs],
-        "arguments": [{"name": item} for item in arguments],
+        "inputs": [_declared(item, optional, streams) for item in inputs],
+        "outputs": [_declared(item, optional) for item in outputs],
+        "arguments": [
+            *({"name": item} for item in arguments),
+            *({"name": item, "default": value, "locked": True} for item, value in (locked or {}).items()),
+        ],
     }
     if set(streams) - set(inputs):
         raise _native.error("BAD_ARGUMENT", f"{', '.join(set(streams) - set(inputs))} is a stream but no input", "streams")
@@ -264,7 +280,13 @@ def builtin_package(
         content["isolation"] = parse_isolation(isolation)
     if release:
         content["release"] = parse_release(release)
+    describe(content, description, descriptions or {})
     return write_json(content, "function package")
+
+
+def _declared(name: str, optional: Iterable[str], streams: Iterable[str] = ()) -> dict[str, Any]:
+    flags = {"optional": name in set(optional), "stream": name in set(streams)}
+    return {"name": name, **{flag: True for flag, is_set in flags.items() if is_set}}
 
 
 class LocalFunction:

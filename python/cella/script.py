@@ -22,6 +22,7 @@ from .runtime import _teaclave, _teaclave_modules, _teaclave_syntax
 
 SOURCE_MAX = 1 << 20
 RELEASE_RULES_MAX = 16
+DESCRIPTION_MAX = 1024
 LIMITS = ("cpu_s", "wall_s", "memory_bytes", "output_bytes", "result_bytes", "log_bytes", "threads")
 ISOLATION = {"clock": ("fine", "coarse"), "zygote": ("shared", "owner"), "sizes": ("exact", "padded")}
 """Member of isolation -> its ordinary and its strict word."""
@@ -216,6 +217,8 @@ class Script:
         streams: Iterable[str] = (),
         isolation: Mapping[str, str] | None = None,
         release: Mapping[str, int] | None = None,
+        description: str = "",
+        descriptions: Mapping[str, str] | None = None,
     ) -> bytes:
         """The function package (docs/protocol.md section 4): made once, hashed, never written again.
 
@@ -236,6 +239,8 @@ class Script:
                 memory.
             isolation: what is asked beyond the ordinary box; see parse_isolation.
             release: rules that the script keeps about what it releases; see parse_release.
+            description: what it does, for whoever may see what it declares; at most 1,024 characters.
+            descriptions: name of an input, output or argument -> what it is.
 
         Raises:
             ArgumentError: BAD_ARGUMENT, names and parameters do not fit.
@@ -264,6 +269,7 @@ class Script:
             content["isolation"] = parse_isolation(isolation)
         if release:
             content["release"] = parse_release(release)
+        describe(content, description, descriptions or {})
         return write_json(content, "function package")
 
     def _check_names(self, inputs: Sequence[str], outputs: Sequence[str], arguments: Sequence[str]) -> None:
@@ -371,6 +377,27 @@ def parse_release(release: Mapping[str, int]) -> dict[str, int]:
         if isinstance(least, bool) or not isinstance(least, int) or not 1 <= least < 1 << 63:
             raise _native.error("BAD_ARGUMENT", f"release rule {name} is a whole number from 1, not {least!r}", name)
     return dict(release)
+
+
+def describe(content: dict[str, Any], description: str, descriptions: Mapping[str, str]) -> None:
+    """Add descriptions to a package: its own, and those of what it declares.
+
+    >>> content = {"inputs": [{"name": "a"}], "outputs": [], "arguments": []}
+    >>> describe(content, "counts", {"a": "what is counted"})
+    >>> content["description"], content["inputs"]
+    ('counts', [{'name': 'a', 'description': 'what is counted'}])
+
+    Raises:
+        ArgumentError: BAD_ARGUMENT, a description is too long, or of something that is not declared.
+    """
+    declared = {item["name"]: item for kind in ("inputs", "outputs", "arguments") for item in content[kind]}
+    for name, text in {"": description, **descriptions}.items():
+        if len(text.encode()) > DESCRIPTION_MAX:
+            raise _native.error("BAD_ARGUMENT", f"description {name or 'of the function'}: at most {DESCRIPTION_MAX} bytes", name)
+        if name and name not in declared:
+            raise _native.error("BAD_ARGUMENT", f"description of {name}, which is neither input, output nor argument", name)
+        if text:
+            (declared[name] if name else content)["description"] = text
 
 
 def _bad_script(message: str, line: int | None = None) -> _native.CellaError:

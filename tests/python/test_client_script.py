@@ -226,6 +226,23 @@ def test_release_rules() -> None:
             pass
 
 
+def test_descriptions() -> None:
+    script = parse("def main(a, b, n=1): pass")
+    texts = {"a": "what is read", "b": "what is written", "n": "how often"}
+    made = json.loads(script.package(["a"], ["b"], description="counts", descriptions=texts))
+    assert made["description"] == "counts"
+    assert [made[kind][0]["description"] for kind in ("inputs", "outputs", "arguments")] == list(texts.values())
+    assert "description" not in json.loads(script.package(["a"], ["b"]))
+    made = json.loads(builtin_package("echo", ["a", "b"], ["c"], ["m"], title="my-echo", optional=["b", "c"], locked={"k": 5},
+                                      description="says it again", descriptions={"k": "locked"}))
+    assert (made["name"], made["entry"], made["description"]) == ("my-echo", "echo", "says it again")
+    assert made["inputs"] == [{"name": "a"}, {"name": "b", "optional": True}] and made["outputs"][0]["optional"] is True
+    assert made["arguments"] == [{"name": "m"}, {"name": "k", "default": 5, "locked": True, "description": "locked"}]
+    for wrong in ({"description": "x" * 1025}, {"descriptions": {"z": "not there"}}, {"descriptions": {"a": "\u00e4" * 513}}):
+        with pytest.raises(cella.ArgumentError):
+            script.package(["a"], ["b"], **wrong)  # type: ignore[arg-type]
+
+
 def test_streams() -> None:
     made = json.loads(parse("def main(a, b): pass").package(["a", "b"], streams=["b"], optional=["b"]))
     assert made["inputs"] == [{"name": "a"}, {"name": "b", "optional": True, "stream": True}]

@@ -308,6 +308,22 @@ def test_release_rules_of_functions_and_data(alice: CommandLine) -> None:
         assert "--release" in alice("data", "policy", data, "--release", bad, code=2).err
 
 
+def test_descriptions_and_what_builtins_declare(alice: CommandLine) -> None:
+    write(alice, "rows.py", "def main(table, n=1): return n * len(table.csv())")
+    function = alice("function", "register", "rows.py", "--input", "table", "--public", "--name", "row-counter",
+                     "--description", "Counts the rows of a table, unforgettably", "--describe", "table=CSV with a head",
+                     "--describe", "n=times").out.strip()
+    spec = json.loads(alice("function", "show", function).out)["spec"]
+    assert spec["description"].startswith("Counts") and spec["inputs"][0]["description"] == "CSV with a head"
+    assert function in alice("function", "list", "--search", "UNFORGETTABLY").out
+    assert "neither input" in alice("function", "register", "rows.py", "--describe", "x=y", code=None).err
+    echo = alice("function", "register", "--builtin", "echo", "--name", "parrot", "--lock", "message=always").out.strip()
+    shown = json.loads(alice("function", "show", echo).out)["spec"]
+    assert (shown["name"], shown["entry"]) == ("parrot", "echo") and shown["arguments"][0]["locked"] is True
+    task = alice("task", "create", echo, "--invoke").out.split()[0]
+    assert alice("task", "fetch", task).out == '"always"\n'
+
+
 # ---- new keys for data, and formats that exist already ----
 
 DIGEST = "import hashlib\ndef main(a): return hashlib.sha256(a.read()).hexdigest()\n"
