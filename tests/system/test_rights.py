@@ -148,6 +148,7 @@ TRIED: dict[str, tuple[str, Callable[[dict[str, str]], dict[str, Any]]]] = {
     "task.create": ("function", lambda t: {"function": t["function"]}),
     "data.get": ("data", lambda t: {"data": t["data"]}),
     "data.change": ("data", lambda t: {"data": t["data"]}),
+    "data.update": ("data", lambda t: {"data": t["data"], "url": "https://data.example/x"}),
     "data.delete": ("data", lambda t: {"data": t["data"]}),
     "receipt.get": ("task", lambda t: {"of": t["task"]}),
     "data.derive": ("task", lambda t: {"task": t["task"], "output": t["output"]}),

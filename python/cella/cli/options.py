@@ -80,7 +80,7 @@ entry_option = click.option(
 )
 
 
-def release_option(help: str) -> Any:
+def release_option(help: str) -> Callable[[Command], Command]:
     """--release RULE=N, for who declares such rules and for who asks for them."""
     return click.option("--release", multiple=True, metavar="RULE=N", help=help)
 
