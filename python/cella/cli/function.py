@@ -113,7 +113,7 @@ def register(
             limits=pairs(limits, "--limit"),
             public=public,
             optional=optional,
-            locked=json_values(locked),
+            locked=json_values(locked, builtin=Builtin.find(builtin)),
             isolation=isolation_of(isolation),
             release=release_of(release),
             description=description,
