@@ -85,6 +85,7 @@ class Parts:
         function: the package.
         payload: of a statement that holds a hash only.
         tree_head: the log's signed head, as text.
+        histories: of approvers who had replaced their keys: (first public key, the statements with which they did).
     """
 
     receipt: bytes
@@ -95,6 +96,7 @@ class Parts:
     function: bytes = b""
     payload: bytes = b""
     tree_head: str = ""
+    histories: tuple[tuple[bytes, tuple[str, ...]], ...] = ()
 
     @classmethod
     def read(cls, content: Content) -> Parts:
@@ -107,7 +109,8 @@ class Parts:
         if data[:1] and data[0] >> 5 == 6:
             return cls(data)
         found = _native.bundle_read(data)
-        return cls(**{**found, "approvals": tuple(found["approvals"])})
+        histories = tuple((key, tuple(statements)) for key, statements in found["histories"])
+        return cls(**{**found, "approvals": tuple(found["approvals"]), "histories": histories})
 
     def write(self) -> bytes:
         """As a proof bundle.
@@ -124,6 +127,7 @@ class Parts:
             function=self.function,
             payload=self.payload,
             tree_head=self.tree_head.encode(),
+            histories=tuple((key, tuple(one.encode() for one in statements)) for key, statements in self.histories),
         )
 
 
@@ -431,7 +435,7 @@ def export(receipt: Receipt, folder: str | os.PathLike[str]) -> list[Path]:
 
     Returns:
         What was written: receipt.cbor, and as far as there are any: evidence.cbor, endorsements.bin, contract.json,
-        approval-N.jws with approval-N.key, function.json, payload.cbor, tree-head.txt, receipt.tlog-proof.
+        approval-N.jws with approval-N.key, history-N.key with history-N-M.jws, function.json, payload.cbor, tree-head.txt, receipt.tlog-proof.
 
     Raises:
         StateError: EXISTS, a file is there already; nothing was written then.
@@ -453,6 +457,9 @@ def export(receipt: Receipt, folder: str | os.PathLike[str]) -> list[Path]:
     for number, (key, request) in enumerate(parts.approvals, 1):
         files[f"approval-{number}.jws"] = request.encode()
         files[f"approval-{number}.key"] = f"ed25519:{to_base64url(key)}\n".encode()
+    for number, (key, statements) in enumerate(parts.histories, 1):
+        files[f"history-{number}.key"] = f"ed25519:{to_base64url(key)}\n".encode()
+        files.update({f"history-{number}-{step}.jws": text.encode() for step, text in enumerate(statements, 1)})
     written = [(target / name, content) for name, content in files.items() if content]
     for path, _ in written:
         if path.exists():

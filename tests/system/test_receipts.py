@@ -189,19 +189,41 @@ def test_approvals_are_the_parties_own_words(joined: Joined) -> None:
         assert payload["op"] == "task.approve" and payload["args"]["contract"] == joined.task.contract().sha256
 
 
-def test_an_approver_with_new_keys(live: LiveExecutor) -> None:
-    """His approval can not be told to be his by the key of his id, so it is left out, and the rest holds."""
+def test_an_approver_with_new_keys(live: LiveExecutor, tmp_path: Path) -> None:
+    """Each approves with another key than his id is of; then one replaces his again. His own statements show whose they are."""
     a, b = live.client(), live.client()
-    b.parties.rotate(b.identity.successor())
+    first = b.identity.sign_public
+    for one in (b, b, a):
+        one.parties.rotate(one.identity.successor())
     function = a.functions.register(package_of("def main(): return 1", public=True))
     task = a.tasks.create(function, result=[a.party, b.party])
     contract = task.contract()
     for one in (a, b):
         cella.Task(one, task.id).approve(contract)
+    signed_by = {one.identity.sign_public for one in (a, b)}
+    b.parties.rotate(b.identity.successor())
     found = task.invoke().receipt()
-    assert [key for key, _ in found.parts.approvals] == [a.identity.sign_public]
+    assert {key for key, _ in found.parts.approvals} == signed_by
+    assert sorted(len(statements) for _, statements in found.parts.histories) == [1, 2]  # not the one that came after
+    assert first in {key for key, _ in found.parts.histories}
+    strict_file = tmp_path / "strict.toml"
+    strict_file.write_text(live.trust.read_text() + '\n[receipt]\nrequire = ["approvals"]\n')
+    report = found.verify(strict_file)
+    assert report.accepted and report.check("approvals").outcome == "passed", str(report)
+    for histories in ((), found.parts.histories[:1]):
+        report = Receipt(dataclasses.replace(found.parts, histories=histories)).verify(strict_file)
+        assert report.code == "BAD_KEY", str(report)
+
+
+def test_a_deletion_by_an_owner_with_new_keys(live: LiveExecutor) -> None:
+    me = live.client()
+    data = me.data.add(b"gone")
+    me.parties.rotate(me.identity.successor())
+    me.data.delete(data)
+    found = me.receipt(data.id)
+    assert [len(statements) for _, statements in found.parts.histories] == [1]
     report = found.verify(live.trust)
-    assert report.accepted and report.check("approvals").outcome == "not done", str(report)
+    assert report.accepted and report.check("request").outcome == "passed", str(report)
 
 
 def test_who_did_not_take_part_learns_nothing(joined: Joined) -> None:

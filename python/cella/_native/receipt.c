@@ -316,6 +316,38 @@ static PyObject *receipt_appraise(PyObject *module, PyObject *arguments, PyObjec
 
 /* ---- bundles ---- */
 
+/* (first key, [statements]) of one history. */
+static PyObject *history_of(struct cella_view history)
+{
+    struct cella_reader reader = cella_reader_of(history);
+    struct cella_view first_key = { 0 };
+    struct cella_view statement;
+    uint64_t count = 0;
+    bool read = cella_cbor_array(&reader, &count) == CELLA_OK && cella_cbor_bytes(&reader, &first_key) == CELLA_OK &&
+                cella_cbor_array(&reader, &count) == CELLA_OK;
+    PyObject *statements = PyList_New(0);
+    for (uint64_t i = 0; read && statements != NULL && i < count; i++) {
+        read = cella_cbor_text(&reader, &statement) == CELLA_OK;
+        if (read && native_append(statements, text_of_view(statement)) < 0) {
+            Py_CLEAR(statements);
+        }
+    }
+    return statements == NULL ? NULL : Py_BuildValue("(NN)", native_bytes(first_key), statements);
+}
+
+static PyObject *histories_of(const struct cella_bundle *bundle)
+{
+    struct cella_reader reader = cella_reader_of(bundle->histories);
+    struct cella_view history;
+    PyObject *list = PyList_New(0);
+    for (size_t i = 0; list != NULL && i < bundle->history_count; i++) {
+        if (cella_key_history_take(&reader, &history) != CELLA_OK || native_append(list, history_of(history)) < 0) {
+            Py_CLEAR(list);
+        }
+    }
+    return list;
+}
+
 static PyObject *bundle_read(PyObject *module, PyObject *arguments)
 {
     CELLA_CLEANUP(native_buffer_clear) Py_buffer content = { 0 };
@@ -335,13 +367,15 @@ static PyObject *bundle_read(PyObject *module, PyObject *arguments)
             Py_CLEAR(approvals);
         }
     }
-    if (approvals == NULL) {
+    PyObject *histories = approvals == NULL ? NULL : histories_of(&bundle);
+    if (histories == NULL) {
+        Py_XDECREF(approvals);
         return NULL;
     }
-    return Py_BuildValue("{s:N,s:N,s:N,s:N,s:N,s:N,s:N,s:N}", "receipt", native_bytes(bundle.receipt), "evidence_file",
+    return Py_BuildValue("{s:N,s:N,s:N,s:N,s:N,s:N,s:N,s:N,s:N}", "receipt", native_bytes(bundle.receipt), "evidence_file",
                          native_bytes(bundle.evidence_file), "endorsements", native_bytes(bundle.endorsements), "contract",
                          native_bytes(bundle.contract), "approvals", approvals, "function", native_bytes(bundle.function),
-                         "payload", native_bytes(bundle.payload), "tree_head", text_of_view(bundle.tree_head));
+                         "payload", native_bytes(bundle.payload), "tree_head", text_of_view(bundle.tree_head), "histories", histories);
 }
 
 static int read_approvals(const struct native_state *state, PyObject *list, struct cella_bundle *out)
@@ -367,6 +401,47 @@ static int read_approvals(const struct native_state *state, PyObject *list, stru
     return 0;
 }
 
+/* (first key, (statement, ...)): appended to out. */
+static int write_history(const struct native_state *state, PyObject *item, struct cella_bytes *out)
+{
+    const char *key = NULL;
+    Py_ssize_t key_size = 0;
+    PyObject *list = NULL;
+    struct cella_view statements[CELLA_ROTATIONS_MAX];
+    if (!PyArg_ParseTuple(item, "y#O!;a history is (first key, statements)", &key, &key_size, &PyTuple_Type, &list)) {
+        return -1;
+    }
+    Py_ssize_t count = PyTuple_Size(list);
+    if (count > (Py_ssize_t) CELLA_ROTATIONS_MAX || key_size != CELLA_ED25519_KEY_SIZE) {
+        (void) native_raise(state, CELLA_BAD_FIELD, "histories", NULL);
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < count; i++) {
+        char *text = NULL;
+        Py_ssize_t size = 0;
+        if (PyBytes_AsStringAndSize(PyTuple_GetItem(list, i), &text, &size) < 0) {
+            return -1;
+        }
+        statements[i] = cella_view_of(text, (size_t) size);
+    }
+    cella_status status = cella_key_history_write((const uint8_t *) key, statements, (size_t) count, out);
+    return status == CELLA_OK ? 0 : (native_raise(state, status, "histories", NULL), -1);
+}
+
+static int read_histories(const struct native_state *state, PyObject *list, struct cella_bytes *content,
+                          struct cella_bundle *out)
+{
+    Py_ssize_t count = list == NULL ? 0 : PyTuple_Size(list);
+    for (Py_ssize_t i = 0; i < count; i++) {
+        if (write_history(state, PyTuple_GetItem(list, i), content) < 0) {
+            return -1;
+        }
+    }
+    out->histories = cella_bytes_view(content);
+    out->history_count = (size_t) count;
+    return 0;
+}
+
 #define PARTS 7
 
 static void parts_clear(Py_buffer (*parts)[PARTS])
@@ -379,12 +454,15 @@ static void parts_clear(Py_buffer (*parts)[PARTS])
 static PyObject *bundle_write(PyObject *module, PyObject *arguments, PyObject *keywords)
 {
     static char *names[] = { "receipt",  "evidence_file", "endorsements", "contract", "approvals",
-                             "function", "payload",       "tree_head",    NULL };
+                             "function", "payload",       "tree_head",    "histories", NULL };
     CELLA_CLEANUP(parts_clear) Py_buffer parts[PARTS] = { { 0 } };
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes text = { 0 };
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes content = { 0 };
     PyObject *approvals = NULL;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "y*|$y*y*y*O!y*y*y*:bundle_write", names, &parts[0], &parts[1],
-                                     &parts[2], &parts[3], &PyTuple_Type, &approvals, &parts[4], &parts[5], &parts[6])) {
+    PyObject *histories = NULL;
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "y*|$y*y*y*O!y*y*y*O!:bundle_write", names, &parts[0], &parts[1],
+                                     &parts[2], &parts[3], &PyTuple_Type, &approvals, &parts[4], &parts[5], &parts[6],
+                                     &PyTuple_Type, &histories)) {
         return NULL;
     }
     const struct native_state *state = native_state_of(module);
@@ -393,7 +471,8 @@ static PyObject *bundle_write(PyObject *module, PyObject *arguments, PyObject *k
         .contract = native_view(&parts[3]), .function = native_view(&parts[4]),      .payload = native_view(&parts[5]),
         .tree_head = native_view(&parts[6]),
     };
-    if (approvals != NULL && read_approvals(state, approvals, &bundle) < 0) {
+    if ((approvals != NULL && read_approvals(state, approvals, &bundle) < 0) ||
+        read_histories(state, histories, &content, &bundle) < 0) {
         return NULL;
     }
     cella_status status = cella_bundle_write(&bundle, &text);
@@ -482,7 +561,7 @@ PyMethodDef native_receipt_methods[] = {
     { "bundle_read", bundle_read, METH_VARARGS, "bundle_read(content)\n--\n\nThe parts of a proof bundle, unverified." },
     { "bundle_write", METHOD(bundle_write), METH_VARARGS | METH_KEYWORDS,
       "bundle_write(receipt, *, evidence_file=b'', endorsements=b'', contract=b'', approvals=(), function=b'', "
-      "payload=b'', tree_head=b'')\n--\n\nA proof bundle of these parts." },
+      "payload=b'', tree_head=b'', histories=())\n--\n\nA proof bundle of these parts." },
     { "tree_head_read", tree_head_read, METH_VARARGS,
       "tree_head_read(text)\n--\n\nOrigin, size and root of a signed tree head, unverified." },
     { "tree_head_verify", tree_head_verify, METH_VARARGS,
