@@ -159,6 +159,7 @@ def receipt_appraise(
     *,
     nonce: Buffer = b"",
     openings: tuple[tuple[bool, str, int, bytes, int], ...] = (),
+    parents: tuple[bytes, ...] = (),
 ) -> dict[str, Any]: ...
 def bundle_read(content: Buffer) -> dict[str, Any]: ...
 def bundle_write(

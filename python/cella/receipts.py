@@ -9,7 +9,7 @@ import hashlib
 import os
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Union
 
@@ -21,6 +21,8 @@ from .verification import seconds_of
 BUNDLE_MAX = 16777216
 """Bytes of a receipt or proof bundle (executor/trust/receipt_bundle.h)."""
 SALT_SIZE = 32
+PARENTS_MAX = 256
+"""Receipts of earlier runs beside one (executor/trust/receipt_report.h)."""
 _MARKS = {"passed": "✓", "failed": "✗", "not done": "·"}
 _WORDS = {"passed": "proved", "failed": "REFUSED", "not done": "not checked"}
 _KINDS = ("sealed file", "salted", "plain")
@@ -315,6 +317,11 @@ def _openings(receipt: Receipt, inputs: Mapping[str, Opened], outputs: Mapping[s
             yield is_output, name, item.kind, digest, size
 
 
+def _with_endorsements(given: Content | Parts | Receipt, endorsements: bytes) -> Parts:
+    parts = given.parts if isinstance(given, Receipt) else given if isinstance(given, Parts) else Parts.read(given)
+    return replace(parts, endorsements=parts.endorsements + endorsements) if endorsements else parts
+
+
 def verify_receipt(
     receipt: Content | Parts,
     policy: Trust | dict[str, Any] | str | os.PathLike[str],
@@ -324,6 +331,7 @@ def verify_receipt(
     inputs: Mapping[str, Opened] | None = None,
     outputs: Mapping[str, Opened] | None = None,
     endorsements: Iterable[bytes | str | os.PathLike[str] | tuple[int, bytes]] = (),
+    parents: Iterable[Content | Parts | Receipt] = (),
 ) -> ReceiptReport:
     """Judge a receipt.
 
@@ -336,30 +344,30 @@ def verify_receipt(
         inputs: files that you have, by name: contents or paths of the *sealed* files (or of public data); a pair of salt
             and data for a salted digest. Of a deletion: the file under the name of the data.
         outputs: likewise.
-        endorsements: what the evidence needs besides what the bundle has, as for :func:`cella.verify`.
+        endorsements: what the evidence needs besides what the bundles have, as for :func:`cella.verify`.
+        parents: receipts of the runs whose outputs were inputs here, and of those before them, in any order, at most
+            PARENTS_MAX. Each is judged by the same policy, and must have made an input of the run that names it.
 
     Returns:
         A report; ``accepted`` says whether the trust file is met. A bad receipt is a report, never an exception.
 
     Raises:
         PolicyError: BAD_POLICY, the trust file is not acceptable.
-        FormatError: BAD_FORMAT, it is neither a receipt nor a proof bundle.
+        FormatError: BAD_FORMAT, it is neither a receipt nor a proof bundle, or a parent is none.
         RequestError: BAD_FIELD, a file was named that the receipt does not have.
+        LimitError: TOO_MANY parents.
 
     >>> verify_receipt(b"?", {"version": 1})
     Traceback (most recent call last):
     ...
     cella.FormatError: BAD_FORMAT: input is not well formed: it is no proof bundle
     """
-    parts = receipt if isinstance(receipt, Parts) else Parts.read(receipt)
-    trust = Trust.load(policy)
     collected = endorsing.collect(endorsements)
-    if collected:
-        import dataclasses
-
-        parts = dataclasses.replace(parts, endorsements=parts.endorsements + collected)
+    parts, *earlier = [_with_endorsements(one, collected) for one in (receipt, *parents)]
+    trust = Trust.load(policy)
     openings = tuple(_openings(Receipt(parts), inputs or {}, outputs or {})) if inputs or outputs else ()
-    found = _native.receipt_appraise(parts.write(), trust.json, seconds_of(at), nonce=nonce or b"", openings=openings)
+    found = _native.receipt_appraise(parts.write(), trust.json, seconds_of(at), nonce=nonce or b"", openings=openings,
+                                     parents=tuple(one.write() for one in earlier))
     return ReceiptReport(
         accepted=found["status"] == "OK",
         code=found["status"],

@@ -87,7 +87,7 @@ def test_a_run_is_proved_to_somebody_who_was_not_there(joined: Joined, tmp_path:
     report = json.loads(done.stdout)
     assert {check["name"]: check["outcome"] for check in report["checks"]} == dict.fromkeys(
         ["format", "evidence", "executor", "signature", "payload", "inclusion", "runtime", "function", "contract", "approvals",
-         "inputs", "outputs", "nonce"], "passed")
+         "inputs", "outputs", "nonce", "parents"], "passed")
 
 
 def test_what_the_statement_says(joined: Joined) -> None:

@@ -90,6 +90,8 @@ def _options(command: Command) -> Command:
         click.option("--contract", type=click.Path(dir_okay=False), help="Contract, where the bundle has none."),
         click.option("--function", type=click.Path(dir_okay=False), help="Function package, where the bundle has none."),
         click.option("--payload", type=click.Path(dir_okay=False), help="Content of a statement that holds only its hash."),
+        click.option("--parent", "parents", multiple=True, metavar="FILE", type=click.Path(dir_okay=False),
+                     help="The receipt of a run whose output was an input here, or of one before it. Repeatable."),
         click.option("--endorsement", "endorsements", multiple=True, metavar="FILE", type=click.Path(dir_okay=False),
                      help="Certificates, revocation lists, Intel's collateral, statements. Repeatable."),
         json_option,
@@ -100,7 +102,8 @@ def _options(command: Command) -> Command:
 
 def _verify(path: str, trust: str | None, at: str | None, nonce: str | None, inputs: tuple[str, ...],
             outputs: tuple[str, ...], salts: tuple[str, ...], evidence: str | None, contract: str | None,
-            function: str | None, payload: str | None, endorsements: tuple[str, ...], as_json: bool) -> int:
+            function: str | None, payload: str | None, parents: tuple[str, ...], endorsements: tuple[str, ...],
+            as_json: bool) -> int:
     """Judge a receipt or proof bundle in a FILE by a trust file, without any executor or network.
 
     Exit code 0 only if the trust file is met; 3 if the receipt is refused, or something that the trust file requires was
@@ -113,7 +116,7 @@ def _verify(path: str, trust: str | None, at: str | None, nonce: str | None, inp
     report = verify_receipt(
         _parts(path, evidence, contract, function, payload), policy, at=None if at is None else time_of(at),
         nonce=hexadecimal(nonce, "--nonce"), inputs=_salted(_files(inputs, "--input"), salts),
-        outputs=_salted(_files(outputs, "--output"), salts), endorsements=endorsements,
+        outputs=_salted(_files(outputs, "--output"), salts), endorsements=endorsements, parents=parents,
     )
     verdict = print_verdict(report, policy, as_json)
     if verdict != 0 and not as_json:
