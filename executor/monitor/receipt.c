@@ -121,6 +121,13 @@ static cella_status refuse(struct cella_call *call, const char *sentence)
     return CELLA_BAD_STATE;
 }
 
+static cella_status check_ledger(const struct cella_monitor *monitor, struct cella_call *call)
+{
+    return monitor->ledger != NULL
+               ? CELLA_OK
+               : refuse(call, "this executor's platform can not seal keys: it keeps no ledger, and gives no receipts");
+}
+
 /* bundle, parts: have what only the caller knows. The reply is all of it as one file. */
 static cella_status reply(struct cella_monitor *monitor, struct cella_call *call, const struct cella_logged *logged,
                           struct cella_bundle *bundle, struct parts *parts)
@@ -128,9 +135,7 @@ static cella_status reply(struct cella_monitor *monitor, struct cella_call *call
     const struct cella_kept_evidence *evidence;
     struct cella_statement statement;
     struct cella_text detail;
-    if (monitor->ledger == NULL) {
-        return refuse(call, "this executor's platform can not seal keys: it keeps no ledger, and gives no receipts");
-    }
+    CELLA_TRY(check_ledger(monitor, call));
     if (!cella_ledger_is_durable(monitor->ledger, logged->leaf + 1)) {
         return refuse(call, "it is not durable yet");
     }
@@ -194,4 +199,45 @@ cella_status cella_operation_receipt_get(struct cella_monitor *monitor, struct c
     CELLA_TRY(cella_operation_only(call, "of", &id));
     return cella_state_data(&monitor->state, id) != NULL ? reply_for_data(monitor, call, id)
                                                          : reply_for_task(monitor, call, id);
+}
+
+/* ---- by leaf ---- */
+
+static bool has_leaf(const struct cella_chain *chain, const struct cella_logged *logged,
+                     const struct cella_merkle_hash *leaf)
+{
+    struct cella_merkle_hash found;
+    return logged->statement.size > 0 && cella_chain_leaf(chain, logged->leaf, &found) == CELLA_OK &&
+           cella_merkle_equal(&found, leaf);
+}
+
+/* {leaf}: whose receipt has it. A statement names its parents by leaf; what it is of is told only to those who may have it. */
+cella_status cella_operation_receipt_find(struct cella_monitor *monitor, struct cella_call *call)
+{
+    struct cella_json_object object;
+    struct cella_merkle_hash leaf;
+    struct cella_participant *reader;
+    const char *found = NULL;
+    CELLA_TRY(cella_json_begin(call->args, "args", &call->error, &object));
+    CELLA_TRY(cella_json_fixed(&object, "leaf", leaf.bytes, sizeof(leaf.bytes)));
+    CELLA_TRY(cella_json_end(&object));
+    CELLA_TRY(check_ledger(monitor, call));
+    const struct cella_chain *chain = cella_ledger_chain(monitor->ledger);
+    for (struct cella_entry *entry = monitor->state.tasks.first; entry != NULL && found == NULL; entry = entry->next) {
+        struct cella_task_record *task = (struct cella_task_record *) entry;
+        if (has_leaf(chain, &task->run_logged, &leaf)) {
+            CELLA_TRY(cella_task_find(monitor, call, entry->id, &task, &reader));
+            found = entry->id;
+        }
+    }
+    for (struct cella_entry *entry = monitor->state.data.first; entry != NULL && found == NULL; entry = entry->next) {
+        struct cella_data *data = (struct cella_data *) entry;
+        if (has_leaf(chain, &data->deletion, &leaf)) {
+            CELLA_TRY(cella_data_find(monitor, call, entry->id, &data));
+            found = entry->id;
+        }
+    }
+    CELLA_TRY(found != NULL ? CELLA_OK : CELLA_NOT_FOUND);
+    call->reply = json_pack("{s:s}", "of", found);
+    return call->reply == NULL ? CELLA_NO_MEMORY : CELLA_OK;
 }

@@ -37,6 +37,7 @@ READS = frozenset(
         "function.source",
         "audit.list",
         "receipt.get",
+        "receipt.find",
         "executor.info",
         "ledger.consistency",
         "function.get",
@@ -73,6 +74,7 @@ class Executor:
         report: what was verified and what was not (trust.Report).
         id: the executor's id, 43 characters.
         address: as given.
+        trust: the trust file by which it was judged.
 
     Raises:
         AttestationError: the executor is not one that the trust file accepts; see the error's report.
@@ -94,7 +96,7 @@ class Executor:
         self.timeout = timeout
         self.auto_enrol = auto_enrol
         self._host, self._port = parse_address(address)
-        self._trust = Trust.load(trust)
+        self.trust = Trust.load(trust)
         self._identity = identity
         self._lock = threading.Lock()
         self._idle: list[Connection] = []
@@ -130,7 +132,7 @@ class Executor:
     def _open(self, fresh: bool = False) -> tuple[Connection, Session]:
         connection = Connection(self._host, self._port, self.timeout)
         try:
-            session = attest(connection, self._trust, fresh=fresh)
+            session = attest(connection, self.trust, fresh=fresh)
             known = self._session
             if known is not None and (session.executor, session.seal_public, session.charter) != (
                 known.executor,

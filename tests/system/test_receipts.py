@@ -19,7 +19,7 @@ from pathlib import Path
 import cella
 import pytest
 from cella import _native
-from cella.encoding import from_base64url
+from cella.encoding import from_base64url, to_base64url
 from cella.receipts import Parts, Receipt, TreeHead, tlog_proof
 from live import CommandLine, LiveExecutor, files, package_of, refused, script_task, until_running, wait_until
 
@@ -137,6 +137,43 @@ def entry_of(receipt: bytes) -> bytes:
 
 def flipped(content: bytes, at: int) -> bytes:
     return content[:at] + bytes([content[at] ^ 1]) + content[at + 1:]
+
+
+def test_what_led_to_an_output(live: LiveExecutor, tmp_path: Path) -> None:
+    """From a run back through those before it, as far as each party may have their receipts."""
+    me, other = live.client(), live.client()
+    made = script_task(me, "def main(out):\n    out.write(b'made')", outputs=["out"]).wait()
+    function = me.functions.register(package_of("def main(x, y):\n    y.write(x.read())", inputs=files("x"), outputs=files("y"), public=True))
+    middle = me.tasks.create(function, inputs={"x": me.data.derive(made.id, "out")}, outputs={"y": None}, invoke=True).wait()
+    last_function = me.functions.register(package_of("def main(x): return len(x.read())", inputs=files("x"), public=True))
+    last = me.tasks.create(last_function, inputs={"x": me.data.derive(middle.id, "y")}, result=[me.party, other.party])
+    contract = last.contract()
+    for one in (me, other):
+        cella.Task(one, last.id).approve(contract)
+    last.invoke().wait()
+    view = last.provenance(live.trust)
+    assert [node.subject for node in view.nodes] == [last.id, middle.id, made.id] and view.complete and view.accepted
+    theirs = cella.Task(other, last.id).provenance()
+    assert [node.subject for node in theirs.nodes] == [last.id] and theirs.missing == (view.nodes[1].leaf,)
+    found = me.receipt(last.id), me.receipt(middle.id), me.receipt(made.id)
+    report = found[0].verify(live.trust, parents=found[1:])
+    assert report.accepted and report.check("parents").outcome == "passed", str(report)
+    with refused("NOT_FOUND"):
+        other.request("receipt.find", {"leaf": to_base64url(view.nodes[1].leaf)})
+    with refused("NOT_FOUND"):
+        me.request("receipt.find", {"leaf": to_base64url(bytes(32))})
+    data = me.data.add(b"gone")
+    me.data.delete(data)
+    gone = me.receipt(data.id)
+    assert me.request("receipt.find", {"leaf": to_base64url(gone.leaf)}) == {"of": data.id}
+    me.identity.save(tmp_path / "me.json")
+    cli = CommandLine(tmp_path, {"CELLA_AT": live.address, "CELLA_TRUST": str(live.trust), "CELLA_IDENTITY": "me.json"})
+    said = cli("receipt", "trace", last.id, "-o", tmp_path / "kept", "--json")
+    assert json.loads(said.out)["complete"], said
+    assert {path.name for path in (tmp_path / "kept").iterdir()} == {f"{one}.proof" for one in (last.id, middle.id, made.id)}
+    again = cli("receipt", "trace", last.id, "-o", tmp_path / "kept", code=None)
+    assert again.code != 0 and "never overwritten" in again.err
+    assert "parent " in cli("receipt", "trace", last.id).out
 
 
 def test_what_was_changed_is_refused(joined: Joined, tmp_path: Path) -> None:

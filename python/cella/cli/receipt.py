@@ -160,6 +160,42 @@ def export_receipt(path: str, output: str, as_json: bool) -> None:
         print("\n".join(written))
 
 
+@receipt.command("trace")
+@click.argument("subject", metavar="TASK")
+@click.option("-o", "--output", metavar="FOLDER", type=click.Path(file_okay=False),
+              help="Keep the receipts there, TASK.proof each. Nothing is overwritten.")
+@click.option("--svg", metavar="FILE", type=click.Path(dir_okay=False), help="Write a picture; the file must not exist.")
+@with_executor
+def trace(executor: Executor, subject: str, output: str | None, svg: str | None, as_json: bool) -> int:
+    """Fetch the receipt of a run and those of the runs before it, judge each by the trust file, and show what led to it.
+
+    An executor gives receipts to those who took part: other runs are shown as not supplied. Exit code 3 if the trust file
+    refuses one of those shown; else 0. The same offline, and with receipts of others: cella receipt provenance.
+    """
+    import os
+
+    from .. import atomic
+    from ..lineage import fetch, provenance
+
+    if as_json and svg is not None:
+        raise click.UsageError("--json and --svg exclude each other")
+    found = fetch(executor, subject)
+    view = provenance(found, policy=executor.trust)
+    if output is not None:
+        os.makedirs(output, exist_ok=True)
+        for one in found:
+            path = one.save(os.path.join(output, f"{one.subject}.proof"))
+            show.note(visible(f"kept {path}"))
+    if as_json:
+        print_json(view.as_dict())
+    elif svg is not None:
+        atomic.create(svg, view.svg().encode(), 0o644)
+        print(svg)
+    else:
+        print(visible("\n".join(view.lines())))
+    return 0 if view.accepted else 3
+
+
 @receipt.command("provenance")
 @click.argument("paths", metavar="FILE...", nargs=-1, required=True, type=click.Path(dir_okay=False))
 @click.option("--output", metavar="FILE", type=click.Path(dir_okay=False),
