@@ -477,6 +477,9 @@ uint64_t cella_ledger_epoch(const struct cella_ledger *ledger)
 
 bool cella_ledger_proceed(struct cella_ledger *ledger)
 {
+    if (ledger == NULL) {
+        return true;
+    }
     send_waiting(ledger);
     cella_ledger_link_flush(ledger->link);
     bool going = ledger->waiting.count > 0 && ledger->condition == CELLA_LEDGER_WRITING;
