@@ -404,14 +404,18 @@ class TreeHead:
         """
         return cls(*_native.tree_head_read(text.encode()), text)
 
-    def verify(self, key: bytes) -> None:
+    def verify(self, key: bytes, name: str | None = None) -> None:
         """The log's own signature under its Ed25519 key.
+
+        Args:
+            key: 32 bytes.
+            name: of the key; None is the origin, as it is for most logs.
 
         Raises:
             NotFound: this key has not signed.
             IntegrityError: BAD_SIGNATURE.
         """
-        _native.tree_head_verify(self.text.encode(), self.origin, key, False)
+        _native.tree_head_verify(self.text.encode(), self.origin if name is None else name, key, False)
 
     def witnessed(self, name: str, key: bytes) -> int:
         """When a witness saw this head, by its cosignature: Unix seconds. Raises as verify does."""

@@ -21,6 +21,7 @@ import pytest
 from cella import _native
 from cella.encoding import from_base64url, to_base64url
 from cella.receipts import Parts, Receipt, TreeHead, tlog_proof
+from checkpoint_reader import LOG, Checkpoint, Note, Refused, cosign, public_of, verify_tlog_proof, vkey
 from live import CommandLine, LiveExecutor, files, package_of, refused, script_task, until_running, wait_until
 
 Start = Callable[..., LiveExecutor]
@@ -137,6 +138,28 @@ def entry_of(receipt: bytes) -> bytes:
 
 def flipped(content: bytes, at: int) -> bytes:
     return content[:at] + bytes([content[at] ^ 1]) + content[at + 1:]
+
+
+def test_tree_head_and_proof_as_others_read_them(joined: Joined) -> None:
+    """By a reader that was written out of the specifications, without any of Cella's code."""
+    said = joined.task.receipt()
+    evidence = said.parts.evidence_file
+    certificate = evidence.rindex(b"\x06\x82\x58\x20") + 4  # member 6: [log key, signature]
+    log = evidence[certificate : certificate + 32]
+    name = f"urn:cella:log:{joined.a.id}"
+    note = Note.read(said.parts.tree_head.encode())
+    assert note.verify(vkey(name, LOG, log)) == 0
+    head = Checkpoint.read(note.text)
+    assert (head.origin, head.size) == (name, said.content["receipts"][0]["size"])
+    proof = tlog_proof(said)
+    assert proof is not None
+    entry = entry_of(said.parts.receipt)
+    assert verify_tlog_proof(proof.encode(), entry, vkey(name, LOG, log)) == head
+    with pytest.raises(Refused):
+        verify_tlog_proof(proof.encode(), entry[:-1], vkey(name, LOG, log))
+    seed = bytes(range(32))
+    witnessed = said.parts.tree_head + cosign(note.text, "witness.example/w1", seed, 1790000000)
+    assert TreeHead.read(witnessed).witnessed("witness.example/w1", public_of(seed)) == 1790000000
 
 
 def test_what_led_to_an_output(live: LiveExecutor, tmp_path: Path) -> None:
