@@ -75,6 +75,7 @@ class Executor:
         id: the executor's id, 43 characters.
         address: as given.
         trust: the trust file by which it was judged.
+        head: the newest head of its ledger that was verified here; None: it keeps none.
 
     Raises:
         AttestationError: the executor is not one that the trust file accepts; see the error's report.
@@ -103,7 +104,7 @@ class Executor:
         self._last_seq = 0
         self._information: dict[str, Any] | None = None
         self._session: Session | None = None
-        self._head: ledger.Head | None = None
+        self.head: ledger.Head | None = None
         self._head_kept = False
         connection, session = self._open(fresh)
         self._session = session
@@ -153,7 +154,7 @@ class Executor:
     def _check_ledger(self, connection: Connection, session: Session) -> None:
         """Refuse an executor whose ledger does not continue the one that this party has seen."""
         with self._lock:
-            known = self._head if self._head_kept else None
+            known = self.head if self._head_kept else None
         if known is None and self._has_identity():
             known = ledger.load(session.executor, self.party, session.sign_public)
         if known is not None and session.head is None:
@@ -164,8 +165,8 @@ class Executor:
         elif known is not None and head is not None:
             head = self._ask_for_proof(connection, session, known)
         with self._lock:
-            if head is not None and (self._head is None or head.size >= self._head.size):
-                self._head, self._head_kept = head, known is not None and head == known
+            if head is not None and (self.head is None or head.size >= self.head.size):
+                self.head, self._head_kept = head, known is not None and head == known
 
     def _ask_for_proof(self, connection: Connection, session: Session, known: ledger.Head) -> ledger.Head:
         """A head of now that continues the known one.
@@ -191,7 +192,7 @@ class Executor:
     def _keep_head(self) -> None:
         """Once the executor has answered this party: from now on it can be asked to prove what follows."""
         with self._lock:
-            head, kept, self._head_kept = self._head, self._head_kept, True
+            head, kept, self._head_kept = self.head, self._head_kept, True
         if head is not None and not kept:
             ledger.save(self.party, head)
 
@@ -303,13 +304,18 @@ class Executor:
         """
         found: list[dict[str, Any]] = []
         after: dict[str, Any] = {}
-        member = "number" if op == "audit.list" else op.partition(".")[0]
         while True:
             answer = self.request(op, {**(args or {}), **after})
             found += answer[name]
             if not answer.get("more") or not answer[name]:
                 return found
-            after = {"after": answer[name][-1][member]}
+            after = {"after": answer[name][-1][op.partition(".")[0]]}
+
+    def ask(self, op: str, args: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        """A question that changes nothing, as it was signed, and its answer."""
+        self.request("party.get")  # from here on it is known and connected: the next goes out once
+        signed = self.sign(op, args)
+        return signed, self._send(signed, None)
 
     def _exchange(self, op: str, args: Mapping[str, Any], timeout: float | None) -> dict[str, Any]:
         signed = self.sign(op, args)
@@ -441,7 +447,7 @@ class Executor:
             raise _native.error("BAD_HTTP", f"the executor answered HTTP {status}")
 
     def audit(self, **filters: Any) -> list[dict[str, Any]]:
-        """What happened here, as far as it concerns the caller.
+        """What happened here, as far as it concerns the caller; proved, where there is a ledger (cella.audit).
 
         Args:
             filters: since and until (Unix seconds), party, function, data, task (ids).
@@ -449,7 +455,9 @@ class Executor:
         Returns:
             {number, time, event, by?, subject?, other?, code?} each, the oldest first.
         """
-        return self.pages("audit.list", "entries", {name: value for name, value in filters.items() if value is not None})
+        from .audit import fetch
+
+        return list(fetch(self, filters).entries)
 
     def receipt(self, of: str) -> Receipt:
         """A proof of what happened here, with everything that it takes to judge it. Nothing of it is verified.

@@ -239,7 +239,39 @@ static PyObject *merkle_is_consistent(PyObject *module, PyObject *arguments)
     return PyBool_FromLong(cella_merkle_check_consistency(old_size, size, &old_hash, &hash, &path) == CELLA_OK);
 }
 
+static PyObject *merkle_is_included(PyObject *module, PyObject *arguments)
+{
+    uint64_t index = 0;
+    uint64_t size = 0;
+    CELLA_CLEANUP(native_buffer_clear) Py_buffer leaf = { 0 };
+    CELLA_CLEANUP(native_buffer_clear) Py_buffer nodes = { 0 };
+    CELLA_CLEANUP(native_buffer_clear) Py_buffer root = { 0 };
+    struct cella_merkle_hash leaf_hash;
+    struct cella_merkle_hash root_hash;
+    struct cella_merkle_hash found;
+    struct cella_merkle_path path = { .count = 0 };
+    if (!PyArg_ParseTuple(arguments, "O&O&y*y*y*:merkle_is_included", native_size, &index, native_size, &size, &leaf,
+                          &nodes, &root)) {
+        return NULL;
+    }
+    const struct native_state *state = native_state_of(module);
+    if (native_fixed(state, &leaf, "leaf", leaf_hash.bytes, sizeof(leaf_hash.bytes)) < 0 ||
+        native_fixed(state, &root, "root", root_hash.bytes, sizeof(root_hash.bytes)) < 0) {
+        return NULL;
+    }
+    if ((size_t) nodes.len > sizeof(path.nodes) || (size_t) nodes.len % sizeof(path.nodes[0]) != 0) {
+        return native_raise(state, CELLA_BAD_SIZE, "path", "a path is at most 64 hashes of 32 bytes");
+    }
+    memcpy(path.nodes, nodes.buf, (size_t) nodes.len);
+    path.count = (size_t) nodes.len / sizeof(path.nodes[0]);
+    cella_status status = cella_merkle_root_of_inclusion(&leaf_hash, index, size, &path, &found);
+    return PyBool_FromLong(status == CELLA_OK && cella_merkle_equal(&found, &root_hash));
+}
+
 PyMethodDef native_bundle_methods[] = {
+    { "merkle_is_included", merkle_is_included, METH_VARARGS,
+      "merkle_is_included(index, size, leaf, path, root)\n--\n\n"
+      "Whether the tree of size and root has this leaf there (RFC 9162, 2.1.3.2). path: hashes, joined, from the leaf up." },
     { "bundle_read", bundle_read, METH_VARARGS, "bundle_read(content)\n--\n\nThe parts of a proof bundle, unverified." },
     { "bundle_write", METHOD(bundle_write), METH_VARARGS | METH_KEYWORDS,
       "bundle_write(receipt, *, evidence_file=b'', endorsements=b'', contract=b'', approvals=(), function=b'', "

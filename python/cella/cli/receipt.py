@@ -104,7 +104,7 @@ def _verify(path: str, trust: str | None, at: str | None, nonce: str | None, inp
             outputs: tuple[str, ...], salts: tuple[str, ...], evidence: str | None, contract: str | None,
             function: str | None, payload: str | None, parents: tuple[str, ...], endorsements: tuple[str, ...],
             as_json: bool) -> int:
-    """Judge a receipt or proof bundle in a FILE by a trust file, without any executor or network.
+    """Judge a receipt, proof bundle or exported audit in a FILE by a trust file, without any executor or network.
 
     Exit code 0 only if the trust file is met; 3 if the receipt is refused, or something that the trust file requires was
     not supplied; 2 if a file or the command is wrong.
@@ -113,6 +113,10 @@ def _verify(path: str, trust: str | None, at: str | None, nonce: str | None, inp
     from ..trust import Trust
 
     policy = Trust.load(trust)
+    if _is_audit(path):
+        if any((nonce, inputs, outputs, salts, evidence, contract, function, payload, parents, endorsements)):
+            raise click.UsageError(f"{path} is an audit: but for --trust, --at and --json these options are about receipts")
+        return _verify_audit(path, policy, at, as_json)
     report = verify_receipt(
         _parts(path, evidence, contract, function, payload), policy, at=None if at is None else time_of(at),
         nonce=hexadecimal(nonce, "--nonce"), inputs=_salted(_files(inputs, "--input"), salts),
@@ -121,6 +125,25 @@ def _verify(path: str, trust: str | None, at: str | None, nonce: str | None, inp
     verdict = print_verdict(report, policy, as_json)
     if verdict != 0 and not as_json:
         show.note(visible(f"{'NOT PROVED' if report.code == 'NOT_PROVED' else 'REFUSED'} by {policy.path}: {report.detail}"))
+    return verdict
+
+
+def _is_audit(path: str) -> bool:
+    """By its first byte: receipts and bundles are no JSON."""
+    with open(path, "rb") as file:
+        return file.read(1) == b"{"
+
+
+def _verify_audit(path: str, policy: Any, at: str | None, as_json: bool) -> int:
+    from ..audit import verify_audit
+    from .audit import show_entries
+
+    report = verify_audit(path, policy, at=None if at is None else time_of(at))
+    verdict = print_verdict(report, policy, as_json)
+    if not as_json and verdict == 0:
+        show_entries(report.entries, False)
+    elif not as_json:
+        show.note(visible(f"REFUSED by {policy.path}: {report.detail}"))
     return verdict
 
 
