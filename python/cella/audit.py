@@ -114,7 +114,7 @@ def _bad(sentence: str, code: str = "BAD_FORMAT") -> _native.CellaError:
 def _read_request(text: str, executor: str) -> tuple[str, dict[str, Any]]:
     """Who asked, and the arguments. Its signature is the executor's business, which signs for it."""
     parts = text.split(".")
-    if len(parts) != 3:
+    if len(parts) != 3 or not text.isascii():
         raise _bad("a question is no signed request")
     header, payload = (parse_object(from_base64url(part, "request"), "request") for part in parts[:2])
     if payload.get("op") != "audit.list" or payload.get("aud") != executor or not isinstance(payload.get("args"), dict):
@@ -145,7 +145,7 @@ def _check_entry(entry: dict[str, Any], line: bytes, proof: Any, head: Head) -> 
         raise _bad(f"the proof of entry {entry['number']} has missing or unknown members")
     leaf, path = _leaf(entry, line, proof, head.executor), from_base64url(proof["path"], "path")
     index = proof["leaf"]
-    if type(index) is not int or index < 0 or not _native.merkle_is_included(index, head.size, leaf, path, head.root):
+    if type(index) is not int or not 0 <= index < head.size or not _native.merkle_is_included(index, head.size, leaf, path, head.root):
         raise _bad(f"entry {entry['number']} does not stand in the ledger", "BAD_PROOF")
     return True
 
@@ -178,7 +178,7 @@ def check_page(page: Page, sign_public: bytes, known: Head | None) -> Checked:
     head = read_head(answer["head"], sign_public)
     party, question = _read_request(page.request, head.executor)
     after, until = question.get("after", 0), answer["next"]
-    if type(until) is not int or not 0 <= until < 1 << 53:
+    if not all(type(number) is int and 0 <= number < 1 << 53 for number in (after, until)):
         raise _bad("the answer does not say how far it goes")
     lines = _check_entries(answer["entries"], after, until)
     message = b"".join((
@@ -191,7 +191,8 @@ def check_page(page: Page, sign_public: bytes, known: Head | None) -> Checked:
         raise _bad("there is not one proof for each entry")
     proved = sum(_check_entry(entry, write_json(entry), proof, head) for entry, proof in zip(answer["entries"], proofs))
     if known is not None:
-        path = [from_base64url(node, "consistency") for node in answer.get("consistency", ())]
+        nodes = answer.get("consistency")
+        path = [from_base64url(node, "consistency") for node in (nodes if isinstance(nodes, list) else ())]
         if question.get("size") != known.size or not is_consistent(known.size, known.root, head.size, head.root, path):
             raise _bad("the ledger does not continue the one that was seen before: put back, or forked", "ROLLBACK")
     return Checked(party, question, head, proved)
@@ -283,7 +284,7 @@ def verify_audit(
     >>> verify_audit(b"{}", {"version": 1})
     Traceback (most recent call last):
     ...
-    cella.FormatError: BAD_FORMAT: input is not well formed: it is no exported audit of this version
+    cella.FormatError: BAD_FORMAT: it is no exported audit of this version
     """
     found = _read(content)
     trust = Trust.load(policy)

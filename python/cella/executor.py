@@ -313,9 +313,8 @@ class Executor:
 
     def ask(self, op: str, args: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         """A question that changes nothing, as it was signed, and its answer."""
-        self.request("party.get")  # from here on it is known and connected: the next goes out once
-        signed = self.sign(op, args)
-        return signed, self._send(signed, None)
+        self.request("party.get")  # known and connected from here on, so that this goes out once
+        return (signed := self.sign(op, args)), self._send(signed, None)
 
     def _exchange(self, op: str, args: Mapping[str, Any], timeout: float | None) -> dict[str, Any]:
         signed = self.sign(op, args)
@@ -455,9 +454,9 @@ class Executor:
         Returns:
             {number, time, event, by?, subject?, other?, code?} each, the oldest first.
         """
-        from .audit import fetch
+        from . import audit
 
-        return list(fetch(self, filters).entries)
+        return list(audit.fetch(self, filters).entries)
 
     def receipt(self, of: str) -> Receipt:
         """A proof of what happened here, with everything that it takes to judge it. Nothing of it is verified.

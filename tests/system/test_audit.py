@@ -143,6 +143,25 @@ def test_a_file_for_later(told: tuple[cella.Executor, Audit], live: LiveExecutor
     stranger = live.client()
     foreign = fetch(stranger, {}).pages[0]
     assert judged(lambda file: file["pages"].append({"request": foreign.request, "answer": foreign.answer})) != "OK"
+    hostile: list[Callable[[dict[str, Any]], Any]] = [
+        lambda file: file["pages"][0].update(answer=[]), lambda file: file["pages"][0].update(request="\ud800.a.b"),
+        lambda file: file["pages"][0]["answer"].update(entries=1), lambda file: file["pages"][0]["answer"].update(proofs={}),
+        lambda file: file["pages"][0]["answer"].update(next="1"), lambda file: file["pages"][0]["answer"].update(head=None),
+        lambda file: file["pages"][0]["answer"].update(entries=[[]]), lambda file: file["pages"].append(1),
+        lambda file: file["pages"][0]["answer"]["entries"][0].update(number=True),
+        lambda file: file["pages"][0]["answer"]["proofs"][0].update(leaf=1 << 70),
+        lambda file: file["pages"][0]["answer"]["proofs"][0].update(rest=1),
+        lambda file: file["pages"][0]["answer"]["proofs"][0].update(path="A" * 44),
+        lambda file: file["evidence"].update(evidence=1), lambda file: file["evidence"].update(type=[]),
+    ]
+    for change in hostile:
+        again = copy.deepcopy(found)
+        change(again)
+        text = json.dumps(again).encode()
+        try:
+            assert not verify_audit(text, live.trust).accepted
+        except cella.FormatError:
+            pass
     for bad in (b"[]", b"{}", b'{"kind":"cella audit","version":2}', b'{"kind":"cella audit","version":1,"pages":[],"evidence":{}}'):
         with pytest.raises(cella.FormatError):
             verify_audit(bad, live.trust)

@@ -129,7 +129,7 @@ OPERATIONS: dict[str, dict[str, tuple[str, bool, Any]]] = {
     "receipt.get": {"of": ("text", True, TASK)},
     "receipt.find": {"leaf": ("bytes", True, "A" * 43)},
     "audit.list": {
-        "after": ("integer", False, 0), "since": ("integer", False, 0), "until": ("integer", False, 0),
+        "after": ("integer", False, 0), "size": ("integer", False, 1), "since": ("integer", False, 0), "until": ("integer", False, 0),
         "party": ("text", False, "x"), "function": ("text", False, "x"), "data": ("text", False, "x"), "task": ("text", False, "x"),
     },
     "task.assign": {"task": ("text", True, TASK), "inputs": ("object", True, {})},
