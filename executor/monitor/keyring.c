@@ -178,6 +178,26 @@ cella_status cella_keyring_sign_head(const struct cella_keyring *keyring, uint64
     return cella_ed25519_sign(&keyring->sign, cella_bytes_view(&message), out);
 }
 
+cella_status cella_keyring_sign_audit(const struct cella_keyring *keyring, const struct cella_audit_answer *answer,
+                                      uint8_t out[CELLA_ED25519_SIGNATURE_SIZE])
+{
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes message = { 0 };
+    uint8_t request[CELLA_SHA256_SIZE];
+    uint8_t lines[CELLA_SHA256_SIZE];
+    CELLA_TRY(cella_sha256(answer->request, request));
+    CELLA_TRY(cella_sha256(answer->lines, lines));
+    CELLA_TRY(cella_write_field(&message, cella_view_of_string("cella audit v1")));
+    CELLA_TRY(cella_write_field(&message, cella_view_of_string(keyring->executor)));
+    CELLA_TRY(cella_write_field(&message, cella_view_of_string(answer->party)));
+    CELLA_TRY(cella_write_field(&message, cella_view_of(request, sizeof(request))));
+    CELLA_TRY(cella_write_u64(&message, answer->size));
+    CELLA_TRY(cella_write_field(&message, cella_view_of(answer->root, CELLA_SHA256_SIZE)));
+    CELLA_TRY(cella_write_u64(&message, answer->next));
+    CELLA_TRY(cella_write_u8(&message, answer->more ? 1 : 0));
+    CELLA_TRY(cella_write_field(&message, cella_view_of(lines, sizeof(lines))));
+    return cella_ed25519_sign(&keyring->sign, cella_bytes_view(&message), out);
+}
+
 cella_status cella_keyring_sign_statement(const struct cella_keyring *keyring, enum cella_statement_kind kind,
                                           struct cella_view payload, struct cella_view subject,
                                           uint64_t issued_at_unix_s, struct cella_bytes *out)

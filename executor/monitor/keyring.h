@@ -49,6 +49,22 @@ CELLA_MUST_USE cella_status cella_keyring_sign_session(const struct cella_keyrin
                                                        struct cella_view nonce,
                                                        uint8_t out[CELLA_ED25519_SIGNATURE_SIZE]);
 
+/* What the executor says when it answers a question to its journal: this is all that the asker may see. */
+struct cella_audit_answer {
+    const char *party;                  /* who asks */
+    struct cella_view request;          /* the question as it was signed */
+    uint64_t size;                      /* of the ledger */
+    const uint8_t *root;                /* CELLA_SHA256_SIZE bytes */
+    uint64_t next;                      /* number of the last entry that was looked at; more: there are further ones */
+    bool more;
+    struct cella_view lines;            /* those of the entries that are told, each with a newline behind it */
+};
+
+/* Sign such an answer (docs/protocol.md section 15). It can sign nothing but such a message. */
+CELLA_MUST_USE cella_status cella_keyring_sign_audit(const struct cella_keyring *keyring,
+                                                     const struct cella_audit_answer *answer,
+                                                     uint8_t out[CELLA_ED25519_SIGNATURE_SIZE]);
+
 /* Sign a head of the ledger (head.h). It can sign nothing but such a message. */
 CELLA_MUST_USE cella_status cella_keyring_sign_head(const struct cella_keyring *keyring, uint64_t epoch, uint64_t size,
                                                     const uint8_t root[CELLA_SHA256_SIZE],

@@ -21,6 +21,7 @@ static void free_entry(struct cella_ledger_entry *entry)
         cella_bytes_clear(&entry->body);
         cella_bytes_clear(&entry->request);
         cella_bytes_clear(&entry->statement);
+        cella_bytes_clear(&entry->line);
         free(entry);
     }
 }
@@ -136,6 +137,7 @@ static cella_status seal_entry(struct cella_ledger *ledger, struct cella_ledger_
         .party_sequence = entry->party_sequence,
         .request = cella_bytes_view(&entry->request),
         .statement = cella_bytes_view(&entry->statement),
+        .line = cella_bytes_view(&entry->line),
     };
     CELLA_TRY(cella_write_u32(&ledger->out, 0));
     CELLA_TRY(cella_record_seal(ledger->writer, &record, ledger->head, &ledger->out, &entry->mark));
@@ -146,10 +148,14 @@ static cella_status seal_entry(struct cella_ledger *ledger, struct cella_ledger_
     }
     memcpy(entry->tag, ledger->out.data + ledger->out.size - sizeof(entry->tag), sizeof(entry->tag));
     memcpy(ledger->head, entry->mark.hash, sizeof(ledger->head));
+    if (entry->number > 0) {
+        cella_journal_log(&ledger->monitor->state.journal, entry->number, ledger->sealed, entry->mark.rest);
+    }
     ledger->sealed++;
     cella_bytes_clear(&entry->body);
     cella_bytes_clear(&entry->request);
     cella_bytes_clear(&entry->statement);
+    cella_bytes_clear(&entry->line);
     return CELLA_OK;
 }
 
@@ -407,6 +413,17 @@ static cella_status apply(struct cella_state *state, enum cella_event event, jso
     return cella_state_apply(state, event, body);
 }
 
+/* The line that the event just got. The state has changed: what fails here leaves memory ahead of the ledger. */
+static void add_line(struct cella_ledger *ledger, const struct cella_journal *journal, struct cella_ledger_entry *entry)
+{
+    entry->number = journal->count;
+    cella_status status = cella_journal_line(journal, entry->number, &entry->line);
+    if (status != CELLA_OK && !ledger->broken) {
+        ledger->broken = true;
+        cella_ledger_lose(ledger, status, "a record could not be made; the executor starts again");
+    }
+}
+
 cella_status cella_ledger_commit(struct cella_ledger *ledger, struct cella_state *state, enum cella_event event,
                                  json_t *body, struct cella_view statement)
 {
@@ -429,6 +446,7 @@ cella_status cella_ledger_commit(struct cella_ledger *ledger, struct cella_state
         free_entry(entry);
         return status;
     }
+    add_line(ledger, &state->journal, entry);
     add_entry(&ledger->open, entry);
     if (!ledger->grouping) {
         seal_change(ledger);
@@ -477,6 +495,9 @@ uint64_t cella_ledger_epoch(const struct cella_ledger *ledger)
 
 bool cella_ledger_proceed(struct cella_ledger *ledger)
 {
+    if (ledger == NULL) {
+        return true;
+    }
     send_waiting(ledger);
     cella_ledger_link_flush(ledger->link);
     bool going = ledger->waiting.count > 0 && ledger->condition == CELLA_LEDGER_WRITING;

@@ -62,6 +62,7 @@ static const struct {
     { "task.reject", cella_operation_task_reject, CELLA_REQUEST_REQUEST },
     { "task.retry", cella_operation_task_retry, CELLA_REQUEST_REQUEST },
     { "receipt.get", cella_operation_receipt_get, CELLA_REQUEST_REQUEST },
+    { "receipt.find", cella_operation_receipt_find, CELLA_REQUEST_REQUEST },
     { "audit.list", cella_operation_audit_list, CELLA_REQUEST_REQUEST },
 };
 

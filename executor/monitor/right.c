@@ -71,6 +71,7 @@ static const struct cella_right rights[] = {
     { "task.watch", NO_ROLE, PARTICIPANT, PARTICIPANT },
     { "task.list", NO_ROLE, PARTICIPANT, PARTICIPANT },
     { "receipt.get", NO_ROLE, PARTICIPANT | OWNER, PARTICIPANT | OWNER },
+    { "receipt.find", NO_ROLE, PARTICIPANT | OWNER, PARTICIPANT | OWNER },
     { "audit.list", NO_ROLE, PARTY, PARTY },
 };
 

@@ -17,6 +17,7 @@
 #include "trust/data_format.h"
 #include "trust/hpke.h"
 #include "trust/jws.h"
+#include "trust/key_history.h"
 
 #define CELLA_PARTIES_MAX 10000U
 #define CELLA_FUNCTIONS_MAX 10000U
@@ -29,7 +30,6 @@
 #define CELLA_DETAIL_MAX 256U
 #define CELLA_ORGANISATIONS_MAX 1000U
 #define CELLA_INVITATIONS_MAX 20000U /* used or revoked ones, which are remembered */
-#define CELLA_ROTATIONS_MAX 100U
 #define CELLA_ALLOWED_MAX 256U /* entries of an allow list */
 #define CELLA_REVIEWERS_MAX 64U
 #define CELLA_SOURCES_MAX 256U /* of data that were derived */
@@ -48,7 +48,8 @@ struct cella_organisation {
 
 struct cella_party {
     struct cella_entry entry;
-    uint8_t sign[CELLA_ED25519_KEY_SIZE]; /* the present key; the id is the thumbprint of the first */
+    uint8_t first[CELLA_ED25519_KEY_SIZE]; /* its first signing key, of which the id is the thumbprint */
+    uint8_t sign[CELLA_ED25519_KEY_SIZE];  /* the present one */
     uint8_t seal[CELLA_X25519_KEY_SIZE];
     char name[CELLA_PARTY_NAME_MAX + 1];
     unsigned int roles; /* CELLA_PARTY_... of role.h */
