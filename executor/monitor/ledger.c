@@ -77,7 +77,7 @@ static void refuse_waiting(struct cella_ledger *ledger)
 
 void cella_ledger_lose(struct cella_ledger *ledger, cella_status reason, const char *sentence)
 {
-    cella_monitor_log(ledger->monitor, "RECOVERY: %s (%s)", sentence, cella_status_name(reason));
+    cella_monitor_log_failure(ledger->monitor, "RECOVERY: %s (%s)", sentence, cella_status_name(reason));
     ledger->condition = CELLA_LEDGER_LOST;
     ledger->reason = reason == CELLA_LEDGER_TAKEN ? reason : CELLA_RECOVERY;
     cella_loop_clear_timer(ledger->monitor->loop, &ledger->retry);
@@ -92,8 +92,9 @@ static void stall(struct cella_ledger *ledger, cella_status reason)
         return;
     }
     if (ledger->condition != CELLA_LEDGER_STALLED || ledger->reason != reason) {
-        cella_monitor_log(ledger->monitor, "ledger: %s (%s); requests are refused and nothing is released until it goes on",
-                          cella_status_text(reason), cella_status_name(reason));
+        cella_monitor_log_failure(ledger->monitor,
+                                  "ledger: %s (%s); requests are refused and nothing is released until it goes on",
+                                  cella_status_text(reason), cella_status_name(reason));
     }
     ledger->condition = CELLA_LEDGER_STALLED;
     ledger->reason = reason;
@@ -264,11 +265,12 @@ static void take_ack(struct cella_ledger *ledger, const struct ack *ack)
     cella_status status = ack->status;
     uint64_t size = ack->size;
     if (status == CELLA_LEDGER_TAKEN || (size >= ledger->durable.size && !is_ours(ledger, size, ack->tag))) {
-        cella_ledger_lose(ledger, CELLA_LEDGER_TAKEN, "another executor has written to this ledger; end one of them");
+        cella_ledger_lose(ledger, CELLA_LEDGER_TAKEN, "another executor has written to this ledger; end one of the two, then start the other again");
         return;
     }
     if (size < ledger->durable.size) {
-        cella_ledger_lose(ledger, CELLA_BAD_LEDGER, "the host has lost records that it had acknowledged");
+        cella_ledger_lose(ledger, CELLA_BAD_LEDGER, "the host has lost records that it had acknowledged; end the host, put the ledger back as it "
+                         "was or restore the newest backup, and start it again");
         return;
     }
     cella_loop_clear_timer(ledger->monitor->loop, &ledger->silence);

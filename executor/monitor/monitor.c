@@ -36,6 +36,16 @@ void cella_monitor_log(struct cella_monitor *monitor, const char *format, ...)
     send_line(monitor, CELLA_NOTE_LOG, line);
 }
 
+void cella_monitor_log_failure(struct cella_monitor *monitor, const char *format, ...)
+{
+    char line[512];
+    va_list arguments;
+    va_start(arguments, format);
+    (void) vsnprintf(line, sizeof(line), format, arguments);
+    va_end(arguments);
+    send_line(monitor, CELLA_NOTE_FAILED, line);
+}
+
 void cella_monitor_log_death(struct cella_monitor *monitor, const char *program, int wait_status,
                              const char *consequence)
 {

@@ -112,6 +112,9 @@ struct cella_monitor {
  */
 void cella_monitor_log(struct cella_monitor *monitor, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* Same, where nothing is served until administrators act: what is wrong, and what they can do. */
+void cella_monitor_log_failure(struct cella_monitor *monitor, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 /* Same, for the death of a program. */
 void cella_monitor_log_death(struct cella_monitor *monitor, const char *program, int wait_status,
                              const char *consequence);

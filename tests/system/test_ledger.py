@@ -168,7 +168,7 @@ def test_the_disk_is_full(start: Start, tmp_path: Path) -> None:
             made.add(register(me, number))
     with refused("LEDGER_FULL"):
         me.party_of()
-    live.wait_for_log("has no room for the ledger")
+    live.wait_for_log("error +executor: .*has no room for the ledger")
     assert live.role("monitor")
     live.kill()
     (tmp_path / "state.json").unlink()
@@ -183,7 +183,7 @@ def test_the_disk_is_full(start: Start, tmp_path: Path) -> None:
 def in_recovery(start: Start, me: cella.Executor, because: str) -> None:
     """An executor starts, is attested, and serves nothing."""
     live = start()
-    live.wait_for_log("RECOVERY: .*" + because)
+    live.wait_for_log(f"error +executor: RECOVERY: .*({because})")
     with refused("RECOVERY"):
         cella.connect(live.address, live.trust, me.identity).party_of()
     with refused("RECOVERY"):
