@@ -32,7 +32,7 @@ enum action {
     ACTION_KILL_BEFORE,
     ACTION_KILL_WITHIN, /* half of what is written is written */
     ACTION_KILL_AFTER,
-    ACTION_FAIL_WRITE, /* of files: the first of them writes half, the others nothing */
+    ACTION_FAIL_WRITE, /* of files, renaming included: the first of them writes half, the others nothing */
     ACTION_FAIL_SYNC,
 };
 
@@ -94,7 +94,8 @@ static _Noreturn void die(const char *when, uint32_t number, const char *call)
 enum kind {
     KIND_WRITE,
     KIND_SYNC,
-    KIND_NAME, /* rename, unlink: a write of a folder */
+    KIND_RENAME,
+    KIND_UNLINK, /* needs no room */
 };
 
 /* A call's number and what becomes of it. */
@@ -117,7 +118,8 @@ static struct fate fate_of(enum kind kind, int descriptor, const char *call)
     uint32_t action = plan == NULL || descriptor == STDERR_FILENO ? (uint32_t) ACTION_NONE : plan->action;
     bool fails = action == ACTION_FAIL_WRITE || action == ACTION_FAIL_SYNC;
     if (action == ACTION_NONE || getpid() != owner || (fails && (action == ACTION_FAIL_SYNC) != (kind == KIND_SYNC)) ||
-        (fails && kind != KIND_NAME && !is_file(descriptor))) {
+        (fails && kind == KIND_UNLINK) ||
+        (fails && kind != KIND_RENAME && !is_file(descriptor))) {
         errno = error;
         return none;
     }
@@ -293,7 +295,7 @@ OFFERED int ftruncate64(int descriptor, off64_t size)
 
 OFFERED int renameat(int from_folder, const char *from, int to_folder, const char *to)
 {
-    struct fate fate = fate_of(KIND_NAME, -1, "rename");
+    struct fate fate = fate_of(KIND_RENAME, -1, "rename");
     before(fate, "rename");
     if (fails(fate, "rename")) {
         return -1;
@@ -310,11 +312,8 @@ OFFERED int rename(const char *from, const char *to)
 
 OFFERED int unlinkat(int folder, const char *name, int flags)
 {
-    struct fate fate = fate_of(KIND_NAME, -1, "unlink");
+    struct fate fate = fate_of(KIND_UNLINK, -1, "unlink");
     before(fate, "unlink");
-    if (fails(fate, "unlink")) {
-        return -1;
-    }
     int result = (int) syscall(SYS_unlinkat, folder, name, flags);
     after(fate, "unlink");
     return result;

@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import errno
 import itertools
+import os
 import random
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -150,3 +152,104 @@ def test_it_dies_at_a_write(campaign: Campaign, record_property: Record) -> None
     campaign.again()
     campaign.check(every=True)
     record_property("table", f"killed {campaign.program}: " + ", ".join(lines))
+
+
+# ---- disks ----
+
+TROUBLES = {
+    "ENOSPC": (FAIL_WRITE, errno.ENOSPC, "LEDGER_FULL", "STORE_FULL"),
+    "EDQUOT": (FAIL_WRITE, errno.EDQUOT, "LEDGER_FULL", "STORE_FULL"),
+    "EIO": (FAIL_SYNC, errno.EIO, "LEDGER_FAILED", "STORE_FAILED"),
+}
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+@pytest.mark.parametrize("campaign", ["ledger"], indirect=True)
+def test_the_ledgers_disk_fails(campaign: Campaign, trouble: str, record_property: Record) -> None:
+    """From any write on: requests are refused with a code that says so, and it goes on by itself where it stopped."""
+    action, error, code, _ = TROUBLES[trouble]
+    plan = campaign.faulty.plans["ledger"]
+
+    def strike(point: int) -> bool:
+        mark = campaign.faulty.mark
+        plan.set(action, point, EVER, error)
+        told = campaign.tell()
+        problems = {getattr(story.problem, "code", "OK") for story in told}
+        assert problems <= {code, "OK"}, (point, [story.problem for story in told])
+        hit = "fault: failing" in campaign.faulty.live.log()[mark:]
+        plan.set(0)
+        campaign.goes_on()
+        campaign.check()
+        if hit and point % 4 == 0:
+            campaign.again()
+            campaign.check()
+        return hit
+
+    hits = go_through(chosen(60 if action == FAIL_SYNC else 120, 2), strike)
+    assert hits > 0
+    # From before it starts.
+    campaign.faulty.end()
+    plan.set(action, 1, EVER, error)
+    assert campaign.faulty.armed_start()
+    with pytest.raises(cella.CellaError) as caught:
+        campaign.faulty.live.client()
+    assert caught.value.code == code
+    plan.set(0)
+    campaign.goes_on()
+    campaign.again()
+    campaign.check(every=True)
+    record_property("table", f"{trouble} for the ledger: {hits} points")
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+@pytest.mark.parametrize("campaign", ["host"], indirect=True)
+def test_the_stores_disk_fails(campaign: Campaign, trouble: str, record_property: Record) -> None:
+    """An upload is refused with a code that says so, leaves nothing behind, and is good when it is done again."""
+    action, error, _, code = TROUBLES[trouble]
+    plan = campaign.faulty.plans["host"]
+    live = campaign.faulty.live
+    me = live.client()
+    hits = 0
+    for point in range(1, 12):
+        before = sorted(live.objects())
+        mark = campaign.faulty.mark
+        plan.set(action, point, EVER, error)
+        try:
+            me.data.add(bytes(100_000), f"d{point}")
+        except cella.CellaError as problem:
+            assert problem.code == code, problem
+            assert sorted(live.objects()) == before
+        hit = "fault: failing" in campaign.faulty.live.log()[mark:]
+        plan.set(0)
+        me.data.add(bytes(100_000), f"again{point}")
+        hits += hit
+        if not hit:
+            break
+    assert hits > 0 and not hit
+    campaign.tell()
+    campaign.again()
+    campaign.check()
+    assert all(one["stored"] for one in cella.connect(campaign.faulty.live.address, live.trust, me.identity).pages(
+        "data.list", "data") if one["name"].startswith("again"))
+    record_property("table", f"{trouble} for the store: {hits} points")
+
+
+@pytest.mark.parametrize("campaign", ["ledger"], indirect=True)
+def test_a_backup_without_room(campaign: Campaign, tmp_path: Path) -> None:
+    """What is not in the one file is not left out of a copy in silence."""
+    campaign.tell()
+    live, state, programs = campaign.faulty.live, campaign.faulty.live.state, campaign.faulty.programs
+    os.kill(live.one("host").pid, signal.SIGSTOP)
+    live.one("ledger").kill()  # it has no time to put anything in order
+    campaign.faulty.end()
+    assert (state / "ledger.db-wal").stat().st_size > 0
+    config = tmp_path / "backup.json"
+    config.write_text(f'{{"state": "{state}", "ledger_program": "{programs / "cella-ledger"}"}}')
+    campaign.faulty.plans["ledger"].set(FAIL_WRITE, 1, EVER, errno.ENOSPC)
+    done = host("backup", "--config", config, "--to", tmp_path / "copy")
+    assert done.returncode == 1 and "make room" in done.stderr and not (tmp_path / "copy").exists(), done.stderr
+    campaign.faulty.disarm()
+    done = host("backup", "--config", config, "--to", tmp_path / "copy")
+    assert done.returncode == 0, done.stderr
+    campaign.faulty.start()
+    campaign.check()
