@@ -3,9 +3,9 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/wire.h"
+#include "monitor/clock.h"
 #include "monitor/front.h"
 #include "monitor/ledger_state.h"
 
@@ -116,21 +116,13 @@ static void go_on(struct cella_ledger *ledger)
 
 /* ---- sealing ---- */
 
-/* The host's clock: for people who read records, nothing depends on it. */
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-    (void) clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t) now.tv_sec * 1000 + (uint64_t) now.tv_nsec / 1000000;
-}
-
 static cella_status seal_entry(struct cella_ledger *ledger, struct cella_ledger_entry *entry)
 {
     size_t start = ledger->out.size;
     const struct cella_record record = {
         .sequence = ledger->sealed,
         .more = entry->next != NULL,
-        .time_ms = now_ms(),
+        .time_ms = (uint64_t) cella_clock_now_ms(ledger->monitor),
         .event = cella_view_of_string(entry->event),
         .body = cella_bytes_view(&entry->body),
         .party = cella_view_of_string(entry->party),

@@ -72,7 +72,7 @@ cella_status cella_monitor_commit_statement(struct cella_monitor *monitor, enum 
     if (body == NULL) {
         return CELLA_NO_MEMORY;
     }
-    CELLA_TRY(cella_clock_stamp(&monitor->state, body));
+    CELLA_TRY(cella_clock_stamp(monitor, body));
     return cella_ledger_commit(monitor->ledger, &monitor->state, event, body, statement);
 }
 

@@ -7,6 +7,7 @@
  */
 
 #include "base/link.h"
+#include "monitor/clock.h"
 #include "monitor/keyring.h"
 #include "monitor/loop.h"
 #include "monitor/state.h"
@@ -80,6 +81,7 @@ struct cella_monitor {
     struct cella_charter charter;
     struct cella_keyring *keyring;
     struct cella_state state;
+    struct cella_clock clock;
     struct cella_ledger *ledger; /* NULL: nobody keeps the state (tests) */
     struct cella_cause cause;
     struct cella_link *link;

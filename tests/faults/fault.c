@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * For tests only: counts what a program writes, and at call number N kills the program or lets the call fail. Linked into
+ * For tests only: counts what a program writes, and at call number N kills the program or lets the call fail; and lies to it
+ * about the time of day. Linked into
  * copies of cella-host, cella-ledger and cella-monitor (tests/CMakeLists.txt), whose calls, and those of the libraries that
  * they load, find these functions in front of the C library's.
  *
@@ -20,6 +21,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #define OFFERED __attribute__((visibility("default")))
@@ -43,6 +45,8 @@ struct plan {
     uint32_t first; /* 1 is the first call */
     uint32_t last;  /* of those that fail */
     uint32_t error; /* errno of those */
+    uint32_t unused;
+    int64_t clock_s; /* what the program takes for the time of day is so much later; in force at once */
 };
 
 static volatile struct plan *plan;
@@ -322,4 +326,23 @@ OFFERED int unlinkat(int folder, const char *name, int flags)
 OFFERED int unlink(const char *name)
 {
     return unlinkat(AT_FDCWD, name, 0);
+}
+
+OFFERED int clock_gettime(clockid_t which, struct timespec *out)
+{
+    int result = (int) syscall(SYS_clock_gettime, which, out);
+    if (result == 0 && which == CLOCK_REALTIME && plan != NULL) {
+        out->tv_sec += plan->clock_s;
+    }
+    return result;
+}
+
+OFFERED time_t time(time_t *out)
+{
+    struct timespec now;
+    (void) clock_gettime(CLOCK_REALTIME, &now);
+    if (out != NULL) {
+        *out = now.tv_sec;
+    }
+    return now.tv_sec;
 }

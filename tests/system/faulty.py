@@ -49,6 +49,10 @@ class Plan:
         os.pwrite(self._file, struct.pack("=I", self._generation), 0)
         os.pwrite(self._file, struct.pack("=I", action), 4)
 
+    def shift(self, seconds: int) -> None:
+        """From now on the machine's clock is so much later, to this program."""
+        os.pwrite(self._file, struct.pack("=q", seconds), 24)
+
     def close(self) -> None:
         """Forget it."""
         os.close(self._file)
@@ -130,6 +134,11 @@ class FaultyExecutor:
         if self.live.process.poll() is None:
             self.live.kill()
         wait_until(lambda: not any(one.alive for one in left), 20, "the ledger's process has ended")
+
+    def shift(self, seconds: int) -> None:
+        """The machine's clock is so much later, to all programs that look at it."""
+        for plan in self.plans.values():
+            plan.shift(seconds)
 
     def close(self) -> None:
         """End for good."""
