@@ -33,11 +33,11 @@ void cella_clock_look(struct cella_monitor *monitor)
     struct cella_clock *clock = &monitor->clock;
     int64_t boot_ms = read_ms(CLOCK_BOOTTIME);
     int64_t ahead_ms = read_ms(CLOCK_REALTIME) - boot_ms - clock->base_ms;
-    bool differs = ahead_ms > CELLA_CLOCK_STEP_S * 1000 || ahead_ms < -CELLA_CLOCK_STEP_S * 1000;
+    int differs = (ahead_ms > CELLA_CLOCK_STEP_S * 1000) - (ahead_ms < -CELLA_CLOCK_STEP_S * 1000);
     if (clock->base_ms == 0) {
         return;
     }
-    if (differs && !clock->told) {
+    if (differs != 0 && differs != clock->told) {
         tell(monitor, ahead_ms);
     }
     clock->told = differs;
@@ -50,7 +50,7 @@ void cella_clock_look(struct cella_monitor *monitor)
         cella_monitor_log(monitor, "clock: the machine's has been ahead for long, and counts now");
         clock->ahead_since_ms = 0;
         clock->base_ms += ahead_ms;
-        clock->told = false;
+        clock->told = 0;
     }
 }
 

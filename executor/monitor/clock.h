@@ -16,7 +16,6 @@
  * for somebody; it deletes nothing.
  */
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/status.h"
@@ -29,7 +28,7 @@
 struct cella_clock {
     int64_t base_ms;         /* the time at the boot clock's zero */
     uint64_t ahead_since_ms; /* of the boot clock: since when the machine's clock has been ahead; 0: it is not */
-    bool told;               /* that the clocks differ */
+    int told;                /* that the machine's clock is ahead: 1, behind: -1, neither: 0 */
 };
 
 struct cella_monitor;
