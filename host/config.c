@@ -39,6 +39,7 @@ static const char help_text[] =
     "                        \"nitro\", \"tpm\", \"soft\": this one, or no start\n"
     "  store_max_bytes       ciphertext stored at most (default 1099511627776)\n"
     "  ledger_max_bytes      size of the ledger at most (default 1099511627776)\n"
+    "  ledger_program        keeps the ledger (default: cella-ledger beside cella-host)\n"
     "  drain_s               longest wait for running tasks after SIGTERM (default 3600)\n"
     "  collateral_program    fetches what vendors say about the platform (default: cella-collateral beside\n"
     "                        cella-host; \"none\": nothing is fetched)\n"
@@ -167,6 +168,10 @@ static cella_status check(const struct cella_host_config *config, char blame[CEL
             return CELLA_BAD_FIELD;
         }
     }
+    if (config->ledger_program[0] != '\0' && config->ledger_program[0] != '/') {
+        snprintf(blame, CELLA_HOST_BLAME_MAX, "ledger_program: must be an absolute path");
+        return CELLA_BAD_FIELD;
+    }
     CELLA_TRY(check_collateral(config, blame));
     return check_fetch(config, blame);
 }
@@ -211,6 +216,8 @@ cella_status cella_host_config_parse(struct cella_view json, struct cella_host_c
         { "platform", CELLA_FLAT_JSON_TEXT, platform, sizeof(platform), 0, 0, false, false },
         { "store_max_bytes", CELLA_FLAT_JSON_INTEGER, &config->store_max_bytes, 0, 0, INT64_MAX, false, false },
         { "ledger_max_bytes", CELLA_FLAT_JSON_INTEGER, &config->ledger_max_bytes, 0, 65536, INT64_MAX, false, false },
+        { "ledger_program", CELLA_FLAT_JSON_TEXT, config->ledger_program, sizeof(config->ledger_program), 0, 0, false,
+          false },
         { "drain_s", CELLA_FLAT_JSON_INTEGER, &config->drain_s, 0, 0, 86400, false, false },
         { "collateral_program", CELLA_FLAT_JSON_TEXT, config->collateral_program, sizeof(config->collateral_program), 0,
           0, false, false },
@@ -305,6 +312,11 @@ static cella_status set_defaults(struct cella_host_config *config, char blame[CE
     }
     set_program(config->collateral_program, found ? folder : "", "cella-collateral");
     set_program(config->fetch_program, found ? folder : "", "cella-fetch");
+    set_program(config->ledger_program, found ? folder : "", "cella-ledger");
+    if (config->ledger_program[0] != '/') {
+        snprintf(blame, CELLA_HOST_BLAME_MAX, "ledger_program: give the path of cella-ledger");
+        return CELLA_BAD_ARGUMENT;
+    }
     if (config->platform[0] == '\0') {
         CELLA_TRY(set_platform(config, config->development ? "soft" : "auto")); /* for --dev a trust file is written */
     }

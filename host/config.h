@@ -40,6 +40,7 @@ struct cella_host_config {
     bool json;         /* doctor: for machines */
     int64_t store_max_bytes;
     int64_t ledger_max_bytes;
+    char ledger_program[CELLA_HOST_PATH_MAX]; /* cella-ledger, or another that keeps to ledger_program.h */
     int64_t drain_s; /* longest wait for running tasks after SIGTERM */
     char collateral_program[CELLA_HOST_PATH_MAX]; /* cella-collateral; "none": nothing is fetched */
     char collateral_intel[CELLA_HOST_URL_MAX];    /* these are that program's options; empty: its defaults */

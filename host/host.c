@@ -70,6 +70,7 @@ static cella_status open_store(struct cella_host *host)
 
 static cella_status start_ledger(struct cella_host *host)
 {
+    host->ledger.program = host->config->ledger_program;
     host->ledger.folder = host->folder.path;
     host->ledger.max_bytes = (uint64_t) host->config->ledger_max_bytes;
     host->ledger.log = host->log;
@@ -129,7 +130,9 @@ static void tear_down(struct cella_host *host)
         event_free(host->stored);
     }
     cella_store_free(host->store);
-    cella_ledger_process_end(&host->ledger);
+    if (!cella_ledger_process_end(&host->ledger)) {
+        cella_log_write(host->log, CELLA_LOG_WARNING, "the ledger's process did not end in order; nothing acknowledged is lost");
+    }
     for (size_t i = 0; i < SIGNAL_COUNT; i++) {
         if (host->signals[i] != NULL) {
             event_free(host->signals[i]);

@@ -83,6 +83,9 @@ static void on_note(void *context, struct cella_peer *peer, enum cella_note_kind
     case CELLA_NOTE_DIED:
         cella_log_foreign(host->log, CELLA_LOG_WARNING, "executor", payload);
         break;
+    case CELLA_NOTE_FAILED:
+        cella_log_foreign(host->log, CELLA_LOG_ERROR, "executor", payload);
+        break;
     case CELLA_NOTE_READY:
         cella_host_report(host, payload);
         break;

@@ -69,6 +69,7 @@ enum cella_note_kind {
     CELLA_NOTE_READY = 2, /* monitor -> host: what a relying party needs to pin this executor, JSON */
     CELLA_NOTE_DRAIN = 3, /* host -> monitor: take no new tasks; the monitor exits when the last one is over */
     CELLA_NOTE_DIED = 4,  /* monitor -> host: one line: which program died and what becomes of it */
+    CELLA_NOTE_FAILED = 5, /* monitor -> host: one line: why nothing is served, and what administrators can do */
 };
 
 struct cella_link;

@@ -3,9 +3,9 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/wire.h"
+#include "monitor/clock.h"
 #include "monitor/front.h"
 #include "monitor/ledger_state.h"
 
@@ -78,7 +78,7 @@ static void refuse_waiting(struct cella_ledger *ledger)
 
 void cella_ledger_lose(struct cella_ledger *ledger, cella_status reason, const char *sentence)
 {
-    cella_monitor_log(ledger->monitor, "RECOVERY: %s (%s)", sentence, cella_status_name(reason));
+    cella_monitor_log_failure(ledger->monitor, "RECOVERY: %s (%s)", sentence, cella_status_name(reason));
     ledger->condition = CELLA_LEDGER_LOST;
     ledger->reason = reason == CELLA_LEDGER_TAKEN ? reason : CELLA_RECOVERY;
     cella_loop_clear_timer(ledger->monitor->loop, &ledger->retry);
@@ -93,8 +93,9 @@ static void stall(struct cella_ledger *ledger, cella_status reason)
         return;
     }
     if (ledger->condition != CELLA_LEDGER_STALLED || ledger->reason != reason) {
-        cella_monitor_log(ledger->monitor, "ledger: %s (%s); requests are refused and nothing is released until it goes on",
-                          cella_status_text(reason), cella_status_name(reason));
+        cella_monitor_log_failure(ledger->monitor,
+                                  "ledger: %s (%s); requests are refused and nothing is released until it goes on",
+                                  cella_status_text(reason), cella_status_name(reason));
     }
     ledger->condition = CELLA_LEDGER_STALLED;
     ledger->reason = reason;
@@ -116,21 +117,13 @@ static void go_on(struct cella_ledger *ledger)
 
 /* ---- sealing ---- */
 
-/* The host's clock: for people who read records, nothing depends on it. */
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-    (void) clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t) now.tv_sec * 1000 + (uint64_t) now.tv_nsec / 1000000;
-}
-
 static cella_status seal_entry(struct cella_ledger *ledger, struct cella_ledger_entry *entry)
 {
     size_t start = ledger->out.size;
     const struct cella_record record = {
         .sequence = ledger->sealed,
         .more = entry->next != NULL,
-        .time_ms = now_ms(),
+        .time_ms = (uint64_t) cella_clock_now_ms(ledger->monitor),
         .event = cella_view_of_string(entry->event),
         .body = cella_bytes_view(&entry->body),
         .party = cella_view_of_string(entry->party),
@@ -270,11 +263,12 @@ static void take_ack(struct cella_ledger *ledger, const struct ack *ack)
     cella_status status = ack->status;
     uint64_t size = ack->size;
     if (status == CELLA_LEDGER_TAKEN || (size >= ledger->durable.size && !is_ours(ledger, size, ack->tag))) {
-        cella_ledger_lose(ledger, CELLA_LEDGER_TAKEN, "another executor has written to this ledger; end one of them");
+        cella_ledger_lose(ledger, CELLA_LEDGER_TAKEN, "another executor has written to this ledger; end one of the two, then start the other again");
         return;
     }
     if (size < ledger->durable.size) {
-        cella_ledger_lose(ledger, CELLA_BAD_LEDGER, "the host has lost records that it had acknowledged");
+        cella_ledger_lose(ledger, CELLA_BAD_LEDGER, "the host has lost records that it had acknowledged; end the host, put the ledger back as it "
+                         "was or restore the newest backup, and start it again");
         return;
     }
     cella_loop_clear_timer(ledger->monitor->loop, &ledger->silence);

@@ -49,7 +49,7 @@
 struct cella_record {
     uint64_t sequence;            /* from 0 */
     bool more;                    /* the next record belongs to the same change: all of its records count, or none */
-    uint64_t time_ms;             /* the host's clock: untrusted, informative */
+    uint64_t time_ms;             /* of the executor's clock (clock.h); informative */
     struct cella_view event;      /* name, at most CELLA_RECORD_EVENT_MAX bytes */
     struct cella_view body;       /* JSON object */
     struct cella_view party;      /* whose request caused it; empty: nobody's */

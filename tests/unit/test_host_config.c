@@ -114,6 +114,7 @@ static void test_bad_files(void **state)
         { "{\"state\":\"/s\",\"fetch_private\":\"yes\"}", CELLA_BAD_FIELD, "fetch_private" },
         { "{\"state\":\"/s\",\"fetch_seconds\":0}", CELLA_BAD_FIELD, "fetch_seconds" },
         { "{\"state\":\"/s\",\"fetch_max_bytes\":0}", CELLA_BAD_FIELD, "fetch_max_bytes" },
+        { "{\"state\":\"/s\",\"ledger_program\":\"x\"}", CELLA_BAD_FIELD, "ledger_program" },
         { "{\"state\":\"/s\",\"collateral_program\":\"x\"}", CELLA_BAD_FIELD, "collateral_program" },
         { "{\"state\":\"/s\",\"collateral_program\":false}", CELLA_BAD_FIELD, "collateral_program" },
         { "{\"state\":\"/s\",\"collateral_intel\":\"pccs.example\"}", CELLA_BAD_FIELD, "collateral_intel" },
@@ -168,6 +169,8 @@ static void test_command_line(void **state)
     assert_string_equal(config.platform, "soft"); /* of --dev, whose trust file it writes */
     assert_non_null(strstr(config.collateral_program, "/cella-collateral")); /* not in the executor's folder */
     assert_true(strncmp(config.collateral_program, "/p", 2) != 0);
+    assert_non_null(strstr(config.ledger_program, "/cella-ledger"));
+    assert_true(strncmp(config.ledger_program, "/p", 2) != 0);
     assert_int_equal(read_line(&config, 7, good), CELLA_BAD_ARGUMENT); /* value missing */
     assert_int_equal(read_line(&config, 2, good), CELLA_BAD_ARGUMENT); /* no folder */
     assert_int_equal(read_line(&config, 1, good), CELLA_BAD_ARGUMENT);
