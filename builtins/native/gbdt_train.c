@@ -148,10 +148,15 @@ static cella_status give_features(struct training *training, const char *input, 
     return done(training->call, XGDMatrixSetFloatInfo(training->data, "label", training->labels, matrix->rows));
 }
 
+/* Whole numbers are written without a point: where xgboost wants one, "4.0" is an error. */
 static cella_status set(struct training *training, const char *name, double value)
 {
     char text[CELLA_NUMBER_TEXT_MAX + 1];
-    text[cella_number_format(value, text)] = '\0';
+    if (value == floor(value) && fabs(value) < 1e15) {
+        (void) snprintf(text, sizeof(text), "%lld", (long long) value);
+    } else {
+        text[cella_number_format(value, text)] = '\0';
+    }
     return done(training->call, XGBoosterSetParam(training->booster, name, text));
 }
 
