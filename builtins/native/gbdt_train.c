@@ -39,6 +39,7 @@ struct training {
     DMatrixHandle data;
     BoosterHandle booster;
     float *labels;
+    float *aims; /* for LAD: what the next tree is grown towards, one for each row */
 };
 
 /* In the order of the argument's choices. */
@@ -56,6 +57,7 @@ static const struct loss losses[] = {
     { "binary:logitraw", 0, 1, true },                { "multi:softprob", 0, CLASSES_MAX - 1, true },
     { "multi:softmax", 0, CLASSES_MAX - 1, true },
 };
+#define LAD 1
 #define LOG_LIKELYHOOD 2
 #define MULTI_SOFTPROB 7
 
@@ -68,6 +70,7 @@ static void release(struct training *training)
         (void) XGDMatrixFree(training->data);
     }
     free(training->labels);
+    free(training->aims);
 }
 
 /* Turn the C API's answer into ours. Its messages hold C++ traces: their first line says it. */
@@ -169,13 +172,67 @@ static double mean(const struct training *training, size_t rows)
     return sum / (double) rows;
 }
 
-static cella_status train(struct training *training, int64_t iterations)
+static int compare(const void *a, const void *b)
+{
+    float one = *(const float *) a;
+    float two = *(const float *) b;
+    return (one > two) - (one < two);
+}
+
+/* Makes the place for aims, and uses it to sort labels. */
+static cella_status find_median(struct training *training, size_t rows, double *out)
+{
+    training->aims = reallocarray(NULL, rows, sizeof(float));
+    if (training->aims == NULL) {
+        return CELLA_NO_MEMORY;
+    }
+    memcpy(training->aims, training->labels, rows * sizeof(float));
+    qsort(training->aims, rows, sizeof(float), compare);
+    *out = ((double) training->aims[(rows - 1) / 2] + (double) training->aims[rows / 2]) / 2;
+    return CELLA_OK;
+}
+
+/*
+ * For LAD xgboost 1.7 gives each leaf the median of what is missing to its labels, and forgets the learning rate. So the
+ * labels move instead: to where that part of the way ends.
+ */
+static cella_status aim(struct training *training, size_t rows, double shrinkage)
+{
+    static const char how[] = "{\"type\": 1, \"training\": false, \"iteration_begin\": 0, \"iteration_end\": 0, "
+                              "\"strict_shape\": false}";
+    const bst_ulong *shape;
+    const float *present; /* the booster's */
+    bst_ulong dimensions;
+    CELLA_TRY(done(training->call, XGBoosterPredictFromDMatrix(training->booster, training->data, how, &shape,
+                                                               &dimensions, &present)));
+    for (size_t i = 0; i < rows; i++) {
+        training->aims[i] = present[i] + (float) shrinkage * (training->labels[i] - present[i]);
+    }
+    return done(training->call, XGDMatrixSetFloatInfo(training->data, "label", training->aims, rows));
+}
+
+static cella_status train(struct training *training, size_t rows, int64_t iterations, double shrinkage)
 {
     for (int64_t i = 0; i < iterations; i++) {
+        if (training->aims != NULL) {
+            CELLA_TRY(aim(training, rows, shrinkage));
+        }
         CELLA_TRY(done(training->call, XGBoosterUpdateOneIter(training->booster, (int) i, training->data)));
         CELLA_TRY(cella_builtin_progress(training->call, (double) (i + 1) / (double) iterations));
     }
     return CELLA_OK;
+}
+
+/* Where sums begin; the other losses begin at even odds. */
+static cella_status set_start(struct training *training, int64_t loss, size_t rows)
+{
+    double start = 0.5;
+    if (loss == LAD) {
+        CELLA_TRY(find_median(training, rows, &start));
+    } else if (strcmp(losses[loss].objective, "reg:squarederror") == 0) {
+        start = mean(training, rows);
+    }
+    return set(training, "base_score", start);
 }
 
 static cella_status save(struct training *training, struct cella_builtin_output *output)
@@ -231,26 +288,21 @@ CELLA_BUILTIN(gbdt_train, "gbdt_train", GBDT_TRAIN, .alias = "builtin-gbdt-train
     CELLA_TRY(give_features(&training, training_data->name, &matrix, threads));
     cella_matrix_release(&matrix);
     CELLA_TRY(done(call, XGBoosterCreate(&training.data, 1, &training.booster)));
-    const char *objective = losses[loss].objective;
     CELLA_TRY(done(call, XGBoosterSetParam(training.booster, "verbosity", "0")));
     CELLA_TRY(done(call, XGBoosterSetParam(training.booster, "tree_method", "hist")));
-    CELLA_TRY(done(call, XGBoosterSetParam(training.booster, "objective", objective)));
+    CELLA_TRY(done(call, XGBoosterSetParam(training.booster, "objective", losses[loss].objective)));
     CELLA_TRY(set(&training, "nthread", threads));
     CELLA_TRY(set(&training, "max_depth", (double) max_depth));
-    CELLA_TRY(set(&training, "eta", shrinkage));
+    CELLA_TRY(set(&training, "eta", loss == LAD ? 1 : shrinkage));
     CELLA_TRY(set(&training, "colsample_bynode", feature_sample_ratio));
     CELLA_TRY(set(&training, "subsample", data_sample_ratio));
     CELLA_TRY(set(&training, "min_child_weight", (double) min_leaf_size));
     CELLA_TRY(set(&training, "lambda", l2_regularization));
     CELLA_TRY(set(&training, "max_bin", (double) bins));
     CELLA_TRY(set(&training, "seed", (double) seed));
-    if (classes > 0) {
-        CELLA_TRY(set(&training, "num_class", (double) classes));
-    }
-    if (strcmp(objective, "reg:squarederror") == 0) {
-        CELLA_TRY(set(&training, "base_score", mean(&training, rows)));
-    }
-    CELLA_TRY(train(&training, iterations));
+    CELLA_TRY(classes > 0 ? set(&training, "num_class", (double) classes) : CELLA_OK);
+    CELLA_TRY(set_start(&training, loss, rows));
+    CELLA_TRY(train(&training, rows, iterations, shrinkage));
     CELLA_TRY(save(&training, trained_model));
     return cella_builtin_result(call, "Trained %zu lines of data.", rows);
 }
