@@ -128,7 +128,7 @@ void cella_gram_run(const struct cella_builtin_call *call, struct cella_gram *gr
     }
 }
 
-FAST double cella_gram_dot(const double *a, const double *b, size_t count)
+FAST static double dot(const double *a, const double *b, size_t count)
 {
     cella_four one = { 0 };
     cella_four two = { 0 };
@@ -142,4 +142,9 @@ FAST double cella_gram_dot(const double *a, const double *b, size_t count)
     }
     one += two;
     return (one[0] + one[1]) + (one[2] + one[3]);
+}
+
+double cella_gram_dot(const double *a, const double *b, size_t count)
+{
+    return dot(a, b, count);
 }

@@ -4,7 +4,7 @@
 #include <math.h>
 
 #include "builtins/decimal.h"
-#include "builtins/json_reader.h"
+#include "builtins/parse.h"
 #include "builtins/matrix.h"
 
 #define LOGISTIC_PREDICT(X)                                                                                          \
@@ -27,28 +27,28 @@ static void clear(struct model *model)
     free(model->parameters);
 }
 
-static cella_status read_parameters(struct cella_json *json, struct model *model)
+static cella_status read_parameters(struct cella_parse *json, struct model *model)
 {
     if (model->count > 0) {
-        return cella_json_refuse(json, "\"parameters\" is there twice");
+        return cella_parse_refuse(json, "\"parameters\" is there twice");
     }
     model->parameters = calloc(PARAMETERS_MAX, sizeof(double));
     if (model->parameters == NULL) {
         return CELLA_NO_MEMORY;
     }
-    CELLA_TRY(cella_json_array(json));
+    CELLA_TRY(cella_parse_array(json));
     for (;;) {
         bool there;
-        CELLA_TRY(cella_json_element(json, &there));
+        CELLA_TRY(cella_parse_element(json, &there));
         if (!there) {
-            return model->count > 1 ? CELLA_OK : cella_json_refuse(json, "an intercept and a feature are the least");
+            return model->count > 1 ? CELLA_OK : cella_parse_refuse(json, "an intercept and a feature are the least");
         }
         if (model->count == PARAMETERS_MAX) {
-            return cella_json_refuse(json, "more than %u parameters", PARAMETERS_MAX);
+            return cella_parse_refuse(json, "more than %u parameters", PARAMETERS_MAX);
         }
-        CELLA_TRY(cella_json_number(json, &model->parameters[model->count]));
+        CELLA_TRY(cella_parse_number(json, &model->parameters[model->count]));
         if (!isfinite(model->parameters[model->count])) {
-            return cella_json_refuse(json, "a number beyond the range of 64 bits");
+            return cella_parse_refuse(json, "a number beyond the range of 64 bits");
         }
         model->count++;
     }
@@ -56,22 +56,22 @@ static cella_status read_parameters(struct cella_json *json, struct model *model
 
 static cella_status read_model(struct cella_builtin_call *call, struct cella_builtin_input *input, struct model *model)
 {
-    struct cella_json json;
-    CELLA_TRY(cella_json_begin(&json, call, input));
-    CELLA_TRY(cella_json_object(&json));
+    struct cella_parse json;
+    CELLA_TRY(cella_parse_begin(&json, call, input));
+    CELLA_TRY(cella_parse_object(&json));
     for (;;) {
         struct cella_view name;
         bool there;
-        CELLA_TRY(cella_json_member(&json, &name, &there));
+        CELLA_TRY(cella_parse_member(&json, &name, &there));
         if (!there) {
             break;
         }
-        CELLA_TRY(cella_view_is(name, "parameters") ? read_parameters(&json, model) : cella_json_skip(&json));
+        CELLA_TRY(cella_view_is(name, "parameters") ? read_parameters(&json, model) : cella_parse_skip(&json));
     }
     if (model->count == 0) {
-        return cella_json_refuse(&json, "there is no \"parameters\"");
+        return cella_parse_refuse(&json, "there is no \"parameters\"");
     }
-    return cella_json_end(&json);
+    return cella_parse_end(&json);
 }
 
 static double predict(const struct model *model, const double *row)

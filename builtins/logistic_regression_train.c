@@ -290,7 +290,7 @@ CELLA_BUILTIN(logistic_regression_train, "logistic_regression_train", LOGISTIC_T
               .example = ">>> rows = '1,0\\n2,0\\n3,1\\n4,0\\n5,1\\n6,1\\n'\n"
                          ">>> model = cella.builtins.logistic_regression_train(rows).model_file\n"
                          ">>> cella.builtins.logistic_regression_predict(model, '1\\n6\\n').result_file\n"
-                         "b'0.1106\\n0.8894\\n'\n")
+                         "b'0.1281\\n0.8719\\n'\n")
 {
     CELLA_CLEANUP(release) struct logistic logistic = { .call = call, .weight = 1 };
     size_t wanted = feature_size > 0 ? (size_t) feature_size + 1 : 0;

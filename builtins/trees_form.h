@@ -5,7 +5,7 @@
  * What the readers of the two forms of models share. Private to trees_read.c, trees_xgboost.c and trees_gbdt_rs.c.
  */
 
-#include "builtins/json_reader.h"
+#include "builtins/parse.h"
 #include "builtins/trees.h"
 
 /* Nodes of the tree that is being read. */
@@ -25,18 +25,18 @@ void cella_tree_parts_clear(struct cella_tree_parts *parts);
  * the list are skipped; one of the list that is there twice is refused, and so is one that is missing if its bit in needed
  * is set.
  */
-CELLA_MUST_USE cella_status cella_model_members(struct cella_json *json, const char *const *names, size_t count,
+CELLA_MUST_USE cella_status cella_model_members(struct cella_parse *json, const char *const *names, size_t count,
                                                 unsigned int needed,
-                                                cella_status (*take)(void *context, struct cella_json *json, size_t index),
+                                                cella_status (*take)(void *context, struct cella_parse *json, size_t index),
                                                 void *context);
 
 /* Append the tree that was read; a fault becomes a message. */
-CELLA_MUST_USE cella_status cella_model_append(struct cella_json *json, struct cella_trees *trees,
+CELLA_MUST_USE cella_status cella_model_append(struct cella_parse *json, struct cella_trees *trees,
                                                const struct cella_tree_parts *parts, uint32_t group);
 
 /* After all trees: refuse splits by features that the model does not have. */
-CELLA_MUST_USE cella_status cella_model_check_features(struct cella_json *json, const struct cella_trees *trees);
+CELLA_MUST_USE cella_status cella_model_check_features(struct cella_parse *json, const struct cella_trees *trees);
 
 /* The forms' members of the outermost object. */
-CELLA_MUST_USE cella_status cella_model_read_xgboost(struct cella_json *json, struct cella_trees *trees);
-CELLA_MUST_USE cella_status cella_model_read_gbdt_rs(struct cella_json *json, struct cella_trees *trees);
+CELLA_MUST_USE cella_status cella_model_read_xgboost(struct cella_parse *json, struct cella_trees *trees);
+CELLA_MUST_USE cella_status cella_model_read_gbdt_rs(struct cella_parse *json, struct cella_trees *trees);

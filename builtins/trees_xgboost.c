@@ -68,67 +68,67 @@ static void clear_model(struct model *model)
 }
 
 /* Numbers in xgboost's parameters are strings. */
-static cella_status read_count(struct cella_json *json, int64_t most, int64_t *out)
+static cella_status read_count(struct cella_parse *json, int64_t most, int64_t *out)
 {
     struct cella_view text;
-    CELLA_TRY(cella_json_text(json, &text));
+    CELLA_TRY(cella_parse_text(json, &text));
     if (cella_number_parse_integer(text, out) != CELLA_OK || *out < 0 || *out > most) {
-        return cella_json_refuse(json, "a whole number from 0 to %lld in quotes expected", (long long) most);
+        return cella_parse_refuse(json, "a whole number from 0 to %lld in quotes expected", (long long) most);
     }
     return CELLA_OK;
 }
 
-static cella_status read_limit(struct cella_json *json, int64_t most, const char *what)
+static cella_status read_limit(struct cella_parse *json, int64_t most, const char *what)
 {
     int64_t value;
     CELLA_TRY(read_count(json, INT32_MAX, &value));
-    return value <= most ? CELLA_OK : cella_json_refuse(json, "%s are not read here", what);
+    return value <= most ? CELLA_OK : cella_parse_refuse(json, "%s are not read here", what);
 }
 
 /* The arrays of a tree, in the order of take_tree's names. */
-static cella_status read_part(struct cella_json *json, size_t column, struct cella_tree_part *part)
+static cella_status read_part(struct cella_parse *json, size_t column, struct cella_tree_part *part)
 {
     double number;
     int64_t whole;
     bool left;
     switch (column) {
     case 0:
-        CELLA_TRY(cella_json_integer(json, -1, INT32_MAX, &part->left));
+        CELLA_TRY(cella_parse_integer(json, -1, INT32_MAX, &part->left));
         part->is_leaf = part->left < 0;
         return CELLA_OK;
     case 1:
-        return cella_json_integer(json, -1, INT32_MAX, &part->right);
+        return cella_parse_integer(json, -1, INT32_MAX, &part->right);
     case 2:
-        return cella_json_integer(json, 0, INT32_MAX, &part->feature);
+        return cella_parse_integer(json, 0, INT32_MAX, &part->feature);
     case 3:
-        CELLA_TRY(cella_json_number(json, &number));
+        CELLA_TRY(cella_parse_number(json, &number));
         part->threshold = (float) number;
         part->value = part->threshold; /* of a leaf, its answer stands there */
-        return isfinite(part->value) ? CELLA_OK : cella_json_refuse(json, "a number beyond the range of 32 bits");
+        return isfinite(part->value) ? CELLA_OK : cella_parse_refuse(json, "a number beyond the range of 32 bits");
     case 4:
-        if (cella_json_peek(json) == '0') {
-            CELLA_TRY(cella_json_integer(json, 0, 1, &whole));
+        if (cella_parse_peek(json) == '0') {
+            CELLA_TRY(cella_parse_integer(json, 0, 1, &whole));
             left = whole != 0;
         } else {
-            CELLA_TRY(cella_json_flag(json, &left));
+            CELLA_TRY(cella_parse_flag(json, &left));
         }
         part->none = left ? -1 : 1;
         return CELLA_OK;
     default:
-        CELLA_TRY(cella_json_integer(json, 0, 1, &whole));
-        return whole == 0 ? CELLA_OK : cella_json_refuse(json, "splits by categories are not read here");
+        CELLA_TRY(cella_parse_integer(json, 0, 1, &whole));
+        return whole == 0 ? CELLA_OK : cella_parse_refuse(json, "splits by categories are not read here");
     }
 }
 
-static cella_status take_tree(void *context, struct cella_json *json, size_t column)
+static cella_status take_tree(void *context, struct cella_parse *json, size_t column)
 {
     struct model *model = context;
-    CELLA_TRY(cella_json_array(json));
+    CELLA_TRY(cella_parse_array(json));
     for (size_t i = 0;; i++) {
         bool there;
-        CELLA_TRY(cella_json_element(json, &there));
+        CELLA_TRY(cella_parse_element(json, &there));
         if (model->counted && there != (i < model->parts.count)) {
-            return cella_json_refuse(json, "the arrays of a tree differ in length");
+            return cella_parse_refuse(json, "the arrays of a tree differ in length");
         }
         if (!there) {
             model->counted = true;
@@ -141,14 +141,14 @@ static cella_status take_tree(void *context, struct cella_json *json, size_t col
     }
 }
 
-static cella_status take_trees(struct model *model, struct cella_json *json)
+static cella_status take_trees(struct model *model, struct cella_parse *json)
 {
     static const char *const names[] = { "left_children",    "right_children", "split_indices",
                                          "split_conditions", "default_left",   "split_type" };
-    CELLA_TRY(cella_json_array(json));
+    CELLA_TRY(cella_parse_array(json));
     for (;;) {
         bool there;
-        CELLA_TRY(cella_json_element(json, &there));
+        CELLA_TRY(cella_parse_element(json, &there));
         if (!there) {
             return CELLA_OK;
         }
@@ -159,12 +159,12 @@ static cella_status take_trees(struct model *model, struct cella_json *json)
     }
 }
 
-static cella_status take_info(struct model *model, struct cella_json *json)
+static cella_status take_info(struct model *model, struct cella_parse *json)
 {
-    CELLA_TRY(cella_json_array(json));
+    CELLA_TRY(cella_parse_array(json));
     for (;;) {
         bool there;
-        CELLA_TRY(cella_json_element(json, &there));
+        CELLA_TRY(cella_parse_element(json, &there));
         if (!there) {
             return CELLA_OK;
         }
@@ -177,19 +177,19 @@ static cella_status take_info(struct model *model, struct cella_json *json)
             model->info = grown;
             model->info_capacity = wanted;
         }
-        CELLA_TRY(cella_json_integer(json, 0, CELLA_TREES_GROUPS_MAX - 1, &model->info[model->info_count]));
+        CELLA_TRY(cella_parse_integer(json, 0, CELLA_TREES_GROUPS_MAX - 1, &model->info[model->info_count]));
         model->info_count++;
     }
 }
 
-static cella_status take_leaf_size(void *context, struct cella_json *json, size_t index)
+static cella_status take_leaf_size(void *context, struct cella_parse *json, size_t index)
 {
     (void) context;
     (void) index;
     return read_limit(json, 1, "leaves with several numbers");
 }
 
-static cella_status take_trees_model(void *context, struct cella_json *json, size_t index)
+static cella_status take_trees_model(void *context, struct cella_parse *json, size_t index)
 {
     static const char *const names[] = { "size_leaf_vector" };
     switch (index) {
@@ -202,31 +202,31 @@ static cella_status take_trees_model(void *context, struct cella_json *json, siz
     }
 }
 
-static cella_status take_booster(void *context, struct cella_json *json, size_t index)
+static cella_status take_booster(void *context, struct cella_parse *json, size_t index)
 {
     static const char *const names[] = { "tree_info", "trees", "gbtree_model_param" };
     if (index == 0) {
         return cella_model_members(json, names, 3, 0x3, take_trees_model, context);
     }
     struct cella_view name;
-    CELLA_TRY(cella_json_text(json, &name));
-    return cella_view_is(name, "gbtree") ? CELLA_OK : cella_json_refuse(json, "of boosters, only gbtree is read here");
+    CELLA_TRY(cella_parse_text(json, &name));
+    return cella_view_is(name, "gbtree") ? CELLA_OK : cella_parse_refuse(json, "of boosters, only gbtree is read here");
 }
 
-static cella_status take_parameters(void *context, struct cella_json *json, size_t index)
+static cella_status take_parameters(void *context, struct cella_parse *json, size_t index)
 {
     struct model *model = context;
     struct cella_view text;
     int64_t features;
     switch (index) {
     case 0:
-        CELLA_TRY(cella_json_text(json, &text));
+        CELLA_TRY(cella_parse_text(json, &text));
         if (text.size > 2 && text.data[0] == '[' && text.data[text.size - 1] == ']') {
             text = cella_view_of(text.data + 1, text.size - 2); /* since version 3.1 */
         }
         return cella_number_parse(text, &model->base_score) == CELLA_OK && isfinite(model->base_score)
                    ? CELLA_OK
-                   : cella_json_refuse(json, "a number in quotes expected");
+                   : cella_parse_refuse(json, "a number in quotes expected");
     case 1:
         return read_count(json, CELLA_TREES_GROUPS_MAX, &model->classes);
     case 2:
@@ -238,23 +238,23 @@ static cella_status take_parameters(void *context, struct cella_json *json, size
     }
 }
 
-static cella_status take_objective(void *context, struct cella_json *json, size_t index)
+static cella_status take_objective(void *context, struct cella_parse *json, size_t index)
 {
     struct model *model = context;
     struct cella_view name;
     (void) index;
-    CELLA_TRY(cella_json_text(json, &name));
+    CELLA_TRY(cella_parse_text(json, &name));
     for (size_t i = 0; i < sizeof(objectives) / sizeof(objectives[0]); i++) {
         if (cella_view_is(name, objectives[i].name)) {
             model->objective = &objectives[i];
             return CELLA_OK;
         }
     }
-    return cella_json_refuse(json, "objective \"%.*s\" is not known here", (int) (name.size < 40 ? name.size : 40),
+    return cella_parse_refuse(json, "objective \"%.*s\" is not known here", (int) (name.size < 40 ? name.size : 40),
                              (const char *) name.data);
 }
 
-static cella_status take_learner(void *context, struct cella_json *json, size_t index)
+static cella_status take_learner(void *context, struct cella_parse *json, size_t index)
 {
     static const char *const booster[] = { "model", "name" };
     static const char *const parameters[] = { "base_score", "num_class", "num_feature", "num_target" };
@@ -269,7 +269,7 @@ static cella_status take_learner(void *context, struct cella_json *json, size_t 
     }
 }
 
-static cella_status take_model(void *context, struct cella_json *json, size_t index)
+static cella_status take_model(void *context, struct cella_parse *json, size_t index)
 {
     static const char *const names[] = { "gradient_booster", "learner_model_param", "objective" };
     (void) index;
@@ -295,29 +295,29 @@ static bool find_start(const struct model *model, float *out)
 }
 
 /* What can be said only when all parts were read. */
-static cella_status finish(struct model *model, struct cella_json *json)
+static cella_status finish(struct model *model, struct cella_parse *json)
 {
     struct cella_trees *trees = model->trees;
     trees->link = model->objective->link;
     bool multiple = trees->link == CELLA_TREES_SOFTMAX || trees->link == CELLA_TREES_SOFTPROB;
     if (multiple != (model->classes > 1)) {
-        return cella_json_refuse(json, "objective %s does not go with num_class %lld", model->objective->name,
+        return cella_parse_refuse(json, "objective %s does not go with num_class %lld", model->objective->name,
                                  (long long) model->classes);
     }
     trees->groups = multiple ? (size_t) model->classes : 1;
     trees->columns = trees->link == CELLA_TREES_SOFTPROB ? trees->groups : 1;
     if (trees->features == 0) {
-        return cella_json_refuse(json, "num_feature is 0");
+        return cella_parse_refuse(json, "num_feature is 0");
     }
     if (!find_start(model, &trees->start)) {
-        return cella_json_refuse(json, "base_score is not one that %s can have", model->objective->name);
+        return cella_parse_refuse(json, "base_score is not one that %s can have", model->objective->name);
     }
     if (model->info_count != trees->tree_count) {
-        return cella_json_refuse(json, "%zu trees, but tree_info has %zu numbers", trees->tree_count, model->info_count);
+        return cella_parse_refuse(json, "%zu trees, but tree_info has %zu numbers", trees->tree_count, model->info_count);
     }
     for (size_t i = 0; i < trees->tree_count; i++) {
         if ((uint64_t) model->info[i] >= trees->groups) {
-            return cella_json_refuse(json, "tree_info says class %lld, there are %zu", (long long) model->info[i],
+            return cella_parse_refuse(json, "tree_info says class %lld, there are %zu", (long long) model->info[i],
                                      trees->groups);
         }
         trees->trees[i].group = (uint32_t) model->info[i];
@@ -325,7 +325,7 @@ static cella_status finish(struct model *model, struct cella_json *json)
     return CELLA_OK;
 }
 
-cella_status cella_model_read_xgboost(struct cella_json *json, struct cella_trees *trees)
+cella_status cella_model_read_xgboost(struct cella_parse *json, struct cella_trees *trees)
 {
     static const char *const names[] = { "learner" };
     CELLA_CLEANUP(clear_model) struct model model = { .trees = trees };

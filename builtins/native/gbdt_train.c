@@ -22,7 +22,7 @@
     X(CHOICE, loss,                                                                                                  \
       "SquaredError|LAD|LogLikelyhood|RegLinear|RegLogistic|BinaryLogistic|BinaryLogitraw|MultiSoftprob|MultiSoftmax", \
       "SquaredError", "what is minimised. LogLikelyhood takes labels -1 and 1 or 0 and 1; RegLogistic labels from 0 to " \
-                      "1; BinaryLogistic and BinaryLogitraw 0 and 1; MultiSoftprob and MultiSoftmax 0, 1, 2, ...")   \
+                      "1; BinaryLogistic and BinaryLogitraw 0 and 1; MultiSoftprob and MultiSoftmax whole numbers from 0")   \
     X(INTEGER, training_optimization_level, 0, 255, "2", "for Teaclave's callers; without effect")                   \
     X(REAL, l2_regularization, 0.0, 1e9, "1", "penalty on leaves' values: lambda")                                   \
     X(INTEGER, bins, 2, 65535, "256", "how many intervals a feature's values are sorted into")                       \
