@@ -3,6 +3,7 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdlib.h>
 
 #include "builtins/decimal.h"
 #include "builtins/matrix.h"

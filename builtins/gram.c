@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "builtins/gram.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #include "builtins/parallel.h"
 
 #define STRIPS_MAX 16U

@@ -2,6 +2,7 @@
 #include "builtins/builtin.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 #include "builtins/decimal.h"
 #include "builtins/parse.h"

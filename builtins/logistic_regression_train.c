@@ -2,6 +2,8 @@
 #include "builtins/builtin.h"
 
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "builtins/cholesky.h"
 #include "builtins/csv.h"

@@ -2,6 +2,7 @@
 #include "builtins/trees.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 #define BLOCK 64U /* rows that go through a tree together */
 

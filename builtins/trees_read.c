@@ -2,6 +2,7 @@
 #include "builtins/trees_form.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 cella_status cella_tree_parts_add(struct cella_tree_parts *parts)
 {

@@ -2,6 +2,7 @@
 #include "builtins/trees_form.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 #include "builtins/number.h"
 

@@ -2,6 +2,8 @@
 #include "builtins/builtin.h"
 
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "builtins/csv.h"
 #include "builtins/gram.h"
