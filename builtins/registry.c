@@ -2,10 +2,16 @@
 #include "builtins/registry.h"
 
 extern const struct cella_builtin cella_builtin_echo;
+extern const struct cella_builtin cella_builtin_gbdt_predict;
+extern const struct cella_builtin cella_builtin_logistic_regression_predict;
+extern const struct cella_builtin cella_builtin_logistic_regression_train;
 extern const struct cella_builtin cella_builtin_ordered_set_intersect;
 
 static const struct cella_builtin *const own[] = {
     &cella_builtin_echo,
+    &cella_builtin_gbdt_predict,
+    &cella_builtin_logistic_regression_predict,
+    &cella_builtin_logistic_regression_train,
     &cella_builtin_ordered_set_intersect,
     NULL,
 };
