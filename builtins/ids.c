@@ -113,8 +113,8 @@ cella_status cella_ids_begin(struct cella_builtin_call *call, struct cella_ids *
         return begin_lines(call, ids);
     }
     CELLA_TRY(cella_csv_begin(call, &ids->csv, input, form == CELLA_IDS_CSV ? CELLA_CSV_HEADER : CELLA_CSV_NO_HEADER));
-    if (ids->csv.column_count == 0) {
-        return CELLA_OK; /* nothing in it, so no ids */
+    if (ids->csv.column_count == 0 || column.size == 0) {
+        return CELLA_OK; /* nothing in it, so no ids; or the first column */
     }
     return cella_csv_column(call, &ids->csv, argument, column, &ids->column);
 }

@@ -36,7 +36,7 @@ struct cella_ids {
  * Begin. ids borrows the input.
  *
  * argument, column:  CSV: the argument that says which column holds the ids, and its text: a name, or a number from 0
- *                    when there is no header
+ *                    when there is no header; empty for the first column
  *
  * CELLA_BUILTIN_FAILED, CELLA_BAD_ARGUMENT  as cella_csv_begin and cella_csv_column
  * CELLA_NO_MEMORY, CELLA_SYSTEM_FAILED, CELLA_CANCELLED

@@ -8,14 +8,19 @@
 
 #include "builtins/hash.h"
 #include "builtins/ids.h"
+#include "builtins/output.h"
 
 /* Ids are numbered in 32 bits. */
 #define CELLA_PSI_IDS_MAX 0xffffffffU
 
+/* Oblivious sorting pads all ids to the longest one, in bytes. */
+#define CELLA_PSI_PADDED_MAX 1024U
+
 struct cella_psi_party {
     struct cella_builtin_input *input;
-    struct cella_view column;
+    struct cella_view column; /* of the ids; empty for the first one */
     bool wanted;    /* flags are */
+    bool once;      /* flag the first of equal ids only */
     uint64_t count; /* of lines or records, empty ids included; after the intersection */
     uint8_t *flags; /* count times '0' or '1', if wanted; owned */
 };
@@ -50,3 +55,15 @@ CELLA_MUST_USE cella_status cella_psi_fast(struct cella_psi *psi);
  * party has, where its lines end, and which lines are empty.
  */
 CELLA_MUST_USE cella_status cella_psi_oblivious(struct cella_psi *psi);
+
+/*
+ * Write the flagged ids of the first party, sorted by bytes, to each output. Its input is in memory
+ * (cella_builtin_input_all), its flags are there and were wanted once.
+ *
+ * oblivious:  touch memory independently of the ids and flags
+ *
+ * CELLA_BUILTIN_FAILED  oblivious: an id of more than CELLA_PSI_PADDED_MAX bytes
+ * CELLA_NO_MEMORY, CELLA_CANCELLED, CELLA_LIMIT_OUTPUT, CELLA_SYSTEM_FAILED
+ */
+CELLA_MUST_USE cella_status cella_psi_write_ids(struct cella_psi *psi, bool oblivious,
+                                                struct cella_builtin_outputs *outputs);

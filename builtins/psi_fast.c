@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "builtins/builtin.h"
 #include "builtins/psi.h"
 
 #include <string.h>
@@ -173,8 +174,16 @@ static cella_status fill_table(struct fast *fast, const struct stream *stream)
     return CELLA_OK;
 }
 
-/* Party number place in the order: which ids do it and all before it have? */
-static void match(struct fast *fast, const struct stream *stream, size_t place, uint8_t *flags)
+/* Is the id of a slot common? Of a party whose equal ids are flagged once, only the first one that asks hears so. */
+static inline uint8_t flag_of(struct record *slot, uint32_t all, bool once)
+{
+    bool common = slot->number == all;
+    slot->number += common && once;
+    return common ? '1' : '0';
+}
+
+/* Party number place in the order: which ids do it and all before it have? flagged: the last party, if it wants flags. */
+static void match(struct fast *fast, const struct stream *stream, size_t place, const struct cella_psi_party *flagged)
 {
     uint32_t all = (uint32_t) fast->psi->party_count;
     uint64_t common = 0;
@@ -185,20 +194,21 @@ static void match(struct fast *fast, const struct stream *stream, size_t place, 
                 slot->number++;
                 common += slot->number == all;
             }
-            if (flags != NULL) {
-                flags[chunk->records[i].number] = slot->number == all ? '1' : '0';
+            if (flagged != NULL) {
+                flagged->flags[chunk->records[i].number] = flag_of(slot, all, flagged->once);
             }
         }
     }
     fast->psi->common += common;
 }
 
-static void answer(const struct fast *fast, const struct stream *stream, uint8_t *flags)
+static void answer(const struct fast *fast, const struct stream *stream, const struct cella_psi_party *flagged)
 {
+    uint32_t all = (uint32_t) fast->psi->party_count;
     for (const struct chunk *chunk = stream->first; chunk != NULL; chunk = chunk->next) {
         for (size_t i = 0; i < chunk->count; i++) {
-            flags[chunk->records[i].number] =
-                find(fast, &chunk->records[i])->number == fast->psi->party_count ? '1' : '0';
+            struct record *slot = find(fast, &chunk->records[i]);
+            flagged->flags[chunk->records[i].number] = flag_of(slot, all, flagged->once);
         }
     }
 }
@@ -211,12 +221,13 @@ static cella_status do_partition(struct fast *fast, size_t partition)
     CELLA_TRY(fill_table(fast, &streams[fast->order[0] << fast->bits]));
     for (size_t place = 1; place <= last; place++) {
         size_t party = fast->order[place];
-        match(fast, &streams[party << fast->bits], place, place == last ? psi->parties[party].flags : NULL);
+        bool flagged = place == last && psi->parties[party].wanted;
+        match(fast, &streams[party << fast->bits], place, flagged ? &psi->parties[party] : NULL);
     }
     for (size_t place = 0; place < last; place++) {
         size_t party = fast->order[place];
         if (psi->parties[party].wanted) {
-            answer(fast, &streams[party << fast->bits], psi->parties[party].flags);
+            answer(fast, &streams[party << fast->bits], &psi->parties[party]);
         }
     }
     return CELLA_OK;

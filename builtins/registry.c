@@ -3,10 +3,12 @@
 
 extern const struct cella_builtin cella_builtin_echo;
 extern const struct cella_builtin cella_builtin_ordered_set_intersect;
+extern const struct cella_builtin cella_builtin_psi;
 
 static const struct cella_builtin *const own[] = {
     &cella_builtin_echo,
     &cella_builtin_ordered_set_intersect,
+    &cella_builtin_psi,
     NULL,
 };
 
