@@ -1,21 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "builtins/oblivious_sort.h"
 #include "builtins/psi.h"
+#include "builtins/text_order.h"
 
 #include <string.h>
-
-/* A common id in the text of all of them. */
-struct entry {
-    uint64_t prefix; /* its first 8 bytes as a number: mostly they decide */
-    const uint8_t *data;
-    size_t size;
-};
 
 struct collection {
     struct cella_psi_party *party;
     struct cella_bytes text; /* flagged ids one after the other */
     struct cella_bytes sizes; /* their sizes, size_t each */
-    struct entry *entries;
+    struct cella_text_entry *entries;
     size_t longest;  /* oblivious: of all ids */
     uint64_t *rows;  /* oblivious: 0 if flagged, the id in words, its size */
     size_t width;
@@ -35,17 +29,6 @@ static uint64_t word_of(const uint8_t *data, size_t size)
     uint64_t word = 0;
     memcpy(&word, data, size < 8 ? size : 8);
     return __builtin_bswap64(word);
-}
-
-static int compare(const void *one, const void *other)
-{
-    const struct entry *a = one;
-    const struct entry *b = other;
-    if (a->prefix != b->prefix) {
-        return a->prefix < b->prefix ? -1 : 1;
-    }
-    int order = memcmp(a->data, b->data, a->size < b->size ? a->size : b->size);
-    return order != 0 ? order : (a->size > b->size) - (a->size < b->size);
 }
 
 static cella_status collect(void *context, const struct cella_ids *ids, const struct cella_hash *hashes)
@@ -85,13 +68,12 @@ static cella_status write_fast(struct cella_psi *psi, struct collection *collect
     }
     const uint8_t *data = collection->text.data;
     for (size_t i = 0; i < count; i++) {
-        struct entry *entry = &collection->entries[i];
+        struct cella_text_entry *entry = &collection->entries[i];
         memcpy(&entry->size, collection->sizes.data + i * sizeof(size_t), sizeof(size_t));
         entry->data = data;
-        entry->prefix = word_of(data, entry->size);
         data += entry->size;
     }
-    qsort(collection->entries, count, sizeof(*collection->entries), compare);
+    CELLA_TRY(cella_text_sort(collection->entries, count));
     for (size_t i = 0; i < count; i++) {
         CELLA_TRY(write_id(psi, outputs, cella_view_of(collection->entries[i].data, collection->entries[i].size)));
     }
