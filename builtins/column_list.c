@@ -50,7 +50,7 @@ static cella_status take_name(struct cella_builtin_call *call, const char *argum
 }
 
 cella_status cella_column_list_parse(struct cella_builtin_call *call, const char *argument, struct cella_view text,
-                                     size_t input_count, struct cella_column_list *out)
+                                     const char *what, size_t count, struct cella_column_list *out)
 {
     CELLA_TRY(cella_bytes_reserve(&out->text, text.size + 1));
     out->input_count = 1;
@@ -58,9 +58,9 @@ cella_status cella_column_list_parse(struct cella_builtin_call *call, const char
         CELLA_TRY(take_name(call, argument, text, &at, out));
         out->input_count += at < text.size && text.data[at] == '|';
     }
-    if (out->input_count != 1 && out->input_count != input_count) {
-        return cella_builtin_refuse_argument(call, "argument '%s' is for %zu inputs, but there are %zu", argument,
-                                             out->input_count, input_count);
+    if (out->input_count != 1 && out->input_count != count) {
+        return cella_builtin_refuse_argument(call, "argument '%s' is for %zu %s, but there are %zu", argument,
+                                             out->input_count, what, count);
     }
     return CELLA_OK;
 }

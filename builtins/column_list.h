@@ -22,15 +22,15 @@ struct cella_column_list {
  * Take the text apart. The caller releases out.
  *
  * argument:     its name, for messages
- * input_count:  how many inputs there are
+ * what, count:    what the lists are for ("inputs") and how many of these there are
  *
  * CELLA_BAD_ARGUMENT  an empty name, quotes that do not end, text behind quotes, too many names; lists for another
- *                     number of inputs than 1 or input_count
+ *                     number than 1 or count
  * CELLA_NO_MEMORY
  */
 CELLA_MUST_USE cella_status cella_column_list_parse(struct cella_builtin_call *call, const char *argument,
-                                                    struct cella_view text, size_t input_count,
-                                                    struct cella_column_list *out);
+                                                    struct cella_view text, const char *what,
+                                                    size_t count, struct cella_column_list *out);
 
 /* The names for an input; *count of them. */
 const struct cella_view *cella_column_list_of(const struct cella_column_list *list, size_t input, size_t *count);

@@ -6,7 +6,7 @@
 #define PSI(X)                                                                                                       \
     X(CHOICE, reveal, "flags|ids|size", "flags",                                                                     \
       "flags: an output holds one character for each line (or record) of its input, 1 if all parties have its id and " \
-      "else 0. ids: each output holds the common ids, one a line, sorted by bytes. size: there are no outputs")        \
+      "else 0. ids: each output holds the common ids, one a line, sorted by bytes. size: outputs stay empty")        \
     X(CHOICE, mode, "fast|oblivious", "fast",                                                                        \
       "oblivious: which memory is touched depends only on how many ids there are and how long they are")             \
     X(CHOICE, form, "lines|csv", "lines", "lines: an id is a line. csv: an id is a field of a record")               \
@@ -59,9 +59,6 @@ static void release_flags(struct cella_psi_party (*parties)[CELLA_BUILTIN_GROUP_
 static cella_status check_outputs(struct cella_builtin_call *call, enum reveal reveal, size_t inputs,
                                   size_t outputs)
 {
-    if (reveal == REVEAL_SIZE && outputs > 0) {
-        return cella_builtin_refuse_argument(call, "argument 'reveal' is size: then there are no outputs");
-    }
     if (reveal != REVEAL_SIZE && (outputs == 0 || outputs > inputs)) {
         return cella_builtin_refuse_argument(call, "%zu outputs for %zu inputs: there must be 1 to %zu", outputs, inputs,
                                              inputs);
@@ -80,7 +77,7 @@ static cella_status choose_columns(struct cella_psi *psi, struct cella_view text
     if (text.size == 0) {
         return CELLA_OK;
     }
-    CELLA_TRY(cella_column_list_parse(psi->call, "column", text, psi->party_count, list));
+    CELLA_TRY(cella_column_list_parse(psi->call, "column", text, "inputs", psi->party_count, list));
     for (size_t i = 0; i < psi->party_count; i++) {
         size_t count;
         const struct cella_view *names = cella_column_list_of(list, i, &count);
