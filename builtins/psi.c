@@ -107,7 +107,7 @@ CELLA_BUILTIN(
         "case are different. Ids are compared by 96 bits of a hash whose key is drawn for each call: two of n different ids "
         "are taken for one with probability below n^2 / 2^97 (for two million: 1 in 2^55).",
     .returns = "{\"parties\": how many, \"common\": how many different ids all of them have}",
-    .limits = "2^32 - 1 lines for each party, in oblivious mode for all together. About 17 bytes of memory for each line, and "
+    .limits = "A task has at most 32 inputs, a script may give 64. 2^32 - 1 lines for each party, in oblivious mode for all together. About 17 bytes of memory for each line, and "
               "inputs need not fit into memory; reveal=\"ids\" keeps the first input in memory. Oblivious mode: 40 bytes for "
               "each line; with reveal=\"ids\", the first input's lines padded to its longest id, of at most 1,024 bytes.",
     .example = ">>> found = cella.builtins.psi(b\"ann\\nbob\\ncyd\\n\", b\"bob\\ndan\\ncyd\\n\")\n"

@@ -157,9 +157,10 @@ static cella_status grow(struct fast *fast)
 static cella_status fill_table(struct fast *fast, const struct stream *stream)
 {
     fast->used = 0;
-    if (fast->slots != NULL) {
-        memset(fast->slots, 0, fast->slot_count * sizeof(*fast->slots));
+    if (fast->slots == NULL) {
+        CELLA_TRY(grow(fast)); /* so that one can look for an id even if there is none */
     }
+    memset(fast->slots, 0, fast->slot_count * sizeof(*fast->slots));
     for (const struct chunk *chunk = stream->first; chunk != NULL; chunk = chunk->next) {
         for (size_t i = 0; i < chunk->count; i++) {
             if (2 * fast->used >= fast->slot_count) {

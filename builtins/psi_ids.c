@@ -6,7 +6,7 @@
 #include <string.h>
 
 struct collection {
-    struct cella_psi_party *party;
+    const struct cella_psi_party *party;
     struct cella_bytes text; /* flagged ids one after the other */
     struct cella_bytes sizes; /* their sizes, size_t each */
     struct cella_text_entry *entries;
@@ -29,6 +29,16 @@ static uint64_t word_of(const uint8_t *data, size_t size)
     uint64_t word = 0;
     memcpy(&word, data, size < 8 ? size : 8);
     return __builtin_bswap64(word);
+}
+
+/* Read the first party's input from its beginning, which is in memory. */
+static cella_status read_again(struct cella_psi *psi, struct collection *collection, cella_psi_take *take)
+{
+    struct cella_builtin_input again = *psi->parties[0].input;
+    struct cella_psi_party party = psi->parties[0];
+    again.position = 0;
+    party.input = &again;
+    return cella_psi_read(psi, &party, take, collection);
 }
 
 static cella_status collect(void *context, const struct cella_ids *ids, const struct cella_hash *hashes)
@@ -60,7 +70,7 @@ static cella_status write_id(struct cella_psi *psi, struct cella_builtin_outputs
 static cella_status write_fast(struct cella_psi *psi, struct collection *collection,
                                struct cella_builtin_outputs *outputs)
 {
-    CELLA_TRY(cella_psi_read(psi, collection->party, collect, collection));
+    CELLA_TRY(read_again(psi, collection, collect));
     size_t count = collection->sizes.size / sizeof(size_t);
     collection->entries = calloc(count + 1, sizeof(*collection->entries));
     if (collection->entries == NULL) {
@@ -113,7 +123,7 @@ static cella_status pad(void *context, const struct cella_ids *ids, const struct
 static cella_status write_oblivious(struct cella_psi *psi, struct collection *collection,
                                     struct cella_builtin_outputs *outputs)
 {
-    CELLA_TRY(cella_psi_read(psi, collection->party, measure, collection));
+    CELLA_TRY(read_again(psi, collection, measure));
     if (collection->longest > CELLA_PSI_PADDED_MAX) {
         return cella_builtin_refuse(psi->call, "%s: has an id of %zu bytes; for reveal='ids' in oblivious mode the longest "
                                     "may have %u", collection->party->input->name, collection->longest,
@@ -124,7 +134,7 @@ static cella_status write_oblivious(struct cella_psi *psi, struct collection *co
     if (collection->rows == NULL) {
         return CELLA_NO_MEMORY;
     }
-    CELLA_TRY(cella_psi_read(psi, collection->party, pad, collection));
+    CELLA_TRY(read_again(psi, collection, pad));
     CELLA_TRY(cella_oblivious_sort_rows(psi->call, collection->rows, collection->width, collection->party->count));
     for (uint64_t i = 0; i < psi->common; i++) {
         uint64_t *row = collection->rows + i * collection->width;
@@ -138,11 +148,6 @@ static cella_status write_oblivious(struct cella_psi *psi, struct collection *co
 
 cella_status cella_psi_write_ids(struct cella_psi *psi, bool oblivious, struct cella_builtin_outputs *outputs)
 {
-    /* Read again from its beginning, which is in memory. */
-    struct cella_builtin_input again = *psi->parties[0].input;
-    again.position = 0;
-    struct cella_psi_party party = psi->parties[0];
-    party.input = &again;
-    CELLA_CLEANUP(release) struct collection collection = { .party = &party };
+    CELLA_CLEANUP(release) struct collection collection = { .party = &psi->parties[0] };
     return oblivious ? write_oblivious(psi, &collection, outputs) : write_fast(psi, &collection, outputs);
 }
