@@ -4,7 +4,7 @@
 #include <string.h>
 #include <sys/random.h>
 #ifdef __x86_64__
-#include <wmmintrin.h>
+#include <immintrin.h>
 #endif
 
 static uint64_t load(const uint8_t *from, size_t size)
