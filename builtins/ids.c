@@ -93,8 +93,9 @@ static void skip_mark(struct cella_ids *ids)
 static cella_status begin_lines(struct cella_builtin_call *call, struct cella_ids *ids)
 {
     if (ids->input->read == NULL) {
-        ids->next = ids->input->bytes.data;
-        ids->end = ids->next + ids->input->bytes.size;
+        struct cella_view all = ids->input->bytes;
+        ids->next = all.data;
+        ids->end = all.size == 0 ? all.data : all.data + all.size;
         ids->ended = true;
     }
     while (!ids->ended && ids->end - ids->next < 3) {

@@ -24,7 +24,8 @@
 struct join {
     struct cella_builtin_call *call;
     struct cella_join_input inputs[CELLA_BUILTIN_GROUP_MAX];
-    struct cella_rows rows[CELLA_BUILTIN_GROUP_MAX]; /* of all inputs but the first */
+    struct cella_rows rows[CELLA_BUILTIN_GROUP_MAX]; /* of each input; of the first one only a batch */
+    uint64_t found[CELLA_BUILTIN_GROUP_MAX][CELLA_ROWS_BATCH]; /* first rows for the keys of a batch */
     struct cella_join_columns columns[CELLA_BUILTIN_GROUP_MAX]; /* of each output */
     uint64_t present[CELLA_BUILTIN_GROUP_MAX]; /* row of each input in the record to be written, from 1; 0: none */
     uint64_t first[CELLA_BUILTIN_GROUP_MAX];   /* first row of each input with the present key */
@@ -118,10 +119,6 @@ static cella_status write_record(struct join *join, size_t which)
     const struct cella_join_column *items = cella_join_columns_of(&join->columns[which], &count);
     for (size_t i = 0; i < count; i++) {
         size_t from = items[i].input;
-        if (from == 0) {
-            CELLA_TRY(cella_rows_write(output, &join->inputs[0].csv, items[i].column, i == 0));
-            continue;
-        }
         if (i > 0) {
             CELLA_TRY(cella_builtin_output_write(output, cella_view_of(",", 1)));
         }
@@ -147,11 +144,12 @@ static bool advance(struct join *join)
     return false;
 }
 
-/* All combinations of the present record of the first input with those of the others. */
-static cella_status write_combinations(struct join *join, struct cella_hash key, bool missing)
+/* All combinations of a record of the batch with those of the other inputs. */
+static cella_status write_combinations(struct join *join, size_t record, bool missing)
 {
+    join->present[0] = record + 1;
     for (size_t i = 1; i < join->input_count; i++) {
-        join->first[i] = missing ? 0 : cella_rows_find(&join->rows[i], key);
+        join->first[i] = missing ? 0 : join->found[i][record];
         join->present[i] = join->first[i];
         if (join->first[i] == 0 && !join->left) {
             return CELLA_OK;
@@ -168,21 +166,43 @@ static cella_status write_combinations(struct join *join, struct cella_hash key,
     return CELLA_OK;
 }
 
+/* The next records of the first input. *count is 0 at the end. */
+static cella_status do_batch(struct join *join, size_t *count)
+{
+    struct cella_hash keys[CELLA_ROWS_BATCH];
+    bool missing[CELLA_ROWS_BATCH];
+    bool there = true;
+    *count = 0;
+    cella_rows_empty(&join->rows[0]);
+    while (*count < CELLA_ROWS_BATCH) {
+        CELLA_TRY(next(join, 0, &keys[*count], &missing[*count], &there));
+        if (!there) {
+            break;
+        }
+        CELLA_TRY(cella_rows_append(&join->rows[0], &join->inputs[0].csv, join->inputs[0].kept));
+        (*count)++;
+    }
+    CELLA_TRY(cella_rows_end(&join->rows[0]));
+    for (size_t i = 1; i < join->input_count; i++) {
+        cella_rows_find(&join->rows[i], keys, *count, join->found[i]);
+    }
+    for (size_t i = 0; i < *count; i++) {
+        CELLA_TRY(write_combinations(join, i, missing[i]));
+    }
+    return CELLA_OK;
+}
+
 static cella_status run(struct join *join)
 {
     for (size_t i = 1; i < join->input_count; i++) {
         CELLA_TRY(keep(join, i));
     }
-    for (;;) {
-        struct cella_hash key;
-        bool missing;
-        bool there = false;
-        CELLA_TRY(next(join, 0, &key, &missing, &there));
-        if (!there) {
-            return CELLA_OK;
-        }
-        CELLA_TRY(write_combinations(join, key, missing));
-    }
+    join->rows[0].width = join->inputs[0].kept_count;
+    size_t count;
+    do {
+        CELLA_TRY(do_batch(join, &count));
+    } while (count > 0);
+    return CELLA_OK;
 }
 
 CELLA_BUILTIN(

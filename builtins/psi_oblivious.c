@@ -136,9 +136,8 @@ static cella_status answer(struct oblivious *all)
         if (party->flags == NULL) {
             return CELLA_NO_MEMORY;
         }
-        const uint64_t *flags = all->high + all->first[i];
         for (uint64_t j = 0; j < party->count; j++) {
-            party->flags[j] = (uint8_t) ('0' + (flags[j] & 1));
+            party->flags[j] = (uint8_t) ('0' + (all->high[all->first[i] + j] & 1));
         }
     }
     return CELLA_OK;

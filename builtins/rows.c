@@ -45,21 +45,29 @@ static cella_status to_text(void *context, struct cella_view bytes)
     return cella_bytes_append(context, bytes);
 }
 
-/* The last one of its group. */
-static cella_status chain(struct cella_rows *rows, struct cella_hash key)
+/* Make a row the last one of its group. */
+static cella_status chain(struct cella_rows *rows, uint64_t row, struct cella_hash key)
 {
     uint64_t *number;
-    CELLA_TRY(append_number(&rows->next, 0));
     CELLA_TRY(cella_hash_table_add(&rows->table, key, &number));
     if (*number != 0) {
         struct cella_rows_group *group = group_at(rows, *number);
-        numbers(&rows->next)[group->last] = rows->count + 1;
-        group->last = rows->count;
+        numbers(&rows->next)[group->last] = row + 1;
+        group->last = row;
         return CELLA_OK;
     }
-    struct cella_rows_group group = { .first = rows->count, .last = rows->count };
+    struct cella_rows_group group = { .first = row, .last = row };
     *number = rows->groups.size / sizeof(group) + 1;
     return cella_bytes_append(&rows->groups, cella_view_of(&group, sizeof(group)));
+}
+
+static cella_status chain_waiting(struct cella_rows *rows)
+{
+    for (size_t i = 0; i < rows->waiting_count; i++) {
+        CELLA_TRY(chain(rows, rows->count - rows->waiting_count + i, rows->waiting[i]));
+    }
+    rows->waiting_count = 0;
+    return CELLA_OK;
 }
 
 cella_status cella_rows_write(struct cella_builtin_output *output, const struct cella_csv *csv, size_t column, bool first)
@@ -71,8 +79,7 @@ cella_status cella_rows_write(struct cella_builtin_output *output, const struct 
     return cella_csv_write(output, field, first);
 }
 
-cella_status cella_rows_add(struct cella_rows *rows, struct cella_hash key, const struct cella_csv *csv,
-                            const size_t *columns)
+cella_status cella_rows_append(struct cella_rows *rows, const struct cella_csv *csv, const size_t *columns)
 {
     rows->encoder.write = to_text;
     rows->encoder.context = &rows->text;
@@ -80,20 +87,55 @@ cella_status cella_rows_add(struct cella_rows *rows, struct cella_hash key, cons
         CELLA_TRY(cella_rows_write(&rows->encoder, csv, columns[i], true));
         CELLA_TRY(append_number(&rows->ends, rows->text.size + rows->encoder.pending.size));
     }
-    CELLA_TRY(chain(rows, key));
     rows->count++;
     return CELLA_OK;
 }
 
+cella_status cella_rows_add(struct cella_rows *rows, struct cella_hash key, const struct cella_csv *csv,
+                            const size_t *columns)
+{
+    CELLA_TRY(cella_rows_append(rows, csv, columns));
+    CELLA_TRY(append_number(&rows->next, 0));
+    cella_hash_table_prefetch(&rows->table, key);
+    rows->waiting[rows->waiting_count++] = key;
+    return rows->waiting_count < CELLA_ROWS_BATCH ? CELLA_OK : chain_waiting(rows);
+}
+
 cella_status cella_rows_end(struct cella_rows *rows)
 {
+    CELLA_TRY(chain_waiting(rows));
     return rows->encoder.write == NULL ? CELLA_OK : cella_builtin_output_flush(&rows->encoder);
 }
 
-uint64_t cella_rows_find(const struct cella_rows *rows, struct cella_hash key)
+void cella_rows_empty(struct cella_rows *rows)
 {
-    uint64_t number = cella_hash_table_find(&rows->table, key);
-    return number == 0 ? 0 : group_at(rows, number)->first + 1;
+    rows->count = 0;
+    rows->text.size = 0;
+    rows->ends.size = 0;
+}
+
+/* In three sweeps, each of which asks for the memory that the next one needs. */
+void cella_rows_find(const struct cella_rows *rows, const struct cella_hash *keys, size_t count, uint64_t *first)
+{
+    for (size_t i = 0; i < count; i++) {
+        cella_hash_table_prefetch(&rows->table, keys[i]);
+    }
+    for (size_t i = 0; i < count; i++) {
+        first[i] = cella_hash_table_find(&rows->table, keys[i]);
+        if (first[i] != 0) {
+            __builtin_prefetch(group_at(rows, first[i]));
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (first[i] != 0) {
+            uint64_t row = group_at(rows, first[i])->first;
+            __builtin_prefetch(&numbers(&rows->next)[row]);
+            if (rows->width > 0) {
+                __builtin_prefetch(&numbers(&rows->ends)[row * rows->width]);
+            }
+            first[i] = row + 1;
+        }
+    }
 }
 
 uint64_t cella_rows_next(const struct cella_rows *rows, uint64_t row)
@@ -121,7 +163,8 @@ struct cella_view cella_rows_field(const struct cella_rows *rows, uint64_t row, 
 {
     size_t at = (row - 1) * rows->width + which;
     uint64_t begin = at == 0 ? 0 : numbers(&rows->ends)[at - 1];
-    return cella_view_of(rows->text.data + begin, numbers(&rows->ends)[at] - begin);
+    size_t size = numbers(&rows->ends)[at] - begin;
+    return size == 0 ? (struct cella_view){ 0 } : cella_view_of(rows->text.data + begin, size);
 }
 
 void cella_rows_release(struct cella_rows *rows)

@@ -16,6 +16,9 @@ struct cella_rows_group {
     uint64_t given; /* how many were given by cella_rows_take */
 };
 
+/* So many rows are added, and so many keys looked up, together: memory has time to answer. */
+#define CELLA_ROWS_BATCH 64U
+
 /* A zeroed one is empty; set width before adding. */
 struct cella_rows {
     size_t width; /* fields of a row */
@@ -26,6 +29,8 @@ struct cella_rows {
     struct cella_bytes ends; /* uint64_t for each field: where it ends in text */
     struct cella_bytes text;
     struct cella_builtin_output encoder; /* writes to text */
+    struct cella_hash waiting[CELLA_ROWS_BATCH]; /* keys of the newest rows, which are not in the table yet */
+    size_t waiting_count;
 };
 
 /*
@@ -47,15 +52,21 @@ CELLA_MUST_USE cella_status cella_rows_key(const struct cella_hash_key *key, con
 CELLA_MUST_USE cella_status cella_rows_write(struct cella_builtin_output *output, const struct cella_csv *csv,
                                              size_t column, bool first);
 
-/* Add a row: fields of the present record in the given columns, width of them. CELLA_NO_MEMORY. */
+/* Append a row that no key finds: fields of the present record in the given columns, width of them. CELLA_NO_MEMORY. */
+CELLA_MUST_USE cella_status cella_rows_append(struct cella_rows *rows, const struct cella_csv *csv, const size_t *columns);
+
+/* Append a row with a key. CELLA_NO_MEMORY. */
 CELLA_MUST_USE cella_status cella_rows_add(struct cella_rows *rows, struct cella_hash key, const struct cella_csv *csv,
                                            const size_t *columns);
 
-/* After the last one was added. CELLA_NO_MEMORY. */
+/* After the last one, before anything is read. CELLA_NO_MEMORY. */
 CELLA_MUST_USE cella_status cella_rows_end(struct cella_rows *rows);
 
-/* The first row with the key, plus one; 0 if there is none. */
-uint64_t cella_rows_find(const struct cella_rows *rows, struct cella_hash key);
+/* Forget rows that were appended, but keep the memory. */
+void cella_rows_empty(struct cella_rows *rows);
+
+/* For each of at most CELLA_ROWS_BATCH keys the first row with it, plus one; 0 if there is none. */
+void cella_rows_find(const struct cella_rows *rows, const struct cella_hash *keys, size_t count, uint64_t *first);
 
 /* The row behind a row in its group; both counted from 1; 0 if there is none. */
 uint64_t cella_rows_next(const struct cella_rows *rows, uint64_t row);
