@@ -73,7 +73,7 @@ CELLA_BUILTIN(rsa_sign, "rsa_sign", RSA_SIGN, .alias = "builtin-rsa-sign", .vers
                          "... except cella.builtins.BuiltinError as error:\n"
                          "...     message = str(error)\n"
                          ">>> message\n"
-                         "'rsa_key: no RSA private key in PKCS#1 or PKCS#8 DER (openssl rsa -outform DER)'\n")
+                         "'rsa_sign: rsa_key: no RSA private key in PKCS#1 or PKCS#8 DER (openssl rsa -outform DER)'\n")
 {
     CELLA_CLEANUP(free_key) EVP_PKEY *key = NULL;
     CELLA_TRY(read_key(call, rsa_key, &key));

@@ -30,7 +30,13 @@ def rows():
 def zygotes():
     """One zygote per profile, started when it is asked for."""
     started = {}
-    yield lambda profile: started.setdefault(profile, ZygoteDriver(profile).__enter__())
+
+    def zygote_of(profile):
+        if profile not in started:
+            started[profile] = ZygoteDriver(profile).__enter__()
+        return started[profile]
+
+    yield zygote_of
     for driver in started.values():
         driver.__exit__(None, None, None)
 
