@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "builtins/registry.h"
 
+extern const struct cella_builtin cella_builtin_aggregate;
 extern const struct cella_builtin cella_builtin_echo;
 extern const struct cella_builtin cella_builtin_gbdt_predict;
 extern const struct cella_builtin cella_builtin_join;
@@ -13,6 +14,7 @@ extern const struct cella_builtin cella_builtin_private_join_and_compute;
 extern const struct cella_builtin cella_builtin_psi;
 
 static const struct cella_builtin *const own[] = {
+    &cella_builtin_aggregate,
     &cella_builtin_echo,
     &cella_builtin_gbdt_predict,
     &cella_builtin_join,
