@@ -2,6 +2,7 @@
 #include "builtins/registry.h"
 
 extern const struct cella_builtin cella_builtin_aggregate;
+extern const struct cella_builtin cella_builtin_csv_profile;
 extern const struct cella_builtin cella_builtin_echo;
 extern const struct cella_builtin cella_builtin_gbdt_predict;
 extern const struct cella_builtin cella_builtin_join;
@@ -15,6 +16,7 @@ extern const struct cella_builtin cella_builtin_psi;
 
 static const struct cella_builtin *const own[] = {
     &cella_builtin_aggregate,
+    &cella_builtin_csv_profile,
     &cella_builtin_echo,
     &cella_builtin_gbdt_predict,
     &cella_builtin_join,
