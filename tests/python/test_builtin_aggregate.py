@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import csv
 import io
-import itertools
 import math
 import os
 import random
+import signal
+import time
 
 import numpy
 import pandas
@@ -441,14 +442,17 @@ def test_memory_limit(zygote):
     assert report.status in ("NO_MEMORY", "LIMIT_MEMORY"), report
 
 
-def endless():
-    for number in itertools.count():
-        yield b"k%d,1\n" % (number % 100)
+def test_cancel(zygote):
+    cell, targets = zygote.start("", entry="aggregate", kind=BUILTIN, arguments={"group_by": "k", "aggregates": "count,var:v"},
+                                 inputs={"data": b"k,v\n" + b"a,1.25\n" * 20_000_000}, outputs=["result"], limits=LIMITS)
+    time.sleep(0.3)
+    signal.pidfd_send_signal(cell.handle, signal.SIGTERM)
+    assert zygote.collect(cell, targets, timeout=10).status == "CANCELLED"
 
 
-@pytest.mark.skipif(not os.environ.get("CELLA_TEST_LONG"), reason="LONG: ten million rows")
+@pytest.mark.skipif(os.environ.get("CELLA_TEST_LONG") != "1", reason="takes long; ./run test --long runs it")
 def test_ten_million_rows(zygote):
     rows = 10_000_000
-    data = Streamed(b"k,v\n" + b"".join(itertools.islice(endless(), rows)))
+    data = Streamed(b"k,v\n" + b"".join(b"k%d,1\n" % (number % 100) for number in range(rows)))
     report = run(zygote, data, {"group_by": "k", "aggregates": "count,sum:v"})
     assert [row[1:] for row in table_of(report)[1:]] == [[str(rows // 100), f"{rows // 100}.0"]] * 100
