@@ -38,6 +38,7 @@ SUBJECTS = {
     "builtin_models": "builtins that train models: xgboost in Python, scikit-learn and pandas",
     "builtin_sets": "private set intersection and joins: pandas, Python's sets, dicts and csv",
     "receipt": "a receipt, its size and its verification: libcrypto on two Ed25519 signatures",
+    "builtin_forms": "aggregates and profiles of CSV: pandas",
 }
 
 
