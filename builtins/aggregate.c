@@ -53,8 +53,9 @@ CELLA_BUILTIN(
         "\"threshold\", \"guarantee\", and \"queries\": each noisy sum with its share, what one row changes at most, and "
         "the standard deviation of its noise",
     .determinism = "Without noise the same bytes on every machine; noise is new in every call",
-    .limits = "At most 32 aggregates and 32 columns of groups. Reads a stream as it comes. Memory for each group (about 150 bytes, "
-              "and 80 for each column of an aggregate), for each person (about 50) and for each pair of them (about 80)",
+    .limits = "At most 32 aggregates and 32 columns of groups. Reads a stream as it comes. Groups and persons are told apart by 96 "
+              "bits of a hash whose key is drawn for each call. Memory for each group (about 100 bytes, "
+              "and 80 for each column of an aggregate), for each person (about 40) and for each pair of them (about 50)",
     .example =
         ">>> table = b\"city,age\\n\" + b\"Bern,30\\n\" * 12 + b\"Chur,50\\n\" * 20 + b\"Visp,41\\n\"\n"
         ">>> found = cella.builtins.aggregate(table, group_by=\"city\", aggregates=\"count,mean:age\")\n"

@@ -131,8 +131,8 @@ struct aggregate_group {
 
 /* A person in a group. */
 struct aggregate_member {
-    uint64_t person;
-    uint64_t group;
+    uint32_t person;
+    uint32_t group;
     uint32_t rows;
     uint32_t values; /* a bit for each value that the person has there */
 };

@@ -131,7 +131,7 @@ static bool wants_extremes(const struct aggregate_plan *plan)
 static cella_status add_member(const struct aggregate_plan *plan, struct aggregate_state *state, size_t person,
                                size_t group)
 {
-    struct aggregate_member made = { .person = person, .group = group };
+    struct aggregate_member made = { .person = (uint32_t) person, .group = (uint32_t) group }; /* as an index has them */
     CELLA_TRY(cella_bytes_append(&state->members, cella_view_of(&made, sizeof(made))));
     aggregate_group_at(state, group)->persons++;
     if (!wants_extremes(plan)) {
@@ -151,17 +151,18 @@ static cella_status add_member(const struct aggregate_plan *plan, struct aggrega
 static cella_status find_member(const struct aggregate_plan *plan, struct aggregate_state *state,
                                 struct cella_view id, size_t group, size_t *member, bool *counts)
 {
-    struct cella_hash hash = cella_hash_of(&state->hash_key, id);
-    size_t person = 0;
-    bool is_new = false;
+    struct cella_hash owner = cella_hash_of(&state->hash_key, id);
+    /* Only new members are looked up among the persons: each look is a wait for memory. */
+    const uint64_t both[3] = { owner.low, owner.high, group };
+    struct cella_hash hash = cella_hash_of(&state->hash_key, cella_view_of(both, sizeof(both)));
     *counts = false;
-    CELLA_TRY(cella_hash_index_put(&state->person_index, hash, &person, &is_new));
-    if (is_new) {
-        CELLA_TRY(cella_bytes_resize(&state->persons, state->persons.size + sizeof(uint32_t)));
-    }
-    const uint64_t both[2] = { person, group };
-    hash = cella_hash_of(&state->hash_key, cella_view_of(both, sizeof(both)));
     if (!cella_hash_index_find(&state->member_index, hash, member)) {
+        size_t person = 0;
+        bool is_new = false;
+        CELLA_TRY(cella_hash_index_put(&state->person_index, owner, &person, &is_new));
+        if (is_new) {
+            CELLA_TRY(cella_bytes_resize(&state->persons, state->persons.size + sizeof(uint32_t)));
+        }
         uint32_t *groups = person_at(state, person);
         if (plan->groups_per_person > 0 && *groups >= plan->groups_per_person) {
             return CELLA_OK;

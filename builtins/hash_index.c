@@ -6,11 +6,11 @@
 #define CAPACITY_FIRST 64U
 
 /* Where the hash is, or the free place where it belongs. */
-static struct cella_hash_entry *place(const struct cella_hash_index *index, struct cella_hash hash)
+static struct cella_hash_entry *place(const struct cella_hash_index *index, uint64_t low, uint32_t high)
 {
     size_t mask = index->capacity - 1;
-    size_t at = (size_t) hash.low & mask;
-    while (index->entries[at].number != 0 && !cella_hash_equal(index->entries[at].hash, hash)) {
+    size_t at = (size_t) low & mask;
+    while (index->entries[at].number != 0 && (index->entries[at].low != low || index->entries[at].high != high)) {
         at = (at + 1) & mask;
     }
     return &index->entries[at];
@@ -21,7 +21,7 @@ bool cella_hash_index_find(const struct cella_hash_index *index, struct cella_ha
     if (index->count == 0) {
         return false;
     }
-    const struct cella_hash_entry *entry = place(index, hash);
+    const struct cella_hash_entry *entry = place(index, hash.low, (uint32_t) hash.high);
     *number = (size_t) entry->number - 1;
     return entry->number != 0;
 }
@@ -35,7 +35,7 @@ static cella_status grow(struct cella_hash_index *index)
     }
     for (size_t i = 0; i < index->capacity; i++) {
         if (index->entries[i].number != 0) {
-            *place(&larger, index->entries[i].hash) = index->entries[i];
+            *place(&larger, index->entries[i].low, index->entries[i].high) = index->entries[i];
         }
     }
     larger.count = index->count;
@@ -47,13 +47,16 @@ static cella_status grow(struct cella_hash_index *index)
 cella_status cella_hash_index_put(struct cella_hash_index *index, struct cella_hash hash, size_t *number,
                                   bool *is_new)
 {
+    if (index->count == CELLA_HASH_INDEX_MAX) {
+        return CELLA_NO_MEMORY;
+    }
     if (index->count * 3 >= index->capacity * 2) {
         CELLA_TRY(grow(index));
     }
-    struct cella_hash_entry *entry = place(index, hash);
+    struct cella_hash_entry *entry = place(index, hash.low, (uint32_t) hash.high);
     *is_new = entry->number == 0;
     if (*is_new) {
-        *entry = (struct cella_hash_entry){ hash, ++index->count };
+        *entry = (struct cella_hash_entry){ hash.low, (uint32_t) hash.high, (uint32_t) ++index->count };
     }
     *number = (size_t) entry->number - 1;
     return CELLA_OK;
