@@ -122,7 +122,7 @@ static cella_status take_bounds(struct cella_builtin_call *call, struct aggregat
                                              (const char *) text.data);
     }
     if (!(lower < upper) || !(lower >= -BOUND_MOST) || !(upper <= BOUND_MOST) ||
-        !isnormal(AGGREGATE_GRID / ((upper - lower) / 2))) {
+        !isnormal(AGGREGATE_GRID / (upper - (lower / 2 + upper / 2)))) {
         return cella_builtin_refuse_argument(call, "argument 'bounds': '%.*s' is not a range of numbers", shown,
                                              (const char *) text.data);
     }

@@ -402,6 +402,7 @@ def test_empty_input(zygote):
     ({"aggregates": "sum:v", "bounds": "v:2:1"}, "not a range"), ({"aggregates": "sum:v", "bounds": "v:nan:1"}, "not a range"),
     ({"aggregates": "sum:v", "bounds": "v:0:inf"}, "not a range"), ({"aggregates": "sum:v", "bounds": "w:0:1"}, "'w'"),
     ({"aggregates": "sum:v", "bounds": "v:0:1e-320"}, "not a range"),
+    ({"aggregates": "sum:v", "bounds": f"v:{math.nextafter(1, 2)!r}:{1 + 2 ** -51!r}"}, "not a range"),  # no middle between
     ({"aggregates": "sum:v", "bounds": "v:0:1,v:0:2"}, "there twice"), ({"aggregates": "count", "epsilon": 1.0}, "mechanism"),
     ({"aggregates": "count", "groups_per_person": 1}, "need 'person'"), ({"aggregates": "count", "epsilon": -1.0}, "epsilon"),
     ({"aggregates": "count", "mechanism": "laplace"}, "'epsilon' must be above 0"),
