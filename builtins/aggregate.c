@@ -91,6 +91,8 @@ CELLA_BUILTIN(
         CELLA_TRY(aggregate_share(call, &plan));
     }
     CELLA_TRY(cella_hash_key_make(&state.hash_key));
+    CELLA_TRY(cella_bytes_reserve(&state.keys, 1)); /* without columns and values these stay empty, but are somewhere */
+    CELLA_TRY(cella_bytes_reserve(&state.cells, 1));
     if (groups != NULL) {
         CELLA_TRY(aggregate_read_list(call, &plan, &state, groups, header));
     }
