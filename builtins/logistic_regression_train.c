@@ -25,9 +25,13 @@
 #define FEATURES_MAX 4096U
 /* Newton's decrement, in parts of the loss, below which the next step changes digits that a double does not have. */
 #define CLOSE_ENOUGH 1e-9
+/* As long as steps with an old Hessian make the decrement so much smaller each time, a new one costs more than it saves. */
+#define FAST_ENOUGH 0.1
+/* With an old Hessian the next step is not that much better: how much closer it must be. */
+#define OLD_CLOSE_ENOUGH 1e-8
 /* A first guess comes from every so manyth row: at most this one, and so that each parameter has this many rows. */
 #define GUESS_STRIDE_MAX 16U
-#define GUESS_ROWS 20U
+#define GUESS_ROWS 12U
 #define GUESS_CLOSE_ENOUGH 1e-3
 #define GUESS_STEPS_MAX 20
 
@@ -119,7 +123,7 @@ static void fill(void *context, size_t strip, size_t first, size_t count, double
     }
 }
 
-/* Loss, gradient and Hessian at the parameters. */
+/* Loss and gradient at the parameters, and the Hessian if it is wanted. */
 static double evaluate(struct logistic *logistic)
 {
     size_t padded = logistic->gram.padded;
@@ -138,10 +142,9 @@ static double evaluate(struct logistic *logistic)
     for (size_t i = 0; i < logistic->size; i++) {
         double penalty = i == 0 ? 0 : logistic->penalty;
         double *row = logistic->gram.out + i * padded;
-        for (size_t j = 0; j < logistic->size; j++) {
-            row[j] *= logistic->weight;
+        for (size_t j = 0; j < logistic->size && logistic->curved; j++) {
+            row[j] = logistic->weight * row[j] + (i == j ? penalty : 0);
         }
-        row[i] += penalty;
         logistic->gradient[i] = logistic->weight * logistic->gradient[i] + penalty * logistic->parameters[i];
         loss += penalty * logistic->parameters[i] * logistic->parameters[i] / 2;
     }
@@ -163,27 +166,36 @@ static cella_status refuse_flat(struct logistic *logistic, const char *input)
                                                       : "columns depend on each other, or separate the classes; use c > 0");
 }
 
-/* Newton's method: where a whole step does not make the loss smaller, half of it is taken, and so on. */
+/*
+ * Newton's method: where a whole step does not make the loss smaller, half of it is taken, and so on. The Hessian, which
+ * is most of the work, is kept while steps with it do well.
+ */
 static cella_status newton(struct logistic *logistic, const char *input, double close_enough, int64_t most,
                            int64_t *steps)
 {
+    double before = 0;
+    logistic->curved = true;
     double loss = evaluate(logistic);
     for (*steps = 0; *steps < most; ++*steps) {
         CELLA_TRY(cella_builtin_progress(logistic->call, 1 - 1 / (double) (*steps + 2)));
         memcpy(logistic->step, logistic->gradient, logistic->size * sizeof(double));
         memcpy(logistic->before, logistic->parameters, logistic->size * sizeof(double));
-        if (!cella_cholesky_factor(logistic->gram.out, logistic->size, logistic->gram.padded)) {
+        if (logistic->curved && !cella_cholesky_factor(logistic->gram.out, logistic->size, logistic->gram.padded)) {
             return refuse_flat(logistic, input);
         }
         cella_cholesky_solve(logistic->gram.out, logistic->size, logistic->gram.padded, logistic->step);
         double decrement = cella_gram_dot(logistic->step, logistic->gradient, logistic->gram.padded);
         double part = 1;
         go(logistic, part);
-        if (decrement <= close_enough * loss) {
+        if (decrement <= (logistic->curved ? 1 : OLD_CLOSE_ENOUGH) * close_enough * loss) {
             return CELLA_OK;
         }
+        logistic->curved = !(decrement <= FAST_ENOUGH * before);
+        before = decrement;
         double next = evaluate(logistic);
-        for (int i = 0; i < HALVINGS_MAX && !(next <= loss - 1e-4 * part * decrement); i++) {
+        /* Very close to the minimum the loss says nothing any more. */
+        bool telling = decrement > CLOSE_ENOUGH * loss;
+        for (int i = 0; telling && i < HALVINGS_MAX && !(next <= loss - 1e-4 * part * decrement); i++) {
             part /= 2;
             go(logistic, part);
             next = evaluate(logistic);
@@ -304,7 +316,6 @@ CELLA_BUILTIN(logistic_regression_train, "logistic_regression_train", LOGISTIC_T
         logistic.weight = c;
         logistic.penalty = 1;
     }
-    logistic.curved = solver == NEWTON;
     CELLA_TRY(begin(&logistic));
     CELLA_TRY(solver == NEWTON ? minimise(&logistic, training_data->name, alg_iters, &steps)
                                : descend(&logistic, alg_alpha, alg_iters, &steps));
