@@ -13,6 +13,7 @@
 
 #define PARTITION_RECORDS 2048U /* of the smallest party, about */
 #define PARTITION_BITS_MAX 10U
+#define STREAM_SIZE (8U << 20) /* of which nobody knows the size: few partitions, so that small ones stay small */
 #define CHUNK_RECORDS 255U
 #define SLAB_SIZE (2U << 20)
 #define SLAB_SIZE_LEAST (64U << 10)
@@ -234,13 +235,13 @@ static cella_status do_partition(struct fast *fast, size_t partition)
     return CELLA_OK;
 }
 
-/* By how much there is to read; a stream may be of any size. */
+/* By how much there is to read. */
 static unsigned int choose_bits(const struct cella_psi *psi)
 {
     size_t least = SIZE_MAX;
     for (size_t i = 0; i < psi->party_count; i++) {
         const struct cella_builtin_input *input = psi->parties[i].input;
-        size_t size = input->read != NULL ? (size_t) 1 << 27 : input->bytes.size;
+        size_t size = input->read != NULL ? STREAM_SIZE : input->bytes.size;
         least = size < least ? size : least;
     }
     unsigned int bits = 0;
