@@ -240,7 +240,7 @@ cella_status cella_onnx_run_top_k(struct cella_onnx_step *step)
     struct cella_onnx_tensor *values;
     struct cella_onnx_tensor *places;
     size_t axis;
-    size_t k;
+    size_t k = 0;
     size_t dims[CELLA_ONNX_RANK_MAX];
     float direction = cella_onnx_integer(step, "largest", 1) != 0 ? 1.0f : -1.0f;
     CELLA_TRY(cella_onnx_expect(step, 0, CELLA_ONNX_FLOAT));
