@@ -381,7 +381,16 @@ CELLA_BUILTIN(classify_images, "classify_images", CLASSIFY, .version = "1", .res
               .limits = "16,384 pixels a side, 67 million together and 256 MiB for a file; transparency and a rotation that "
                         "metadata ask for are not applied; inks (CMYK) are read as Adobe's programs write them; one file and a "
                         "batch of scaled images are in memory",
-              .example = ">>> 1\n1\n")
+              .example = ">>> model = bytes.fromhex(\n"
+                         "...     '08083a5a0a190a017812016d2211476c6f62616c41766572616765506f6f6c0a0f0a016d1201'\n"
+                         "...     '792207466c617474656e5a190a017812140a120801120e0a000a0208030a0208080a02080862'\n"
+                         "...     '110a0179120c0a0a080112060a000a0208034202100d')\n"
+                         ">>> image = bytes.fromhex(\n"
+                         "...     '89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c49'\n"
+                         "...     '444154789c63f8efa0000003a101602ff480640000000049454e44ae426082')\n"
+                         ">>> done = cella.builtins.classify_images(model, image, b\"red\\ngreen\\nblue\\n\", mean=\"0\", deviation=\"1\")\n"
+                         ">>> done.classes\n"
+                         "b'name,rank,label,probability\\nimages,1,red,0.51\\n'\n")
 {
     CELLA_CLEANUP(release) struct classifier *c = calloc(1, sizeof(*c));
     struct cella_view bytes;

@@ -187,9 +187,9 @@ static cella_status take_single(struct cella_builtin_call *call, struct cella_im
     return CELLA_OK;
 }
 
-static bool is_zero(const uint8_t *block, size_t size)
+static bool is_zero(const uint8_t *block)
 {
-    for (size_t i = 0; i < size; i++) {
+    for (size_t i = 0; i < BLOCK; i++) {
         if (block[i] != 0) {
             return false;
         }
@@ -211,14 +211,15 @@ cella_status cella_image_files_next(struct cella_builtin_call *call, struct cell
             *there = true;
             return CELLA_OK;
         }
-        if (got == 0 || is_zero(block, got)) {
-            if (got == 0 && !files->begun) {
-                return cella_builtin_refuse(call, "%s: is empty", files->input->name);
-            }
+        if (got == 0 && !files->begun) {
+            return cella_builtin_refuse(call, "%s: is empty", files->input->name);
+        }
+        if (got == sizeof(block) && is_zero(block)) {
             files->ended = true;
             return CELLA_OK;
         }
         if (got < sizeof(block)) {
+            /* Archives end with blocks of zeroes: without them files may be missing. */
             return files->begun ? refuse(call, files, "is cut short")
                                 : cella_builtin_refuse(call, "%s: is neither PNG, JPEG nor an uncompressed tar archive of "
                                                              "them", files->input->name);

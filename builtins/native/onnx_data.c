@@ -42,7 +42,7 @@ cella_status cella_onnx_data_read(struct cella_builtin_call *call, struct cella_
     CELLA_TRY(cella_matrix_read(call, &out->input, CELLA_MATRIX_AUTO, missing, 0, &out->matrix));
     out->rows = out->matrix.rows;
     out->width = out->matrix.columns;
-    return CELLA_OK;
+    return out->rows > 0 ? CELLA_OK : cella_builtin_refuse(call, "%s: there are no rows", input->name);
 }
 
 void cella_onnx_data_release(struct cella_onnx_data *data)

@@ -124,10 +124,12 @@ static cella_status write_element(const struct prediction *prediction, const str
 {
     char text[CELLA_NUMBER_TEXT_MAX + 1];
     size_t size;
+    float value;
     switch (tensor->type) {
     case CELLA_ONNX_FLOAT:
         text[0] = ',';
-        size = cella_number_format_float(((const float *) tensor->data)[index], text + 1);
+        value = ((const float *) tensor->data)[index];
+        size = value != value ? 0 : cella_number_format_float(value, text + 1); /* NaN is a missing field */
         return cella_builtin_output_write(prediction->output, cella_view_of(text + first, size + !first));
     case CELLA_ONNX_DOUBLE:
         return cella_csv_write_number(prediction->output, ((const double *) tensor->data)[index], first);
@@ -288,8 +290,12 @@ CELLA_BUILTIN(onnx_predict, "onnx_predict", PREDICT, .version = "1", .result = C
               .limits = "the data are in memory; 4 GiB of tensors at a time, 8 dimensions, 65,536 nodes, 64 inputs and outputs; "
                         "weights outside of the file, float16, sequences, loops, branches are refused",
               .example = ">>> model = bytes.fromhex(\n"
-                         "...     '0807421b0a0a61692e6f6e6e782e6d6c'\n"
-                         "...     '')\n")
+                         "...     '08083a7e0a560a0178120179220f4c696e656172526567726573736f722a1b0a0c636f656666'\n"
+                         "...     '696369656e74733d000000403d00002041a001062a140a0a696e74657263657074733d000080'\n"
+                         "...     '3fa001063a0a61692e6f6e6e782e6d6c5a110a0178120c0a0a080112060a000a02080262110a'\n"
+                         "...     '0179120c0a0a080112060a000a020801420e0a0a61692e6f6e6e782e6d6c1002')\n"
+                         ">>> cella.builtins.onnx_predict(model, b\"1,2\\n3,4\\n\").predictions\n"
+                         "b'y\\n23.0\\n47.0\\n'\n")
 {
     CELLA_CLEANUP(release) struct prediction *prediction = calloc(1, sizeof(*prediction));
     if (prediction == NULL) {
