@@ -390,7 +390,7 @@ CELLA_BUILTIN(classify_images, "classify_images", CLASSIFY, .version = "1", .res
                          "...     '444154789c63f8efa0000003a101602ff480640000000049454e44ae426082')\n"
                          ">>> done = cella.builtins.classify_images(model, image, b\"red\\ngreen\\nblue\\n\", mean=\"0\", deviation=\"1\")\n"
                          ">>> done.classes\n"
-                         "b'name,rank,label,probability\\nimages,1,red,0.51\\n'\n")
+                         "b'name,rank,label,probability\\nimages,1,red,0.52912956\\n'\n")
 {
     CELLA_CLEANUP(release) struct classifier *c = calloc(1, sizeof(*c));
     struct cella_view bytes;
