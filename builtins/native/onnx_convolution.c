@@ -26,14 +26,7 @@ struct convolution {
     struct cella_onnx_tile end;
 };
 
-/* Neighbouring columns of B that are neighbours in the planes too. */
-struct run {
-    size_t to;
-    size_t from;
-    size_t count;
-};
-
-static size_t find_runs(const struct convolution *convolution, size_t first, struct run *runs)
+static size_t find_runs(const struct convolution *convolution, size_t first, struct cella_onnx_run *runs)
 {
     const struct cella_onnx_window *window = &convolution->window;
     size_t pixels = window->out_height * window->out_width;
@@ -50,29 +43,21 @@ static size_t find_runs(const struct convolution *convolution, size_t first, str
         if (count > 0 && runs[count - 1].from + runs[count - 1].count == from) {
             runs[count - 1].count += here;
         } else {
-            runs[count++] = (struct run){ done, from, here };
+            runs[count++] = (struct cella_onnx_run){ done, from, here };
         }
         done += here;
     }
     return count;
 }
 
-/* Whole blocks of 64 bytes: what is too much is overwritten by the next run or row, or is past the last column. */
+/* What is copied too much is overwritten by the next run or row, or is past the last column. */
 static void gather(const void *context, size_t first_row, size_t depth, size_t first_column, float *to)
 {
     const struct convolution *convolution = context;
-    size_t columns = convolution->step->session->kernel->columns;
-    struct run runs[RUNS_MAX];
+    struct cella_onnx_run runs[RUNS_MAX];
     size_t count = find_runs(convolution, first_column, runs);
-    for (size_t k = 0; k < depth; k++) {
-        const float *from = convolution->image_planes + convolution->offsets[first_row + k];
-        for (size_t r = 0; r < count; r++) {
-            for (size_t x = 0; x < runs[r].count; x += 16) {
-                memcpy(to + runs[r].to + x, from + runs[r].from + x, 16 * sizeof(float));
-            }
-        }
-        to += columns;
-    }
+    convolution->step->session->kernel->gather(convolution->image_planes, convolution->offsets + first_row, depth, runs,
+                                               count, to);
 }
 
 static cella_status read_shapes(struct convolution *convolution)
@@ -142,9 +127,14 @@ static void depthwise_channel(void *context, size_t index, size_t thread)
         .clip = convolution->end.clip, .low = convolution->end.low, .high = convolution->end.high,
     };
     (void) thread;
+    const struct cella_onnx_kernel *kernel = convolution->step->session->kernel;
+    size_t vector = kernel->columns / 2;
+    size_t whole = (window->out_width + vector - 1) / vector * vector;
     for (size_t y = 0; y < window->out_height; y++) {
-        convolution->step->session->kernel->taps(&taps, from + y * window->stride_height * window->row_stride,
-                                                 to + y * window->out_width, window->out_width);
+        /* Whole vectors: what is too much is overwritten by the next rows, as long as there are some. */
+        bool last = (window->out_height - 1 - y) * window->out_width < vector;
+        kernel->taps(&taps, from + y * window->stride_height * window->row_stride, to + y * window->out_width,
+                     last ? window->out_width : whole);
     }
 }
 

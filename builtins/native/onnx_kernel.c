@@ -167,6 +167,40 @@ static void maximum(float *to, const float *from, size_t width)
     }
 }
 
+static void gather(const float *from, const size_t *offsets, size_t depth, const struct cella_onnx_run *runs, size_t count,
+                   float *to)
+{
+    for (size_t k = 0; k < depth; k++, to += COLUMNS) {
+        const float *row = from + offsets[k];
+        for (size_t r = 0; r < count; r++) {
+            for (size_t x = 0; x < runs[r].count; x += WIDTH) {
+                store(to + runs[r].to + x, load(row + runs[r].from + x));
+            }
+        }
+    }
+}
+
+static void pick(const float *from, size_t stride, float *to, size_t count)
+{
+    size_t i = 0;
+    if (stride == 1) {
+        for (; i + WIDTH <= count; i += WIDTH) {
+            store(to + i, load(from + i));
+        }
+        for (; i < count; i++) {
+            to[i] = from[i];
+        }
+    } else if (stride == 2) {
+        for (; i < count; i++) {
+            to[i] = from[2 * i];
+        }
+    } else {
+        for (; i < count; i++) {
+            to[i] = from[i * stride];
+        }
+    }
+}
+
 static void add(float *to, const float *a, const float *b, size_t count, const struct cella_onnx_tile *end)
 {
     size_t x = 0;
@@ -182,5 +216,6 @@ static void add(float *to, const float *a, const float *b, size_t count, const s
 }
 
 const struct cella_onnx_kernel SYMBOL = {
-    .name = NAME, .rows = ROWS, .columns = COLUMNS, .tile = tile, .taps = taps, .maximum = maximum, .add = add,
+    .name = NAME, .rows = ROWS, .columns = COLUMNS, .tile = tile, .taps = taps, .maximum = maximum, .gather = gather,
+    .pick = pick, .add = add,
 };

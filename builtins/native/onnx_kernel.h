@@ -34,6 +34,13 @@ struct cella_onnx_taps {
     float high;
 };
 
+/* Neighbouring columns of B that are neighbours in memory too. */
+struct cella_onnx_run {
+    size_t to;
+    size_t from;
+    size_t count;
+};
+
 struct cella_onnx_kernel {
     const char *name;
     size_t rows;    /* of a full panel of A */
@@ -48,6 +55,14 @@ struct cella_onnx_kernel {
     void (*taps)(const struct cella_onnx_taps *taps, const float *from, float *to, size_t width);
     /* to[x] = max(to[x], from[x]) for width x; NaN in from is ignored. */
     void (*maximum)(float *to, const float *from, size_t width);
+    /*
+     * depth rows of a panel of B: row k has, from run.to on, run.count numbers from from[offsets[k] + run.from] on, for each
+     * of count runs in ascending order. Whole vectors are copied: up to 64 bytes after each run are overwritten.
+     */
+    void (*gather)(const float *from, const size_t *offsets, size_t depth, const struct cella_onnx_run *runs, size_t count,
+                   float *to);
+    /* to[i] = from[i * stride] for count i. */
+    void (*pick)(const float *from, size_t stride, float *to, size_t count);
     /* to = a + b, then clipped if wanted. to may be a or b. */
     void (*add)(float *to, const float *a, const float *b, size_t count, const struct cella_onnx_tile *end);
 };

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "builtins/native/onnx_window.h"
 
+#include "builtins/native/onnx_kernel.h"
+
 #include <string.h>
 
 #define EXTENT_MAX (1U << 24) /* of a kernel, stride, dilation or padding */
@@ -170,6 +172,7 @@ size_t cella_onnx_window_tap(const struct cella_onnx_window *window, size_t y, s
 }
 
 struct copy {
+    const struct cella_onnx_kernel *kernel;
     const struct cella_onnx_window *window;
     const float *from;
     float *to;
@@ -184,8 +187,8 @@ static void fill(float *to, size_t count, float value)
 }
 
 /* One row's columns with a remainder: those at phase, phase + stride, ... of the padded row. */
-static void copy_phase(const struct cella_onnx_window *window, const float *from, size_t phase, float padding_value,
-                       float *to)
+static void copy_phase(const struct cella_onnx_kernel *kernel, const struct cella_onnx_window *window, const float *from,
+                       size_t phase, float padding_value, float *to)
 {
     size_t stride = window->stride_width;
     size_t first = phase >= window->left ? 0 : (window->left - phase + stride - 1) / stride;
@@ -193,14 +196,11 @@ static void copy_phase(const struct cella_onnx_window *window, const float *from
     fill(to, first, padding_value);
     size_t x = first * stride + phase - window->left; /* wraps only if first is the end */
     size_t i = first;
-    if (stride == 1 && first < window->phase_width && x < window->width) {
-        size_t count = window->width - x < window->phase_width - i ? window->width - x : window->phase_width - i;
-        memcpy(to + i, from + x, count * sizeof(float));
+    if (first < window->phase_width && x < window->width) {
+        size_t there = (window->width - x + stride - 1) / stride;
+        size_t count = there < window->phase_width - i ? there : window->phase_width - i;
+        kernel->pick(from + x, stride, to + i, count);
         i += count;
-    } else if (first < window->phase_width) {
-        for (; i < window->phase_width && x < window->width; i++, x += stride) {
-            to[i] = from[x];
-        }
     }
     fill(to + i, window->phase_width - i, padding_value);
 }
@@ -219,7 +219,7 @@ static void copy_plane(void *context, size_t index, size_t thread)
             continue;
         }
         for (size_t phase = 0; phase < window->phases; phase++) {
-            copy_phase(window, from + (y - window->top) * window->width, phase, copy->padding, to);
+            copy_phase(copy->kernel, window, from + (y - window->top) * window->width, phase, copy->padding, to);
             to += window->phase_width;
         }
     }
@@ -241,7 +241,7 @@ cella_status cella_onnx_planes(struct cella_onnx_step *step, const struct cella_
         return cella_onnx_refuse(step, "its padded input is too large");
     }
     CELLA_TRY(cella_onnx_scratch(step, CELLA_ONNX_FLOAT, count, out));
-    struct copy copy = { window, input->data, out->data, padding_value };
+    struct copy copy = { step->session->kernel, window, input->data, out->data, padding_value };
     cella_onnx_parallel(step->session->threads, planes, copy_plane, &copy);
     return CELLA_OK;
 }

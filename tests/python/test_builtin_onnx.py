@@ -2,7 +2,9 @@
 """onnx_predict and classify_images: models that are written here, against numpy, scikit-learn and Pillow."""
 
 import io
+import pathlib
 import random
+import re
 import tarfile
 
 import numpy
@@ -334,6 +336,16 @@ def test_memory_limit(zygote):
     model = small_graph("Expand", inputs=[[1 << 13, 1 << 14, 2]])
     report = predict(zygote, model, b"1,2\n", limits=Limits(memory_bytes=256 << 20))
     assert report.status in ("LIMIT_MEMORY", "NO_MEMORY", "DIED"), report
+
+
+def test_the_page_lists_the_operators():
+    """docs/onnx.md has the engine's table of operators."""
+    root = pathlib.Path(__file__).resolve().parents[2]
+    table_text = (root / "builtins/native/onnx_operators.c").read_text()
+    page = (root / "docs/onnx.md").read_text().split("## 2. Operators")[1].split("## 3.")[0]
+    core, ml = (set(re.findall(r"`([A-Z]\w+)`", part)) for part in page.split("`ai.onnx.ml`:"))
+    assert core == set(re.findall(r'(?:\{ "", |UNARY\()"(\w+)"', table_text))
+    assert ml == set(re.findall(r'\{ ML, "(\w+)"', table_text))
 
 
 # Images.
