@@ -138,7 +138,8 @@ def lenet(rng) -> bytes:
     x = graph.node("Flatten", x)
     for inputs, outputs in ((400, 120), (120, 84), (84, 10)):
         x = graph.node("Gemm", x, graph.constant(rng.normal(0, inputs ** -0.5, (outputs, inputs)).astype("float32")),
-                       graph.constant(rng.normal(0, 0.1, outputs).astype("float32")), transB=1)
+                       graph.constant(rng.normal(0, 0.1, outputs).astype("float32")),
+                       outputs=["scores"] if outputs == 10 else 1, transB=1)
         x = graph.node("Relu", x) if outputs != 10 else x
     graph.output(x, ["n", 10])
     return graph.model()
@@ -147,7 +148,7 @@ def lenet(rng) -> bytes:
 def _head(graph: Graph, rng, x: str, channels: int) -> bytes:
     x = graph.node("Flatten", graph.node("GlobalAveragePool", x))
     x = graph.node("Gemm", x, graph.constant(rng.normal(0, channels ** -0.5, (1000, channels)).astype("float32")),
-                   graph.constant(numpy.zeros(1000, "float32")), transB=1)
+                   graph.constant(numpy.zeros(1000, "float32")), outputs=["scores"], transB=1)
     graph.output(x, ["n", 1000])
     return graph.model()
 
@@ -185,3 +186,4 @@ def mobilenet_v2(rng) -> bytes:
             x = graph.node("Add", x, y) if stride == 1 and channels == outputs else y
             channels = outputs
     return _head(graph, rng, relu_conv(graph, rng, x, 320, 1280, 1, activation="Relu6"), 1280)
+
