@@ -139,6 +139,24 @@ static cella_status adopt(const struct cella_onnx_step *step, struct forest *for
     return CELLA_OK;
 }
 
+/* Nodes that no root leads to can only be loops. */
+static cella_status refuse_loops(struct cella_onnx_step *step, const struct forest *forest)
+{
+    size_t *waiting;
+    size_t count = forest->root_count;
+    size_t reached = 0;
+    CELLA_TRY(cella_onnx_model_take(&step->session->model, forest->node_count, sizeof(*waiting), (void **) &waiting));
+    memcpy(waiting, forest->roots, count * sizeof(*waiting));
+    for (; count > 0; reached++) {
+        const struct node *node = &forest->nodes[waiting[--count]];
+        if (node->mode != LEAF) {
+            waiting[count++] = node->yes;
+            waiting[count++] = node->no;
+        }
+    }
+    return reached == forest->node_count ? CELLA_OK : cella_onnx_refuse(step, "its trees have a loop");
+}
+
 static cella_status link_nodes(struct cella_onnx_step *step, struct forest *forest)
 {
     size_t count;
@@ -168,7 +186,7 @@ static cella_status link_nodes(struct cella_onnx_step *step, struct forest *fore
             forest->roots[forest->root_count++] = i;
         }
     }
-    return forest->root_count > 0 ? CELLA_OK : cella_onnx_refuse(step, "its trees have no root");
+    return refuse_loops(step, forest);
 }
 
 /* Weights of leaves: lists that begin with class_ or target_. */
@@ -327,26 +345,44 @@ cella_status cella_onnx_run_tree_regressor(struct cella_onnx_step *step)
     return CELLA_OK;
 }
 
-/*
- * Two classes of which only one has weights: its score decides. As ONNX Runtime reads such models: with weights that are
- * never negative it is a probability, otherwise it is beside 0.
- */
-static size_t decide_by_one(const struct forest *forest, enum cella_onnx_transform transform, float *scores)
+/* Weights that are never negative: their sum is a probability itself. */
+static bool all_positive(const struct forest *forest)
 {
-    bool probability = true;
     for (size_t i = 0; i < forest->weight_count; i++) {
-        probability = probability && forest->weights[i].weight >= 0;
+        if (!(forest->weights[i].weight >= 0)) {
+            return false;
+        }
     }
-    float score_of_one = scores[forest->weights[0].target];
-    size_t class = score_of_one > (probability ? 0.5f : 0.0f) ? 1 : 0;
+    return true;
+}
+
+/* Whether there are two classes and weights for one of them only, and in which the meaning is the same for all engines. */
+static cella_status check_by_one(const struct cella_onnx_step *step, const struct forest *forest, size_t classes,
+                                 enum cella_onnx_transform transform, bool *by_one)
+{
+    *by_one = classes == 2;
+    for (size_t i = 1; i < forest->weight_count; i++) {
+        *by_one = *by_one && forest->weights[i].target == forest->weights[0].target;
+    }
+    bool clear = forest->weights[0].target == 0 && transform != CELLA_ONNX_TRANSFORM_SOFTMAX &&
+        (transform == CELLA_ONNX_TRANSFORM_NONE || !all_positive(forest));
+    return !*by_one || clear
+        ? CELLA_OK
+        : cella_onnx_refuse(step, "two classes, weights for one of them only, in a form that does not say what they mean: "
+                                  "class_ids of 0, post_transform NONE, or LOGISTIC with weights below 0, are supported");
+}
+
+/*
+ * Such weights, as ONNX Runtime reads them: they are for the second class; a probability if none is negative, beside 0
+ * otherwise.
+ */
+static size_t decide_by_one(bool probability, enum cella_onnx_transform transform, float *scores)
+{
+    float score_of_one = scores[0];
     scores[1] = score_of_one;
-    if (transform == CELLA_ONNX_TRANSFORM_LOGISTIC) {
-        scores[0] = -score_of_one;
-    } else {
-        scores[0] = probability ? 1.0f - score_of_one : -score_of_one;
-    }
+    scores[0] = probability ? 1.0f - score_of_one : -score_of_one;
     cella_onnx_transform(transform, scores, 2);
-    return class;
+    return score_of_one > (probability ? 0.5f : 0.0f) ? 1 : 0;
 }
 
 cella_status cella_onnx_run_tree_classifier(struct cella_onnx_step *step)
@@ -366,10 +402,9 @@ cella_status cella_onnx_run_tree_classifier(struct cella_onnx_step *step)
     CELLA_TRY(cella_onnx_labels_output(step, &labels, dims[0], &label));
     CELLA_TRY(cella_onnx_scratch(step, CELLA_ONNX_FLOAT, dims[0] * dims[1], &scores));
     CELLA_TRY(score(step, forest, &rows, scores.data));
-    bool by_one = labels.count == 2;
-    for (size_t i = 1; i < forest->weight_count; i++) {
-        by_one = by_one && forest->weights[i].target == forest->weights[0].target;
-    }
+    bool by_one;
+    CELLA_TRY(check_by_one(step, forest, labels.count, transform, &by_one));
+    bool probability = by_one && all_positive(forest);
     for (size_t r = 0; r < dims[0]; r++) {
         float *row = (float *) scores.data + r * dims[1];
         size_t best = 0;
@@ -377,7 +412,7 @@ cella_status cella_onnx_run_tree_classifier(struct cella_onnx_step *step)
             best = row[i] > row[best] ? i : best;
         }
         if (by_one) {
-            best = decide_by_one(forest, transform, row);
+            best = decide_by_one(probability, transform, row);
         } else {
             cella_onnx_transform(transform, row, dims[1]);
         }

@@ -186,4 +186,3 @@ def mobilenet_v2(rng) -> bytes:
             x = graph.node("Add", x, y) if stride == 1 and channels == outputs else y
             channels = outputs
     return _head(graph, rng, relu_conv(graph, rng, x, 320, 1280, 1, activation="Relu6"), 1280)
-

@@ -7,6 +7,7 @@ import random
 import re
 import tarfile
 
+import builtin_models
 import numpy
 import onnx_writer
 import pytest
@@ -173,6 +174,51 @@ def test_trees(zygote):
     forest = ensemble.RandomForestRegressor(10, random_state=1).fit(data, diabetes.target)
     _, got = table(predict(zygote, forest_model(forest, True, 10), npy(data)))
     assert numpy.allclose(got[:, 0], forest.predict(data), rtol=1e-5)
+
+
+@pytest.mark.parametrize("weights, transform, wanted", [
+    ([0.2, 0.8], "NONE", [[7, 0.8, 0.2], [8, 0.2, 0.8]]), ([-0.7, 0.4], "NONE", [[7, 0.7, -0.7], [8, -0.4, 0.4]]),
+    ([-0.7, 0.4], "LOGISTIC", [[7, 0.668187737, 0.331812263], [8, 0.401312351, 0.598687649]]),  # ONNX Runtime's answers
+    ([0.2, 0.8], "LOGISTIC", None), ([0.2, 0.8], "SOFTMAX", None),
+])
+def test_trees_with_weights_of_one_class(zygote, weights, transform, wanted):
+    graph = onnx_writer.Graph()
+    label, p = graph.node(
+        "TreeEnsembleClassifier", graph.input("x", [None, 1]), outputs=["l", "p"], domain="ai.onnx.ml",
+        nodes_treeids=[0] * 3, nodes_nodeids=[0, 1, 2], nodes_featureids=[0] * 3, nodes_values=[0.5, 0.0, 0.0],
+        nodes_modes=["BRANCH_LEQ", "LEAF", "LEAF"], nodes_truenodeids=[1, 0, 0], nodes_falsenodeids=[2, 0, 0],
+        class_ids=[0, 0], class_nodeids=[1, 2], class_treeids=[0, 0], class_weights=weights, classlabels_int64s=[7, 8],
+        post_transform=transform)
+    graph.output(label, [None], "int64")
+    graph.output(p, [None, 2])
+    report = predict(zygote, graph.model(), b"0\n1\n")
+    if wanted is None:
+        assert report.status == "BUILTIN_FAILED" and "does not say what they mean" in report.message
+    else:
+        assert numpy.allclose(table(report)[1], wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize("yes, no, text", [
+    ([1, 1, 0], [2, 2, 0], "has two parents"), ([0, 0, 0], [2, 0, 0], "have a loop"), ([1, 0, 0], [0, 0, 0], "have a loop"), ([1, 0, 0], [9, 0, 0], "is not there"),
+    ([1, 0, 0], [1, 0, 0], "has two parents"),
+])
+def test_trees_that_are_none(zygote, yes, no, text):
+    graph = onnx_writer.Graph()
+    modes = ["BRANCH_LEQ", "BRANCH_LEQ" if no[1] else "LEAF", "LEAF"]
+    graph.output(graph.node(
+        "TreeEnsembleRegressor", graph.input("x", [None, 1]), domain="ai.onnx.ml", nodes_treeids=[0] * 3,
+        nodes_nodeids=[0, 1, 2], nodes_featureids=[0] * 3, nodes_values=[0.0] * 3, nodes_modes=modes, nodes_truenodeids=yes,
+        nodes_falsenodeids=no, target_ids=[0], target_nodeids=[2], target_treeids=[0], target_weights=[1.0], n_targets=1),
+        [None, 1])
+    report = predict(zygote, graph.model(), b"0\n1\n")
+    assert report.status == "BUILTIN_FAILED" and (text in report.message or "two roots" in report.message), report
+
+
+def test_cancelled_between_batches(zygote):
+    model, _ = mlp(numpy.random.default_rng(7), [64, 512, 512, 512, 3])
+    data = npy(numpy.ones((20000, 64), "f4"))
+    report = builtin_models.cancel(zygote, "onnx_predict", {"model": model, "data": data}, ["predictions"], batch=1)
+    assert report.status == "CANCELLED", report
 
 
 def test_linear_models(zygote):
