@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 
 #define HUGE_SIZE ((size_t) 2 << 20)
+#define RESERVED_SIZE ((uintptr_t) 1 << 36) /* what is larger is addresses only, such as a sanitizer's: millions of pieces */
 
 /* What the interpreter's allocator maps for objects. Source: CPython 3.11, Objects/obmalloc.c */
 #define ARENA_SIZE ((size_t) 1 << 20)
@@ -90,7 +91,7 @@ cella_status cella_heap_collapse(struct cella_heap *heap)
             continue; /* the tail of a long line */
         }
         uintptr_t end = strtoul(rest + 1, &rest, 16);
-        if (strncmp(rest, " rw-p", 5) != 0) {
+        if (strncmp(rest, " rw-p", 5) != 0 || end - begin > RESERVED_SIZE) {
             continue;
         }
         begin = (begin + HUGE_SIZE - 1) / HUGE_SIZE * HUGE_SIZE;
