@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an executor answers: JSON, or an error, with the refusal that it signed (docs/receipts.md section 13)."""
+"""What an executor answers: JSON, or an error, with the refusal that it signed (docs/receipts.md section 17)."""
 
 from __future__ import annotations
 
