@@ -173,8 +173,8 @@ cella_status cella_statement_sign(enum cella_statement_kind kind, struct cella_v
         return CELLA_BAD_FIELD;
     }
     CELLA_TRY(check_payload(kind, payload));
-    CELLA_TRY(cella_ed25519_public(signer->seed, public_key));
-    CELLA_TRY(cella_cose_key_of(public_key, &key));
+    CELLA_TRY(signer->public_key != NULL ? CELLA_OK : cella_ed25519_public(signer->seed, public_key));
+    CELLA_TRY(cella_cose_key_of(signer->public_key != NULL ? signer->public_key : public_key, &key));
     CELLA_TRY(cella_sha256(payload, digest));
     struct cella_view content = signer->enveloped ? cella_view_of(digest, sizeof(digest)) : payload;
     CELLA_TRY(write_protected(kind, signer, &key, &header));

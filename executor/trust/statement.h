@@ -167,6 +167,7 @@ struct cella_statement_signer {
     struct cella_view subject;       /* what it is about, by its id: text, 1 to CELLA_STATEMENT_NAME_MAX bytes */
     uint64_t issued_at_unix_s;
     bool enveloped; /* sign the payload's SHA-256 only */
+    const uint8_t *public_key; /* of seed, CELLA_ED25519_KEY_SIZE bytes; NULL: computed, which costs as much as signing */
 };
 
 /*
