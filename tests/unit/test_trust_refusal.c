@@ -44,7 +44,7 @@ static struct cella_bytes signed_by(const struct cella_refusal *refusal, const c
     CELLA_CLEANUP(cella_secret_clear) struct cella_secret seed = secret_of_hex(seed_text);
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes payload = { 0 };
     struct cella_bytes out = { 0 };
-    struct cella_statement_signer signer = { &seed, cella_view_of_string(MADE_SUBJECT), 1790000042, false };
+    struct cella_statement_signer signer = { &seed, cella_view_of_string(MADE_SUBJECT), 1790000042, false, NULL };
     assert_int_equal(cella_refusal_write(refusal, &payload), CELLA_OK);
     assert_int_equal(cella_statement_sign(CELLA_STATEMENT_IS_REFUSAL, cella_bytes_view(&payload), &signer, &out), CELLA_OK);
     return out;
@@ -232,7 +232,7 @@ static void test_receipts_and_kinds(void **state)
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes attached = made_receipt_of(&plain, 4, LOG_SEED);
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes payload = { 0 };
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes out = { 0 };
-    struct cella_statement_signer signer = { &seed, cella_view_of_string(MADE_SUBJECT), 1, false };
+    struct cella_statement_signer signer = { &seed, cella_view_of_string(MADE_SUBJECT), 1, false, NULL };
     struct cella_refusal refusal = made_refusal();
     struct cella_statement statement;
     struct cella_text detail;
