@@ -69,7 +69,7 @@ cella_status cella_answers_send_now(struct cella_answers *answers, uint32_t id, 
 cella_status cella_answers_refuse(struct cella_answers *answers, uint32_t id, cella_status status)
 {
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes body = { 0 };
-    CELLA_TRY(cella_operation_error(status, "", "", &body));
+    CELLA_TRY(cella_operation_error(status, NULL, &body));
     return cella_answers_send_now(answers, id, status, cella_bytes_view(&body));
 }
 

@@ -110,8 +110,9 @@ void cella_front_refuse(struct cella_front *front, cella_status status)
     }
 }
 
+/* call: what an error says beyond its code; NULL: nothing. */
 static cella_status send_reply(struct cella_front *front, uint32_t id, cella_status status, const json_t *reply,
-                               const char *field, const char *detail)
+                               const struct cella_call *call)
 {
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes body = { 0 };
     if (status == CELLA_OK && reply == NULL) {
@@ -124,7 +125,7 @@ static cella_status send_reply(struct cella_front *front, uint32_t id, cella_sta
     }
     if (status != CELLA_OK) {
         body.size = 0;
-        CELLA_TRY(cella_operation_error(status, field, detail, &body));
+        CELLA_TRY(cella_operation_error(status, call, &body));
     }
     return send_answer(front, id, status, cella_bytes_view(&body));
 }
@@ -159,7 +160,7 @@ static void answer_waiter(struct cella_front *front, struct waiter **place)
     json_t *view = cella_task_view(waiter->task, cella_task_participant(waiter->task, waiter->party));
     /* Who was removed while he waited is told that, and nothing of the task. */
     cella_status status = waiter->party->removed ? CELLA_PARTY_REMOVED : CELLA_OK;
-    (void) !send_reply(front, waiter->request, status, view, "", "");
+    (void) !send_reply(front, waiter->request, status, view, NULL);
     remove_waiter(front, place);
 }
 
@@ -313,9 +314,10 @@ static cella_status answer_request(struct cella_front *front, uint32_t id, enum 
     if (status == CELLA_OK && kind != CELLA_REQUEST_REQUEST) {
         status = send_object(front, &call);
     } else if (status != CELLA_OK || !call.deferred) {
-        status = send_reply(front, id, status, call.reply, call.error.field, call.detail);
+        status = send_reply(front, id, status, call.reply, &call);
     }
     json_decref(call.reply);
+    cella_bytes_clear(&call.refusal);
     return status;
 }
 
@@ -347,7 +349,7 @@ static cella_status answer_uploaded(struct cella_front *front, uint32_t id, stru
     if (status == CELLA_OK) {
         status = cella_monitor_commit(front->monitor, CELLA_EVENT_DATA_STORED, event);
     }
-    return send_reply(front, id, status, reply, "", "");
+    return send_reply(front, id, status, reply, NULL);
 }
 
 /* A client that waited has gone. */

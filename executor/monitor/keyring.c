@@ -206,6 +206,7 @@ cella_status cella_keyring_sign_statement(const struct cella_keyring *keyring, e
         .seed = &keyring->sign,
         .subject = subject,
         .issued_at_unix_s = issued_at_unix_s,
+        .public_key = keyring->public_keys.sign,
     };
     return cella_statement_sign(kind, payload, &signer, out);
 }

@@ -72,7 +72,7 @@ CELLA_MUST_USE cella_status cella_keyring_sign_head(const struct cella_keyring *
                                                     uint8_t out[CELLA_ED25519_SIGNATURE_SIZE]);
 
 /*
- * Sign a statement about a run or a deletion (trust/statement.h): a payload that is one, about this subject. It can sign
+ * Sign a statement about a run, a deletion or a refusal (trust/statement.h): a payload that is one, about this subject. It can sign
  * nothing else. Replaces out. Errors of cella_statement_sign
  */
 CELLA_MUST_USE cella_status cella_keyring_sign_statement(const struct cella_keyring *keyring,

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "monitor/statement.h"
+
 #define SEQUENCE_MAX (((int64_t) 1 << 53) - 1)
 
 /* Name, handler, and by which kind of question it may come. Who may is the table of right.c. */
@@ -109,6 +111,21 @@ static cella_status run_handler(struct cella_monitor *monitor, enum cella_reques
     return CELLA_UNKNOWN_OPERATION;
 }
 
+/*
+ * A refusal is signed for parties only, of whom each request is verified and taken once. One that can not be signed is
+ * told without: the answer is the same.
+ */
+static cella_status refuse(struct cella_monitor *monitor, const char *name, cella_status status, struct cella_call *call)
+{
+    if (call->party != NULL && cella_statement_is_refusal(status)) {
+        cella_status signing = cella_statement_of_refusal(monitor, status, name, call->args, call->detail, &call->refusal);
+        if (signing != CELLA_OK) {
+            cella_monitor_log(monitor, "a refusal was not signed: %s", cella_status_text(signing));
+        }
+    }
+    return status;
+}
+
 static cella_status run_payload(struct cella_monitor *monitor, enum cella_request_kind kind, json_t *payload,
                                 struct cella_call *call)
 {
@@ -132,7 +149,8 @@ static cella_status run_payload(struct cella_monitor *monitor, enum cella_reques
     CELLA_TRY(cella_json_integer(&object, "time", 0, SEQUENCE_MAX, &time));
     CELLA_TRY(cella_json_member(&object, "args", JSON_OBJECT, &call->args));
     CELLA_TRY(cella_json_end(&object));
-    return run_handler(monitor, kind, name, call);
+    cella_status status = run_handler(monitor, kind, name, call);
+    return status == CELLA_OK ? CELLA_OK : refuse(monitor, name, status, call);
 }
 
 cella_status cella_operation_run(struct cella_monitor *monitor, enum cella_request_kind kind,
@@ -211,8 +229,19 @@ cella_status cella_operation_list(const struct cella_table *table, const struct 
     return cella_operation_list_after(table, after, listing, call);
 }
 
-cella_status cella_operation_error(cella_status status, const char *field, const char *detail,
-                                   struct cella_bytes *out)
+/* Members that only some errors have. */
+static cella_status add_particulars(const struct cella_call *call, json_t *error)
+{
+    if ((call->error.field[0] != '\0' && json_object_set_new(error, "field", json_string(call->error.field)) != 0) ||
+        (call->detail[0] != '\0' && json_object_set_new(error, "detail", json_string(call->detail)) != 0) ||
+        (call->refusal.size > 0 &&
+         json_object_set_new(error, "refusal", cella_json_base64url(cella_bytes_view(&call->refusal))) != 0)) {
+        return CELLA_NO_MEMORY;
+    }
+    return CELLA_OK;
+}
+
+cella_status cella_operation_error(cella_status status, const struct cella_call *call, struct cella_bytes *out)
 {
     static const char *const categories[] = {
         [CELLA_CATEGORY_NONE] = "NONE",   [CELLA_CATEGORY_INPUT] = "INPUT",       [CELLA_CATEGORY_TRUST] = "TRUST",
@@ -226,10 +255,6 @@ cella_status cella_operation_error(cella_status status, const char *field, const
     if (json == NULL) {
         return CELLA_NO_MEMORY;
     }
-    json_t *error = json_object_get(json, "error");
-    if ((field[0] != '\0' && json_object_set_new(error, "field", json_string(field)) != 0) ||
-        (detail[0] != '\0' && json_object_set_new(error, "detail", json_string(detail)) != 0)) {
-        return CELLA_NO_MEMORY;
-    }
+    CELLA_TRY(call == NULL ? CELLA_OK : add_particulars(call, json_object_get(json, "error")));
     return cella_json_write(json, out);
 }

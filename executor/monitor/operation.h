@@ -20,6 +20,7 @@ struct cella_call {
     struct cella_json_error error;           /* set by a handler that blames a field */
     char detail[CELLA_DETAIL_MAX];           /* set by a handler that can say more */
     json_t *reply;                           /* set by the handler */
+    struct cella_bytes refusal;              /* the signed statement, where the request is refused; released by the caller */
     uint32_t request;                        /* id of the front's question */
     bool deferred;                           /* the handler answers later */
     /* object.upload and object.download: what the front may move. */
@@ -90,7 +91,7 @@ cella_status cella_operation_task_list(struct cella_monitor *monitor, struct cel
  *
  * jws:   compact JWS, at most CELLA_REQUEST_BODY_MAX bytes. Untrusted.
  * kind:  CELLA_REQUEST_REQUEST, _UPLOAD or _DOWNLOAD: an upload's or download's request names that operation
- * call:  zeroed, with request set; call->reply is released by the caller
+ * call:  zeroed, with request set; call->reply and call->refusal are released by the caller
  * Returns the status for the answer; every status of the handlers and of trust/jws.h.
  */
 CELLA_MUST_USE cella_status cella_operation_run(struct cella_monitor *monitor, enum cella_request_kind kind,
@@ -146,8 +147,11 @@ CELLA_MUST_USE cella_status cella_operation_list(const struct cella_table *table
 CELLA_MUST_USE cella_status cella_operation_list_after(const struct cella_table *table, const char *after,
                                                        const struct cella_listing *listing, struct cella_call *call);
 
-/* JSON text of an error answer. Appended to out. */
-CELLA_MUST_USE cella_status cella_operation_error(cella_status status, const char *field, const char *detail,
+/*
+ * JSON text of an error answer. Appended to out.
+ * call: whose field, detail and signed refusal it has; NULL: none
+ */
+CELLA_MUST_USE cella_status cella_operation_error(cella_status status, const struct cella_call *call,
                                                   struct cella_bytes *out);
 
 /* The task as one participant may see it. NULL without memory. */

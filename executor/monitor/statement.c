@@ -270,3 +270,49 @@ cella_status cella_statement_of_deletion(struct cella_monitor *monitor, const st
     return cella_keyring_sign_statement(monitor->keyring, CELLA_STATEMENT_IS_DELETION, cella_bytes_view(&payload),
                                         subject, now_s, out);
 }
+
+/* ---- refusals ---- */
+
+bool cella_statement_is_refusal(cella_status status)
+{
+    enum cella_category category = cella_status_row(status)->category;
+    return category == CELLA_CATEGORY_STATE || category == CELLA_CATEGORY_LIMIT;
+}
+
+/* The id that the request names as its target, if it looks like one: what is written there was chosen by the asker. */
+static const char *find_target(const json_t *args)
+{
+    static const char *const names[] = { "task", "data", "function", "organisation", "party" };
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        const char *id = json_string_value(json_object_get(args, names[i]));
+        if (id != NULL && id[0] != '\0' && strlen(id) < CELLA_ID_SIZE) {
+            return id;
+        }
+    }
+    return NULL;
+}
+
+cella_status cella_statement_of_refusal(struct cella_monitor *monitor, cella_status status, const char *operation,
+                                        const json_t *args, const char *detail, struct cella_bytes *out)
+{
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes payload = { 0 };
+    uint8_t party[CELLA_SHA256_SIZE];
+    uint8_t request[CELLA_SHA256_SIZE];
+    uint64_t now_s = (uint64_t) cella_clock_now_s(monitor);
+    const char *target = find_target(args);
+    const struct cella_refusal refusal = {
+        .operation = cella_view_of_string(operation),
+        .number = status,
+        .code = cella_view_of_string(cella_status_name(status)),
+        .party = cella_view_of(party, sizeof(party)),
+        .request = cella_view_of(request, sizeof(request)),
+        .time_unix_s = now_s,
+        .time_source = CELLA_TIME_HOST,
+        .detail = cella_view_of_string(detail),
+    };
+    CELLA_TRY(cella_base64url_decode_exact(cella_view_of_string(monitor->cause.party), party, sizeof(party)));
+    CELLA_TRY(cella_sha256(monitor->cause.request, request));
+    CELLA_TRY(cella_refusal_write(&refusal, &payload));
+    return cella_keyring_sign_statement(monitor->keyring, CELLA_STATEMENT_IS_REFUSAL, cella_bytes_view(&payload),
+                                        cella_view_of_string(target == NULL ? monitor->cause.party : target), now_s, out);
+}

@@ -22,6 +22,7 @@ struct cella_receipt_appraisal {
     bool has_payload;              /* and it is one of these: */
     struct cella_execution execution;
     struct cella_deletion deletion;
+    struct cella_refusal refusal;
     bool no_log;                   /* no log that counts has signed */
     bool own_log_only;             /* only the executor's own has */
     bool chain_complete;           /* every earlier run that is named was supplied, and holds */

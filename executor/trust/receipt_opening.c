@@ -253,8 +253,48 @@ cella_status cella_step_approvals(struct cella_receipt_appraisal *appraisal, enu
     return CELLA_OK;
 }
 
+/*
+ * The request that was refused: the very bytes, this operation, sent to this executor by this party. Its party may have
+ * replaced the key that signed since: without a history whose key it was then is the executor's word.
+ */
+static cella_status step_refused(struct cella_receipt_appraisal *appraisal, enum cella_step_result *result)
+{
+    const struct cella_refusal *refusal = &appraisal->refusal;
+    const struct cella_approval *request = &appraisal->bundle->approvals[0];
+    struct cella_statement_digests party = { .list = { refusal->party }, .count = 1 };
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes text = { 0 };
+    CELLA_CLEANUP(cella_json_cleanup) json_t *payload = NULL;
+    char executor[CELLA_THUMBPRINT_SIZE + 1];
+    struct cella_jws jws;
+    size_t place;
+    if (appraisal->bundle->approval_count == 0) {
+        return wait_for(appraisal, "the request was not supplied: what it said beyond its operation is not shown", result);
+    }
+    if (appraisal->bundle->approval_count != 1 || !has_digest(request->request, refusal->request)) {
+        cella_text_set(appraisal->detail, "what was supplied is another request than the one that was refused");
+        return CELLA_BAD_DIGEST;
+    }
+    CELLA_TRY(name_executor(appraisal, executor));
+    CELLA_TRY(cella_jws_split(request->request, &jws));
+    CELLA_TRY(jws.form == CELLA_JWS_KID ? cella_jws_verify(&jws, request->public_key.data, &text) : CELLA_BAD_KEY);
+    CELLA_TRY(cella_json_parse(cella_bytes_view(&text), CELLA_APPROVAL_MAX, &payload));
+    if (!is_participant(&party, jws.kid, &place) || !is_text(json_object_get(payload, "op"), refusal->operation) ||
+        !is_text(json_object_get(payload, "aud"), cella_view_of_string(executor))) {
+        cella_text_set(appraisal->detail, "the request names another party, operation or executor than the refusal");
+        return CELLA_BAD_RECEIPT;
+    }
+    if (check_owner(appraisal, request->public_key.data, jws.kid) != CELLA_OK) {
+        return wait_for(appraisal, "the one that was supplied; that its signer's key was the party's is the executor's word", result);
+    }
+    cella_text_set(appraisal->detail, "the one that was supplied, signed by party %.8s...", jws.kid);
+    return CELLA_OK;
+}
+
 cella_status cella_step_request(struct cella_receipt_appraisal *appraisal, enum cella_step_result *result)
 {
+    if (appraisal->statement.kind == CELLA_STATEMENT_IS_REFUSAL) {
+        return step_refused(appraisal, result);
+    }
     const struct cella_deletion *deletion = &appraisal->deletion;
     if (deletion->request.data == NULL) {
         return wait_for(appraisal, "nobody asked for it by a signed request: the executor did it by itself", result);

@@ -13,8 +13,8 @@ static cella_status step_format(struct cella_receipt_appraisal *appraisal, enum 
 {
     (void) result;
     CELLA_TRY(cella_statement_read(appraisal->bundle->receipt, &appraisal->statement, appraisal->detail));
-    cella_text_set(appraisal->detail, "a statement about %s, %zu bytes%s",
-                   appraisal->statement.kind == CELLA_STATEMENT_IS_EXECUTION ? "a run" : "a deletion",
+    static const char *const kinds[] = { "a run", "a deletion", "a refusal" };
+    cella_text_set(appraisal->detail, "a statement about %s, %zu bytes%s", kinds[appraisal->statement.kind],
                    appraisal->bundle->receipt.size, appraisal->statement.enveloped ? ", as a hash envelope" : "");
     return CELLA_OK;
 }
@@ -99,6 +99,33 @@ static cella_status step_signature(struct cella_receipt_appraisal *appraisal, en
     return status;
 }
 
+static cella_status read_map(struct cella_receipt_appraisal *appraisal, struct cella_view payload)
+{
+    switch (appraisal->statement.kind) {
+    case CELLA_STATEMENT_IS_EXECUTION:
+        return cella_execution_read(payload, &appraisal->execution, appraisal->detail);
+    case CELLA_STATEMENT_IS_DELETION:
+        return cella_deletion_read(payload, &appraisal->deletion, appraisal->detail);
+    case CELLA_STATEMENT_IS_REFUSAL:
+        return cella_refusal_read(payload, &appraisal->refusal, appraisal->detail);
+    }
+    return CELLA_BAD_FORMAT;
+}
+
+/* What was refused to whom, and why. */
+static cella_status describe_refusal(const struct cella_receipt_appraisal *appraisal)
+{
+    const struct cella_refusal *refusal = &appraisal->refusal;
+    struct cella_view subject = appraisal->statement.sign1.header.subject;
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes party = { 0 };
+    CELLA_TRY(cella_base64url_encode(refusal->party, &party));
+    cella_text_set(appraisal->detail, "%.*s of %.*s was refused to party %.8s...: %.*s (%llu)", (int) refusal->operation.size,
+                   (const char *) refusal->operation.data, (int) (subject.size < 48 ? subject.size : 48),
+                   (const char *) subject.data, (const char *) party.data, (int) refusal->code.size,
+                   (const char *) refusal->code.data, (unsigned long long) refusal->number);
+    return CELLA_OK;
+}
+
 /* The map itself, or in a hash envelope the one that was supplied, if it is the one. */
 static cella_status step_payload(struct cella_receipt_appraisal *appraisal, enum cella_step_result *result)
 {
@@ -115,12 +142,10 @@ static cella_status step_payload(struct cella_receipt_appraisal *appraisal, enum
         cella_text_set(appraisal->detail, "the supplied content is not what was signed");
         return CELLA_BAD_DIGEST;
     }
-    CELLA_TRY(statement->kind == CELLA_STATEMENT_IS_EXECUTION
-                  ? cella_execution_read(payload, &appraisal->execution, appraisal->detail)
-                  : cella_deletion_read(payload, &appraisal->deletion, appraisal->detail));
+    CELLA_TRY(read_map(appraisal, payload));
     appraisal->has_payload = true;
     cella_text_set(appraisal->detail, "complete, and nothing in it that is not known here");
-    return CELLA_OK;
+    return statement->kind == CELLA_STATEMENT_IS_REFUSAL ? describe_refusal(appraisal) : CELLA_OK;
 }
 
 /* ---- in which logs ---- */
@@ -256,7 +281,8 @@ static cella_status step_runtime(struct cella_receipt_appraisal *appraisal, enum
 
 /* ---- the flow ---- */
 
-enum applies_to { EVERY = 3, RUN = 1, DELETION = 2 }; /* bits by kind; not before the format is known */
+/* Bits by kind; not before the format is known. Refusals are not logged. */
+enum applies_to { RUN = 1, DELETION = 2, LOGGED = 3, REFUSAL = 4, REQUESTED = 6, EVERY = 7 };
 
 static const struct {
     const char *name;
@@ -269,13 +295,13 @@ static const struct {
     { "executor", step_executor, EVERY, false },
     { "signature", step_signature, EVERY, false },
     { "payload", step_payload, EVERY, false },
-    { "inclusion", step_inclusion, EVERY, false },
+    { "inclusion", step_inclusion, LOGGED, false },
     { "runtime", step_runtime, RUN, true },
     { "function", cella_step_function, RUN, true },
     { "contract", cella_step_contract, RUN, true },
     { "approvals", cella_step_approvals, RUN, true },
-    { "request", cella_step_request, DELETION, true },
-    { "inputs", cella_step_inputs, EVERY, true },
+    { "request", cella_step_request, REQUESTED, true },
+    { "inputs", cella_step_inputs, LOGGED, true },
     { "outputs", cella_step_outputs, RUN, true },
     { "nonce", cella_step_nonce, RUN, true },
     { "parents", cella_step_parents, RUN, true },
@@ -323,15 +349,18 @@ static void list_not_checked(const struct cella_receipt_appraisal *appraisal)
     struct cella_receipt_report *report = appraisal->report;
     const struct cella_execution *run = &appraisal->execution;
     bool is_run = appraisal->statement.kind == CELLA_STATEMENT_IS_EXECUTION;
+    bool is_refusal = appraisal->statement.kind == CELLA_STATEMENT_IS_REFUSAL;
     bool known = appraisal->has_payload;
-    enum cella_time_source source = is_run ? run->time_source : appraisal->deletion.time_source;
+    enum cella_time_source source = is_run       ? run->time_source
+                                    : is_refusal ? appraisal->refusal.time_source
+                                                 : appraisal->deletion.time_source;
     add_not_checked(report, !appraisal->evidence_passed,
                     "that the executor's key lives in a TEE: no evidence was judged");
     add_not_checked(report, appraisal->evidence_passed,
                     "the platform's state after its evidence was made, and collateral that is newer than yours");
     add_not_checked(report, appraisal->no_log, "that the statement stands in any log");
     add_not_checked(report, appraisal->own_log_only, "a second opinion: no log but the executor's own has signed");
-    add_not_checked(report, true, "that each log shows everybody the same tree: compare signed heads, or ask witnesses");
+    add_not_checked(report, !is_refusal, "that each log shows everybody the same tree: compare signed heads, or ask witnesses");
     add_not_checked(report, known && source == CELLA_TIME_HOST, "the time: it is the clock of the host");
     add_not_checked(report, known && source == CELLA_TIME_TEE, "the time: it is the clock of the TEE, by its own word");
     add_not_checked(report, known && source == CELLA_TIME_WITNESSED, "the time: who witnessed it is not part of a receipt");
@@ -342,7 +371,9 @@ static void list_not_checked(const struct cella_receipt_appraisal *appraisal)
     add_not_checked(report, is_run, "that no approval was withdrawn before the run: the executor sees to that");
     add_not_checked(report, is_run, "other uses of the same inputs, and what became of them afterwards");
     add_not_checked(report, is_run, "that the program computes what its name says: a statement proves execution, not truth");
-    add_not_checked(report, !is_run, "copies that others kept, and the ciphertext itself: what was given up is the key");
+    add_not_checked(report, is_refusal, "that the rules asked for this refusal, and that nothing else was in the way: the executor's word");
+    add_not_checked(report, is_refusal, "whether the same was asked for, and done, before or afterwards: refusals stand in no log");
+    add_not_checked(report, !is_run && !is_refusal, "copies that others kept, and the ciphertext itself: what was given up is the key");
     add_not_checked(report, true, "attacks by whoever can open the machine");
 }
 

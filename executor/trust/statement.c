@@ -5,7 +5,8 @@
 
 #include "trust/jws.h"
 
-static const char *const content_types[] = { CELLA_STATEMENT_EXECUTION, CELLA_STATEMENT_DELETION };
+static const char *const content_types[] = { CELLA_STATEMENT_EXECUTION, CELLA_STATEMENT_DELETION,
+                                            CELLA_STATEMENT_REFUSAL };
 
 static cella_status refuse(struct cella_text *detail, const char *sentence)
 {
@@ -58,6 +59,9 @@ cella_status cella_statement_read(struct cella_view content, struct cella_statem
         return refuse(detail, "the protected header is not that of a statement");
     }
     found.receipts = found.sign1.unprotected;
+    if (found.kind == CELLA_STATEMENT_IS_REFUSAL && found.receipts.size > 0) {
+        return refuse(detail, "a refusal stands in no log, and this one has receipts");
+    }
     *out = found;
     return CELLA_OK;
 }
@@ -85,11 +89,14 @@ static cella_status check_payload(enum cella_statement_kind kind, struct cella_v
     struct cella_text detail;
     struct cella_execution execution;
     struct cella_deletion deletion;
+    struct cella_refusal refusal;
     switch (kind) {
     case CELLA_STATEMENT_IS_EXECUTION:
         return cella_execution_read(payload, &execution, &detail);
     case CELLA_STATEMENT_IS_DELETION:
         return cella_deletion_read(payload, &deletion, &detail);
+    case CELLA_STATEMENT_IS_REFUSAL:
+        return cella_refusal_read(payload, &refusal, &detail);
     }
     return CELLA_BAD_FIELD;
 }
@@ -166,8 +173,8 @@ cella_status cella_statement_sign(enum cella_statement_kind kind, struct cella_v
         return CELLA_BAD_FIELD;
     }
     CELLA_TRY(check_payload(kind, payload));
-    CELLA_TRY(cella_ed25519_public(signer->seed, public_key));
-    CELLA_TRY(cella_cose_key_of(public_key, &key));
+    CELLA_TRY(signer->public_key != NULL ? CELLA_OK : cella_ed25519_public(signer->seed, public_key));
+    CELLA_TRY(cella_cose_key_of(signer->public_key != NULL ? signer->public_key : public_key, &key));
     CELLA_TRY(cella_sha256(payload, digest));
     struct cella_view content = signer->enveloped ? cella_view_of(digest, sizeof(digest)) : payload;
     CELLA_TRY(write_protected(kind, signer, &key, &header));

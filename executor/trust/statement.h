@@ -2,9 +2,9 @@
 #pragma once
 
 /*
- * Statements: what an executor signs about a run, or about a deletion. A COSE_Sign1 whose payload is a small
- * deterministic CBOR map. Its entry in a log is its encoding with an empty unprotected header, so that receipts can be
- * attached afterwards without changing what they are about.
+ * Statements: what an executor signs about a run, a deletion, or a request that it refused. A COSE_Sign1 whose payload is a
+ * small deterministic CBOR map. Its entry in a log is its encoding with an empty unprotected header, so that receipts can be
+ * attached afterwards without changing what they are about. A refusal stands in no log.
  *
  * A statement says that this key signed these claims. Whose key it is, and in which log the statement stands, is for
  * receipt_report.h.
@@ -17,6 +17,7 @@
 
 #define CELLA_STATEMENT_EXECUTION "application/vnd.cella.execution+cbor"
 #define CELLA_STATEMENT_DELETION "application/vnd.cella.deletion+cbor"
+#define CELLA_STATEMENT_REFUSAL "application/vnd.cella.refusal+cbor"
 #define CELLA_STATEMENT_ISSUER "urn:cella:executor:" /* then the kid: its 64 hexadecimal digits, or 43 of base64url */
 #define CELLA_STATEMENT_ITEMS_MAX 64U /* inputs, outputs or arguments each */
 #define CELLA_STATEMENT_PARTIES_MAX 128U
@@ -24,12 +25,14 @@
 #define CELLA_STATEMENT_PARENTS_MAX 64U
 #define CELLA_STATEMENT_NAME_MAX 256U   /* bytes of a name, a reason */
 #define CELLA_STATEMENT_MEASUREMENT_MAX 64U
+#define CELLA_STATEMENT_WORD_MAX 64U /* bytes of an operation's name, a code's name */
 #define CELLA_STATEMENT_NONCE_MIN 8U
 #define CELLA_STATEMENT_NONCE_MAX 64U
 
 enum cella_statement_kind {
     CELLA_STATEMENT_IS_EXECUTION,
     CELLA_STATEMENT_IS_DELETION,
+    CELLA_STATEMENT_IS_REFUSAL,
 };
 
 /* How a digest was made; what each reveals is in docs/receipts.md. */
@@ -108,6 +111,18 @@ struct cella_deletion {
     struct cella_view request; /* SHA-256 of the signed request (compact JWS) that asked for it; NULL: nobody, e.g. expiry */
 };
 
+/* A refusal: the executor did not do what this party's request asked for. */
+struct cella_refusal {
+    struct cella_view operation; /* UTF-8 without NUL, 1 to CELLA_STATEMENT_WORD_MAX bytes: "task.invoke" */
+    uint64_t number;             /* of base/status.h; not 0. One that is not known here comes from a newer executor */
+    struct cella_view code;      /* its name, as operation */
+    struct cella_view party;     /* who asked: thumbprint */
+    struct cella_view request;   /* SHA-256 of the signed request (compact JWS) */
+    uint64_t time_unix_s;
+    enum cella_time_source time_source;
+    struct cella_view detail;    /* what was in the way, as the party was told: UTF-8, at most CELLA_STATEMENT_NAME_MAX bytes */
+};
+
 /* What a reader finds. Borrows what it was read from. */
 struct cella_statement {
     enum cella_statement_kind kind;
@@ -119,7 +134,7 @@ struct cella_statement {
 /*
  * Read the frame of a statement, with or without receipts attached. Not the payload: that comes after the signature.
  * content: untrusted. detail: receives a sentence for people
- * CELLA_BAD_FORMAT  not a statement of ours; also: claims missing, another content type
+ * CELLA_BAD_FORMAT  not a statement of ours; also: claims missing, another content type, a refusal with receipts
  * CELLA_TOO_LARGE   above CELLA_COSE_SIZE_MAX
  */
 CELLA_MUST_USE cella_status cella_statement_read(struct cella_view content, struct cella_statement *out,
@@ -135,6 +150,8 @@ CELLA_MUST_USE cella_status cella_execution_read(struct cella_view payload, stru
                                                  struct cella_text *detail);
 CELLA_MUST_USE cella_status cella_deletion_read(struct cella_view payload, struct cella_deletion *out,
                                                 struct cella_text *detail);
+CELLA_MUST_USE cella_status cella_refusal_read(struct cella_view payload, struct cella_refusal *out,
+                                               struct cella_text *detail);
 
 /*
  * Write a payload map; appended to out. What would not be read again is not written.
@@ -142,17 +159,19 @@ CELLA_MUST_USE cella_status cella_deletion_read(struct cella_view payload, struc
  */
 CELLA_MUST_USE cella_status cella_execution_write(const struct cella_execution *execution, struct cella_bytes *out);
 CELLA_MUST_USE cella_status cella_deletion_write(const struct cella_deletion *deletion, struct cella_bytes *out);
+CELLA_MUST_USE cella_status cella_refusal_write(const struct cella_refusal *refusal, struct cella_bytes *out);
 
 /* Who signs, and about what. */
 struct cella_statement_signer {
     const struct cella_secret *seed; /* Ed25519; generated in the TEE and used for nothing that is handed in */
-    struct cella_view subject;       /* the task's or the data's id: text, 1 to CELLA_STATEMENT_NAME_MAX bytes */
+    struct cella_view subject;       /* what it is about, by its id: text, 1 to CELLA_STATEMENT_NAME_MAX bytes */
     uint64_t issued_at_unix_s;
     bool enveloped; /* sign the payload's SHA-256 only */
+    const uint8_t *public_key; /* of seed, CELLA_ED25519_KEY_SIZE bytes; NULL: computed, which costs as much as signing */
 };
 
 /*
- * Sign a payload that cella_execution_write or cella_deletion_write made; the statement, without receipts, replaces out.
+ * Sign a payload that one of the functions above made; the statement, without receipts, replaces out.
  * CELLA_BAD_FIELD  the subject; CELLA_BAD_FORMAT  payload is none of that kind; CELLA_NO_MEMORY, CELLA_CRYPTO_FAILED
  */
 CELLA_MUST_USE cella_status cella_statement_sign(enum cella_statement_kind kind, struct cella_view payload,

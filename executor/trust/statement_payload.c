@@ -31,9 +31,19 @@ enum deletion_member {
     DELETED_REQUEST = 5,
 };
 
+enum refusal_member {
+    REFUSED_OPERATION = 1,
+    REFUSED_CODE = 2,
+    REFUSED_PARTY = 3,
+    REFUSED_REQUEST = 4,
+    REFUSED_TIME = 5,
+    REFUSED_DETAIL = 6,
+};
+
 /* Members that a map must have, as bits of their numbers. */
 #define EXECUTION_NEEDS 0x13feU /* 1 to 9, and 12 */
 #define DELETION_NEEDS 0x3eU    /* 1 to 5 */
+#define REFUSAL_NEEDS 0x7eU     /* 1 to 6 */
 
 /* ---- reading ---- */
 
@@ -237,9 +247,66 @@ static cella_status read_execution_member(struct cella_reader *reader, uint64_t 
     }
 }
 
-static cella_status read_deletion_member(struct cella_reader *reader, uint64_t key, struct cella_deletion *out)
+/* [time, source] */
+static cella_status read_moment(struct cella_reader *reader, uint64_t *out_unix_s, enum cella_time_source *out_source)
 {
     uint64_t count;
+    CELLA_TRY(cella_cbor_array(reader, &count));
+    CELLA_TRY(cella_cbor_unsigned(reader, out_unix_s));
+    CELLA_TRY(read_source(reader, out_source));
+    return count == 2 ? CELLA_OK : CELLA_BAD_FORMAT;
+}
+
+static cella_status read_sentence(struct cella_reader *reader, struct cella_view *out)
+{
+    CELLA_TRY(cella_cbor_text(reader, out));
+    return out->size <= CELLA_STATEMENT_NAME_MAX ? CELLA_OK : CELLA_BAD_FORMAT;
+}
+
+static cella_status read_word(struct cella_reader *reader, struct cella_view *out)
+{
+    CELLA_TRY(cella_cbor_text(reader, out));
+    bool fits = out->size > 0 && out->size <= CELLA_STATEMENT_WORD_MAX && memchr(out->data, 0, out->size) == NULL;
+    return fits ? CELLA_OK : CELLA_BAD_FORMAT;
+}
+
+/* [number, name]. Of a number that is known here the name has to be that one, or the two would say different things. */
+static cella_status read_code(struct cella_reader *reader, struct cella_refusal *out)
+{
+    uint64_t count;
+    CELLA_TRY(cella_cbor_array(reader, &count));
+    CELLA_TRY(cella_cbor_unsigned(reader, &out->number));
+    CELLA_TRY(read_word(reader, &out->code));
+    if (count != 2 || out->number == CELLA_OK || out->number > UINT32_MAX) {
+        return CELLA_BAD_FORMAT;
+    }
+    const struct cella_status_row *row = cella_status_row(cella_status_from_number((unsigned int) out->number));
+    bool known = (uint64_t) row->status == out->number;
+    return known && !cella_view_is(out->code, row->name) ? CELLA_BAD_FORMAT : CELLA_OK;
+}
+
+static cella_status read_refusal_member(struct cella_reader *reader, uint64_t key, struct cella_refusal *out)
+{
+    switch (key) {
+    case REFUSED_OPERATION:
+        return read_word(reader, &out->operation);
+    case REFUSED_CODE:
+        return read_code(reader, out);
+    case REFUSED_PARTY:
+        return read_digest(reader, &out->party);
+    case REFUSED_REQUEST:
+        return read_digest(reader, &out->request);
+    case REFUSED_TIME:
+        return read_moment(reader, &out->time_unix_s, &out->time_source);
+    case REFUSED_DETAIL:
+        return read_sentence(reader, &out->detail);
+    default:
+        return CELLA_BAD_FORMAT;
+    }
+}
+
+static cella_status read_deletion_member(struct cella_reader *reader, uint64_t key, struct cella_deletion *out)
+{
     switch (key) {
     case DELETED_DATA:
         CELLA_TRY(read_item(reader, &out->data));
@@ -247,13 +314,9 @@ static cella_status read_deletion_member(struct cella_reader *reader, uint64_t k
     case DELETED_OWNERS:
         return read_parties(reader, &out->owners);
     case DELETED_TIME:
-        CELLA_TRY(cella_cbor_array(reader, &count));
-        CELLA_TRY(cella_cbor_unsigned(reader, &out->time_unix_s));
-        CELLA_TRY(read_source(reader, &out->time_source));
-        return count == 2 ? CELLA_OK : CELLA_BAD_FORMAT;
+        return read_moment(reader, &out->time_unix_s, &out->time_source);
     case DELETED_REASON:
-        CELLA_TRY(cella_cbor_text(reader, &out->reason));
-        return out->reason.size <= CELLA_STATEMENT_NAME_MAX ? CELLA_OK : CELLA_BAD_FORMAT;
+        return read_sentence(reader, &out->reason);
     case DELETED_REQUEST:
         return read_digest_or_null(reader, &out->request);
     default:
@@ -267,9 +330,25 @@ static cella_status refuse_member(struct cella_text *detail, const char *what, u
     return CELLA_BAD_FORMAT;
 }
 
-/* One walk for both maps: exactly one of the two is not NULL. */
-static cella_status read_payload(struct cella_view payload, uint32_t needs, struct cella_execution *execution,
-                                 struct cella_deletion *deletion, struct cella_text *detail)
+/* Where a map goes: exactly one of them is not NULL. */
+struct target {
+    struct cella_execution *execution;
+    struct cella_deletion *deletion;
+    struct cella_refusal *refusal;
+};
+
+static cella_status read_member(struct cella_reader *reader, uint64_t key, const struct target *target)
+{
+    if (target->execution != NULL) {
+        return read_execution_member(reader, key, target->execution);
+    }
+    return target->deletion != NULL ? read_deletion_member(reader, key, target->deletion)
+                                    : read_refusal_member(reader, key, target->refusal);
+}
+
+/* One walk for all maps. */
+static cella_status read_payload(struct cella_view payload, uint32_t needs, const struct target *target,
+                                 struct cella_text *detail)
 {
     struct cella_reader reader = cella_reader_of(payload);
     uint64_t count;
@@ -281,9 +360,7 @@ static cella_status read_payload(struct cella_view payload, uint32_t needs, stru
     for (uint64_t i = 0; i < count; i++) {
         uint64_t key;
         CELLA_TRY(cella_cbor_unsigned(&reader, &key));
-        cella_status status = execution != NULL ? read_execution_member(&reader, key, execution)
-                                                : read_deletion_member(&reader, key, deletion);
-        if (status != CELLA_OK) {
+        if (read_member(&reader, key, target) != CELLA_OK) {
             return refuse_member(detail, "is unknown or not as it has to be", key);
         }
         seen |= 1U << key;
@@ -299,7 +376,7 @@ static cella_status read_payload(struct cella_view payload, uint32_t needs, stru
 cella_status cella_execution_read(struct cella_view payload, struct cella_execution *out, struct cella_text *detail)
 {
     *out = (struct cella_execution){ 0 };
-    CELLA_TRY(read_payload(payload, EXECUTION_NEEDS, out, NULL, detail));
+    CELLA_TRY(read_payload(payload, EXECUTION_NEEDS, &(struct target){ .execution = out }, detail));
     if (out->ended_unix_s < out->started_unix_s) {
         return refuse_member(detail, "ends before it begins", TIME);
     }
@@ -309,7 +386,13 @@ cella_status cella_execution_read(struct cella_view payload, struct cella_execut
 cella_status cella_deletion_read(struct cella_view payload, struct cella_deletion *out, struct cella_text *detail)
 {
     *out = (struct cella_deletion){ 0 };
-    return read_payload(payload, DELETION_NEEDS, NULL, out, detail);
+    return read_payload(payload, DELETION_NEEDS, &(struct target){ .deletion = out }, detail);
+}
+
+cella_status cella_refusal_read(struct cella_view payload, struct cella_refusal *out, struct cella_text *detail)
+{
+    *out = (struct cella_refusal){ 0 };
+    return read_payload(payload, REFUSAL_NEEDS, &(struct target){ .refusal = out }, detail);
 }
 
 /* ---- writing ---- */
@@ -442,16 +525,21 @@ cella_status cella_execution_write(const struct cella_execution *execution, stru
     return cella_bytes_append(out, cella_bytes_view(&text));
 }
 
+static cella_status write_moment(struct cella_bytes *out, int key, uint64_t unix_s, enum cella_time_source source)
+{
+    CELLA_TRY(write_key(out, key));
+    CELLA_TRY(cella_cbor_write_head(out, CELLA_CBOR_ARRAY, 2));
+    CELLA_TRY(cella_cbor_write_head(out, CELLA_CBOR_UNSIGNED, unix_s));
+    return cella_cbor_write_head(out, CELLA_CBOR_UNSIGNED, (uint64_t) source);
+}
+
 static cella_status write_deletion(const struct cella_deletion *deletion, struct cella_bytes *out)
 {
     CELLA_TRY(cella_cbor_write_head(out, CELLA_CBOR_MAP, 5));
     CELLA_TRY(write_key(out, DELETED_DATA));
     CELLA_TRY(write_item(out, &deletion->data));
     CELLA_TRY(write_digests(out, DELETED_OWNERS, &deletion->owners));
-    CELLA_TRY(write_key(out, DELETED_TIME));
-    CELLA_TRY(cella_cbor_write_head(out, CELLA_CBOR_ARRAY, 2));
-    CELLA_TRY(cella_cbor_write_head(out, CELLA_CBOR_UNSIGNED, deletion->time_unix_s));
-    CELLA_TRY(cella_cbor_write_head(out, CELLA_CBOR_UNSIGNED, (uint64_t) deletion->time_source));
+    CELLA_TRY(write_moment(out, DELETED_TIME, deletion->time_unix_s, deletion->time_source));
     CELLA_TRY(write_key(out, DELETED_REASON));
     CELLA_TRY(cella_cbor_write_text_view(out, deletion->reason));
     return write_digest(out, DELETED_REQUEST, deletion->request);
@@ -464,6 +552,34 @@ cella_status cella_deletion_write(const struct cella_deletion *deletion, struct 
     struct cella_text detail;
     CELLA_TRY(write_deletion(deletion, &text));
     if (cella_deletion_read(cella_bytes_view(&text), &check, &detail) != CELLA_OK) {
+        return CELLA_BAD_FIELD;
+    }
+    return cella_bytes_append(out, cella_bytes_view(&text));
+}
+
+static cella_status write_refusal(const struct cella_refusal *refusal, struct cella_bytes *out)
+{
+    CELLA_TRY(cella_cbor_write_head(out, CELLA_CBOR_MAP, 6));
+    CELLA_TRY(write_key(out, REFUSED_OPERATION));
+    CELLA_TRY(cella_cbor_write_text_view(out, refusal->operation));
+    CELLA_TRY(write_key(out, REFUSED_CODE));
+    CELLA_TRY(cella_cbor_write_head(out, CELLA_CBOR_ARRAY, 2));
+    CELLA_TRY(cella_cbor_write_head(out, CELLA_CBOR_UNSIGNED, refusal->number));
+    CELLA_TRY(cella_cbor_write_text_view(out, refusal->code));
+    CELLA_TRY(write_digest(out, REFUSED_PARTY, refusal->party));
+    CELLA_TRY(write_digest(out, REFUSED_REQUEST, refusal->request));
+    CELLA_TRY(write_moment(out, REFUSED_TIME, refusal->time_unix_s, refusal->time_source));
+    CELLA_TRY(write_key(out, REFUSED_DETAIL));
+    return cella_cbor_write_text_view(out, refusal->detail);
+}
+
+cella_status cella_refusal_write(const struct cella_refusal *refusal, struct cella_bytes *out)
+{
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes text = { 0 };
+    struct cella_refusal check;
+    struct cella_text detail;
+    CELLA_TRY(write_refusal(refusal, &text));
+    if (cella_refusal_read(cella_bytes_view(&text), &check, &detail) != CELLA_OK) {
         return CELLA_BAD_FIELD;
     }
     return cella_bytes_append(out, cella_bytes_view(&text));

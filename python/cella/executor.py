@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from . import _native, ledger
+from .answers import Asked, answer_of
 from .attestation import Session, attest
 from .connection import IDLE_S, Connection, Progress, parse_address
-from .encoding import from_base64url, parse_object, secret_info, to_base64url, write_json
+from .encoding import from_base64url, secret_info, to_base64url, write_json
 from .identity import Identity, default_path
 from .trust import Report, Trust
 
@@ -177,7 +178,7 @@ class Executor:
         request = self.sign("ledger.consistency", {"size": known.size})
         status, body = connection.post("/v1/requests", request.encode("ascii"))
         try:
-            return ledger.check_proof(known, self._answer(status, body), session.sign_public)
+            return ledger.check_proof(known, self._answer(status, body, request, session), session.sign_public)
         except _native.CellaError as refusal:
             if refusal.code == "UNKNOWN_PARTY":  # it has forgotten a party that it had answered
                 raise _native.error("ROLLBACK", "the executor's ledger does not know this party any more") from None
@@ -339,18 +340,12 @@ class Executor:
     def _send(self, signed: str, timeout: float | None) -> dict[str, Any]:
         with self._connection() as connection:
             status, body = connection.post("/v1/requests", signed.encode("ascii"), timeout)
-        answer = self._answer(status, body)
+        answer = self._answer(status, body, signed)
         self._keep_head()
         return answer
 
-    def _answer(self, status: int, body: bytes) -> dict[str, Any]:
-        try:
-            answer = parse_object(body, "answer")
-        except _native.FormatError:
-            raise _native.error("BAD_HTTP", f"the executor answered HTTP {status} without JSON") from None
-        if status != 200 or set(answer) == {"error"}:  # a failed task has a member "error" too
-            raise error_of(answer.get("error"))
-        return answer
+    def _answer(self, status: int, body: bytes, signed: str, session: Session | None = None) -> dict[str, Any]:
+        return answer_of(status, body, Asked(signed, self.identity, session or self._session))
 
     # Parties
 
@@ -418,7 +413,7 @@ class Executor:
                 with self._connection() as connection:
                     stale = not connection.fresh
                     status, body = connection.put("/v1/objects", source, size, signed, progress)
-                return self._answer(status, body)
+                return self._answer(status, body, signed)
             except _native.TransportError as problem:
                 if attempt == 2 or not stale or problem.code != "CLOSED":
                     raise
@@ -442,7 +437,7 @@ class Executor:
         with self._connection() as connection:
             status, body = connection.get("/v1/objects", signed, sink, progress)
         if status != 200:
-            self._answer(status, body)
+            self._answer(status, body, signed)
             raise _native.error("BAD_HTTP", f"the executor answered HTTP {status}")
 
     def audit(self, **filters: Any) -> list[dict[str, Any]]:
@@ -569,26 +564,6 @@ class Executor:
             streams,
             isolation,
         )
-
-
-def error_of(error: Any) -> _native.CellaError:
-    """The exception for an error in an answer (docs/protocol.md section 8)."""
-    if not isinstance(error, dict):
-        return _native.error("BAD_HTTP", "the executor's error is not well formed")
-    number = error.get("number")
-    message = error.get("message")
-    field = error.get("field")
-    message = message if isinstance(message, str) else None
-    detail = error.get("detail")
-    if isinstance(detail, str) and message is not None:
-        message = f"{message}: {detail}"
-    made = _native.error(number, message, field if isinstance(field, str) else None)
-    if isinstance(detail, str):
-        made.detail = detail
-    code = error.get("code")
-    if made.number != number and isinstance(code, str):
-        made = _native.error("INTERNAL", f"{code} ({number}), which this version of cella does not know: {message}")
-    return made
 
 
 def connect(

@@ -52,7 +52,7 @@ class Node:
 
     Attributes:
         leaf: the hash under which logs have its statement, and by which other statements name it.
-        kind: "execution" or "deletion".
+        kind: "execution", "deletion" or "refusal".
         subject: id of the task, or of the data that were deleted.
         executor: id of the executor's key.
         known: False where the statement holds a hash only and its content was not supplied: what led to it is not known.
@@ -196,7 +196,7 @@ def named(name: str) -> str:
 
 def title(node: Node) -> str:
     """A node in a line for people."""
-    return f"{'run' if node.kind == 'execution' else 'deletion'} {named(node.subject)}: {node.judgement()}"
+    return f"{'run' if node.kind == 'execution' else node.kind} {named(node.subject)}: {node.judgement()}"
 
 
 def details(node: Node) -> Iterator[str]:
@@ -252,7 +252,7 @@ def _node(receipt: Receipt, files: tuple[str, ...], trust: Trust | None, at: Any
     receipt = _own(receipt)
     said = receipt.content
     return Node(
-        receipt.leaf, receipt.kind, receipt.subject, receipt.executor, "nonce" in said or "data" in said,
+        receipt.leaf, receipt.kind, receipt.subject, receipt.executor, bool({"nonce", "data", "code"} & set(said)),
         said.get("function") or b"", tuple(map(Source, receipt.inputs)), receipt.outputs,
         tuple(dict.fromkeys(said.get("parents") or ())), verdict, code, files,
     )

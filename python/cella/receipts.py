@@ -138,8 +138,8 @@ class Receipt:
 
     Attributes:
         parts: the receipt and what came with it.
-        kind: "execution" or "deletion".
-        subject: id of the task, or of the data that were deleted.
+        kind: "execution", "deletion" or "refusal".
+        subject: id of the task, of the data that were deleted, or of what a request that was refused was about.
         executor: id of the executor's key, 43 characters.
         leaf: the hash under which logs have it.
         content: every member by name; without those of the payload when only its hash is known.
@@ -211,14 +211,23 @@ class Receipt:
         yield f"Reason {said['reason'] or '-'}"
         yield f"Request {said['request'].hex() if said['request'] is not None else 'nobody: the executor by itself'}"
 
+    def _refusal_lines(self) -> Iterator[str]:
+        said = self.content
+        yield f"Refused {said['operation']}: {said['code']} ({said['number']})" + (f", {said['detail']}" if said["detail"] else "")
+        yield f"To {to_base64url(said['party'])}"
+        yield f"At {_time(said['time'])} ({_SOURCES[said['time_source']]})"
+        yield f"Request {said['request'].hex()}"
+
     def lines(self) -> list[str]:
         """What it says, for people."""
-        what = "run" if self.kind == "execution" else "deletion"
+        what = "run" if self.kind == "execution" else self.kind
         lines = [f"Receipt of a {what}: {self.subject}", f"Executor {self.executor}, signed at {_time(self.content['issued'])}"]
         if "nonce" in self.content:
             lines += self._run_lines()
         elif "data" in self.content:
             lines += self._deletion_lines()
+        elif "code" in self.content:
+            lines += self._refusal_lines()
         else:
             lines.append("Its content is known by hash only, and was not supplied")
         for entry in self.content["receipts"]:

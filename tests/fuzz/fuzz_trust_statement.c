@@ -17,6 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct cella_text detail = { "" };
     struct cella_execution run;
     struct cella_deletion deletion;
+    struct cella_refusal refusal;
     if (cella_statement_read(cella_view_of(data, size), &statement, &detail) != CELLA_OK) {
         return 0;
     }
@@ -33,6 +34,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     if (statement.kind == CELLA_STATEMENT_IS_DELETION && cella_deletion_read(content, &deletion, &detail) == CELLA_OK) {
         if (cella_deletion_write(&deletion, &payload) != CELLA_OK ||
+            !cella_view_equal(cella_bytes_view(&payload), content)) {
+            abort();
+        }
+    }
+    if (statement.kind == CELLA_STATEMENT_IS_REFUSAL && cella_refusal_read(content, &refusal, &detail) == CELLA_OK) {
+        if (cella_refusal_write(&refusal, &payload) != CELLA_OK ||
             !cella_view_equal(cella_bytes_view(&payload), content)) {
             abort();
         }

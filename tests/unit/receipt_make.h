@@ -50,7 +50,7 @@ static inline struct cella_bytes made_statement_of(const struct cella_execution 
     CELLA_CLEANUP(cella_secret_clear) struct cella_secret seed = secret_of_hex(EXECUTOR_SEED);
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes payload = { 0 };
     struct cella_bytes out = { 0 };
-    struct cella_statement_signer signer = { &seed, cella_view_of_string(MADE_SUBJECT), 1790000042, enveloped };
+    struct cella_statement_signer signer = { &seed, cella_view_of_string(MADE_SUBJECT), 1790000042, enveloped, NULL };
     assert_int_equal(cella_execution_write(execution, &payload), CELLA_OK);
     assert_int_equal(cella_statement_sign(CELLA_STATEMENT_IS_EXECUTION, cella_bytes_view(&payload), &signer, &out), CELLA_OK);
     return out;

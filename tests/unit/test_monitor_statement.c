@@ -294,12 +294,64 @@ static void approvals_are_kept(void **state)
     assert_int_equal(world->monitor.state.bytes, bytes + 2 * sizeof(struct cella_journal_entry)); /* nothing else stays */
 }
 
+/* Which codes are refusals: what was decided, not what was malformed, failed or broken. */
+static void refusals_by_code(void **state)
+{
+    (void) state;
+    static const cella_status signed_ones[] = { CELLA_DENIED, CELLA_NOT_FOUND, CELLA_BAD_STATE, CELLA_DATA_POLICY,
+                                                CELLA_USES_USED_UP, CELLA_QUOTA_USED_UP, CELLA_ROLE_MISSING, CELLA_BUSY };
+    static const cella_status others[] = { CELLA_OK, CELLA_BAD_FIELD, CELLA_BAD_SIGNATURE, CELLA_NO_MEMORY,
+                                           CELLA_LEDGER_FAILED, CELLA_INTERNAL, CELLA_SCRIPT_FAILED };
+    for (size_t i = 0; i < sizeof(signed_ones) / sizeof(signed_ones[0]); i++) {
+        assert_true(cella_statement_is_refusal(signed_ones[i]));
+    }
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        assert_false(cella_statement_is_refusal(others[i]));
+    }
+}
+
+/* What it says; and that it leaves nothing behind: no event, no evidence kept, no statement in the chain. */
+static void a_refusal(void **state)
+{
+    struct world *world = *state;
+    struct cella_monitor *monitor = &world->monitor;
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes text = { 0 };
+    CELLA_CLEANUP(cella_json_cleanup) json_t *args = json_pack("{s:i, s:s}", "task", 5, "data", "data-1");
+    CELLA_CLEANUP(cella_json_cleanup) json_t *none = json_object();
+    struct cella_statement statement;
+    struct cella_refusal refusal;
+    struct cella_text detail;
+    uint8_t digest[CELLA_SHA256_SIZE];
+    enrol(world, PARTY_A);
+    uint64_t bytes = monitor->state.bytes;
+    monitor->cause.request = cella_view_of_string("a.b.c");
+    memcpy(monitor->cause.party, PARTY_A, sizeof(PARTY_A));
+    assert_int_equal(cella_statement_of_refusal(monitor, CELLA_DENIED, "data.delete", args, "why", &text), CELLA_OK);
+    assert_int_equal(cella_statement_read(cella_bytes_view(&text), &statement, &detail), CELLA_OK);
+    assert_int_equal(statement.kind, CELLA_STATEMENT_IS_REFUSAL);
+    assert_true(cella_view_is(statement.sign1.header.subject, "data-1")); /* task is no id */
+    assert_int_equal(cella_refusal_read(statement.sign1.payload, &refusal, &detail), CELLA_OK);
+    assert_true(cella_view_is(refusal.operation, "data.delete") && cella_view_is(refusal.code, "DENIED"));
+    assert_true(cella_view_is(refusal.detail, "why"));
+    assert_int_equal(refusal.number, CELLA_DENIED);
+    assert_int_equal(refusal.party.data[31], 1);
+    assert_int_equal(cella_sha256(monitor->cause.request, digest), CELLA_OK);
+    assert_memory_equal(refusal.request.data, digest, sizeof(digest));
+    assert_int_equal(monitor->state.bytes, bytes);
+    assert_int_equal(monitor->state.evidence.count, 0);
+    assert_false(monitor->state.has_statement);
+    assert_int_equal(cella_statement_of_refusal(monitor, CELLA_BUSY, "function.register", none, "", &text), CELLA_OK);
+    assert_int_equal(cella_statement_read(cella_bytes_view(&text), &statement, &detail), CELLA_OK);
+    assert_true(cella_view_is(statement.sign1.header.subject, PARTY_A)); /* no target: who asked */
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(known_values), CASE(chained), CASE(inclusion), CASE(a_keyring_without_a_log_key), CASE(approvals_are_kept),
+        CASE(refusals_by_code), CASE(a_refusal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

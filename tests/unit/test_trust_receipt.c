@@ -468,7 +468,7 @@ static void test_deletion(void **state)
         .reason = cella_view_of_string("consent withdrawn"),
         .request = cella_view_of(digest, sizeof(digest)),
     };
-    struct cella_statement_signer signer = { &seed, cella_view_of_string("data-1"), 1790000001, false };
+    struct cella_statement_signer signer = { &seed, cella_view_of_string("data-1"), 1790000001, false, NULL };
     assert_int_equal(cella_deletion_write(&deletion, &payload), CELLA_OK);
     assert_int_equal(cella_statement_sign(CELLA_STATEMENT_IS_DELETION, cella_bytes_view(&payload), &signer, &statement),
                      CELLA_OK);

@@ -40,6 +40,36 @@ static PyObject *histories_of(const struct cella_bundle *bundle)
     return list;
 }
 
+/* What was shown in a session, kept as an evidence file. It does not name a log key: only the executor can certify one. */
+static PyObject *evidence_file_write(PyObject *module, PyObject *arguments)
+{
+    CELLA_CLEANUP(native_buffer_clear) Py_buffer evidence = { 0 };
+    CELLA_CLEANUP(native_buffer_clear) Py_buffer nonce = { 0 };
+    CELLA_CLEANUP(native_buffer_clear) Py_buffer keys = { 0 };
+    CELLA_CLEANUP(native_buffer_clear) Py_buffer charter = { 0 };
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes out = { 0 };
+    const char *type = NULL;
+    Py_ssize_t type_size = 0;
+    if (!PyArg_ParseTuple(arguments, "s#y*y*y*y*:evidence_file_write", &type, &type_size, &evidence, &nonce, &keys, &charter)) {
+        return NULL;
+    }
+    struct cella_evidence_file file = {
+        .type = cella_view_of(type, (size_t) type_size),
+        .evidence = native_view(&evidence),
+        .nonce = native_view(&nonce),
+        .charter = native_view(&charter),
+    };
+    if (keys.len != sizeof(file.keys)) {
+        return native_raise(native_state_of(module), CELLA_BAD_FIELD, "keys", "a key set has 64 bytes");
+    }
+    memcpy(&file.keys, keys.buf, sizeof(file.keys));
+    cella_status status = cella_evidence_file_write(&file, NULL, NULL, &out);
+    if (status != CELLA_OK) {
+        return native_raise(native_state_of(module), status, NULL, NULL);
+    }
+    return native_bytes(cella_bytes_view(&out));
+}
+
 static PyObject *bundle_read(PyObject *module, PyObject *arguments)
 {
     CELLA_CLEANUP(native_buffer_clear) Py_buffer content = { 0 };
@@ -272,6 +302,9 @@ PyMethodDef native_bundle_methods[] = {
     { "merkle_is_included", merkle_is_included, METH_VARARGS,
       "merkle_is_included(index, size, leaf, path, root)\n--\n\n"
       "Whether the tree of size and root has this leaf there (RFC 9162, 2.1.3.2). path: hashes, joined, from the leaf up." },
+    { "evidence_file_write", evidence_file_write, METH_VARARGS,
+      "evidence_file_write(type, evidence, nonce, keys, charter)\n--\n\n"
+      "An evidence file (docs/receipts.md section 7) of what an executor showed in a session, without a log key." },
     { "bundle_read", bundle_read, METH_VARARGS, "bundle_read(content)\n--\n\nThe parts of a proof bundle, unverified." },
     { "bundle_write", METHOD(bundle_write), METH_VARARGS | METH_KEYWORDS,
       "bundle_write(receipt, *, evidence_file=b'', endorsements=b'', contract=b'', approvals=(), function=b'', "

@@ -16,7 +16,8 @@ static const struct error_class {
       "    code: stable name, for example 'BAD_TAG'.\n"
       "    number: the same as a stable integer.\n"
       "    category: 'INPUT', 'TRUST', 'STATE', 'LIMIT', 'IO', 'MEMORY', 'INTERNAL' or 'TASK'.\n"
-      "    field: the field that is to blame, or None.\n" },
+      "    field: the field that is to blame, or None.\n"
+      "    refusal: the executor's signed statement that it refused the request, a Receipt, or None.\n" },
     { "FormatError", &PyExc_ValueError, "Bytes or text are not well formed." },
     { "RequestError", &PyExc_ValueError, "The executor does not understand or accept the request." },
     { "ArgumentError", &PyExc_ValueError, "An argument does not fit a function's declaration." },
@@ -91,10 +92,10 @@ static int class_index(const char *name)
 /* Class attributes that every error has until an instance has its own. */
 static PyObject *default_attributes(void)
 {
-    return Py_BuildValue("{s:s,s:i,s:s,s:O,s:O,s:O,s:O,s:O,s:O,s:O,s:O}", "code", "INTERNAL", "number",
+    return Py_BuildValue("{s:s,s:i,s:s,s:O,s:O,s:O,s:O,s:O,s:O,s:O,s:O,s:O}", "code", "INTERNAL", "number",
                          (int) CELLA_INTERNAL, "category", "INTERNAL", "field", Py_None, "report", Py_None,
                          "script_class", Py_None, "line", Py_None, "script_message", Py_None, "traceback_text",
-                         Py_None, "log", Py_None, "detail", Py_None);
+                         Py_None, "log", Py_None, "detail", Py_None, "refusal", Py_None);
 }
 
 static PyObject *make_class(const struct error_class *row, PyObject *base, PyObject *attributes)

@@ -108,6 +108,20 @@ static int put_deletion(PyObject *dict, const struct cella_deletion *deletion)
                : 0;
 }
 
+static int put_refusal(PyObject *dict, const struct cella_refusal *refusal)
+{
+    return native_put(dict, "operation", native_view_text(refusal->operation)) < 0 ||
+                   native_put(dict, "number", number(refusal->number)) < 0 ||
+                   native_put(dict, "code", native_view_text(refusal->code)) < 0 ||
+                   native_put(dict, "party", native_bytes(refusal->party)) < 0 ||
+                   native_put(dict, "request", native_bytes(refusal->request)) < 0 ||
+                   native_put(dict, "time", number(refusal->time_unix_s)) < 0 ||
+                   native_put(dict, "time_source", number((uint64_t) refusal->time_source)) < 0 ||
+                   native_put(dict, "detail", native_view_text(refusal->detail)) < 0
+               ? -1
+               : 0;
+}
+
 /* The payload's members; only the frame when the payload is a hash. -1 with an exception. */
 static int put_payload(const struct native_state *state, PyObject *dict, const struct cella_statement *statement,
                        struct cella_view disclosed)
@@ -115,18 +129,32 @@ static int put_payload(const struct native_state *state, PyObject *dict, const s
     struct cella_text detail = { "" };
     struct cella_execution run;
     struct cella_deletion deletion;
+    struct cella_refusal refusal;
     struct cella_view payload = statement->enveloped ? disclosed : statement->sign1.payload;
+    cella_status status = CELLA_OK;
+    int put = 0;
     if (statement->enveloped && payload.size == 0) {
         return 0;
     }
-    bool is_run = statement->kind == CELLA_STATEMENT_IS_EXECUTION;
-    cella_status status = is_run ? cella_execution_read(payload, &run, &detail)
-                                 : cella_deletion_read(payload, &deletion, &detail);
+    switch (statement->kind) {
+    case CELLA_STATEMENT_IS_EXECUTION:
+        status = cella_execution_read(payload, &run, &detail);
+        put = status == CELLA_OK ? put_execution(dict, &run) : 0;
+        break;
+    case CELLA_STATEMENT_IS_DELETION:
+        status = cella_deletion_read(payload, &deletion, &detail);
+        put = status == CELLA_OK ? put_deletion(dict, &deletion) : 0;
+        break;
+    case CELLA_STATEMENT_IS_REFUSAL:
+        status = cella_refusal_read(payload, &refusal, &detail);
+        put = status == CELLA_OK ? put_refusal(dict, &refusal) : 0;
+        break;
+    }
     if (status != CELLA_OK) {
         (void) native_raise(state, status, NULL, detail.characters);
         return -1;
     }
-    return is_run ? put_execution(dict, &run) : put_deletion(dict, &deletion);
+    return put;
 }
 
 static PyObject *receipt_of(const struct native_state *state, struct cella_view content)
@@ -175,6 +203,7 @@ static PyObject *receipts_of(const struct native_state *state, const struct cell
 static PyObject *receipt_show(PyObject *module, PyObject *arguments, PyObject *keywords)
 {
     static char *names[] = { "receipt", "payload", NULL };
+    static const char *const kinds[] = { "execution", "deletion", "refusal" };
     CELLA_CLEANUP(native_buffer_clear) Py_buffer content = { 0 };
     CELLA_CLEANUP(native_buffer_clear) Py_buffer payload = { 0 };
     struct cella_statement statement;
@@ -194,8 +223,7 @@ static PyObject *receipt_show(PyObject *module, PyObject *arguments, PyObject *k
     const struct cella_cose_header *header = &statement.sign1.header;
     PyObject *dict = PyDict_New();
     if (dict == NULL ||
-        native_put(dict, "kind", PyUnicode_FromString(statement.kind == CELLA_STATEMENT_IS_EXECUTION ? "execution"
-                                                                                                      : "deletion")) < 0 ||
+        native_put(dict, "kind", PyUnicode_FromString(kinds[statement.kind])) < 0 ||
         native_put(dict, "enveloped", PyBool_FromLong(statement.enveloped)) < 0 ||
         native_put(dict, "executor", native_bytes(header->kid)) < 0 ||
         native_put(dict, "issuer", native_view_text(header->issuer)) < 0 ||

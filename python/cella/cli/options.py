@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from .._native import CellaError
 from ..encoding import visible
 from . import show
 
@@ -44,6 +47,10 @@ timeout_option = click.option(
 )
 at_option = click.option(
     "--at", required=True, envvar="CELLA_AT", metavar="HOST:PORT", help="The executor. Or $CELLA_AT."
+)
+save_refusal_option = click.option(
+    "--save-refusal", metavar="FILE", type=click.Path(dir_okay=False),
+    help="If the executor refuses, keep its signed refusal there, for cella verify; it must not exist.",
 )
 limit_option = click.option(
     "--limit",
@@ -86,10 +93,31 @@ def release_option(help: str) -> Callable[[Command], Command]:
 
 
 def executor_options(command: Command) -> Command:
-    """Add --at, --trust, --identity, --timeout, --json."""
-    for option in (json_option, timeout_option, identity_option, trust_option, at_option):
-        command = option(command)
-    return command
+    """Add --at, --trust, --identity, --timeout, --json, --save-refusal. The last one never reaches the command."""
+
+    @functools.wraps(command)
+    def wrapped(save_refusal: str | None, **rest: Any) -> Any:
+        with _keeping_refusal(save_refusal):
+            return command(**rest)
+
+    for option in (save_refusal_option, json_option, timeout_option, identity_option, trust_option, at_option):
+        wrapped = option(wrapped)
+    return wrapped  # type: ignore[return-value]
+
+
+@contextlib.contextmanager
+def _keeping_refusal(path: str | None) -> Iterator[None]:
+    """Keep the signed refusal of an error that ends what is done here. The error stays what it is."""
+    if path is not None and os.path.exists(path):
+        raise click.BadParameter(f"{path} exists already and is never overwritten", param_hint="--save-refusal")
+    try:
+        yield
+    except CellaError as problem:
+        if path is not None and problem.refusal is not None:
+            show.note(visible(f"kept the executor's signed refusal: {problem.refusal.save(path)}"))
+        elif path is not None:
+            show.note("no signed refusal came with this error: nothing was kept")
+        raise
 
 
 def with_executor(command: Command) -> Command:

@@ -104,7 +104,7 @@ def _verify(path: str, trust: str | None, at: str | None, nonce: str | None, inp
             outputs: tuple[str, ...], salts: tuple[str, ...], evidence: str | None, contract: str | None,
             function: str | None, payload: str | None, parents: tuple[str, ...], endorsements: tuple[str, ...],
             as_json: bool) -> int:
-    """Judge a receipt, proof bundle or exported audit in a FILE by a trust file, without any executor or network.
+    """Judge a receipt, signed refusal, proof bundle or exported audit in a FILE by a trust file, without any executor or network.
 
     Exit code 0 only if the trust file is met; 3 if the receipt is refused, or something that the trust file requires was
     not supplied; 2 if a file or the command is wrong.
@@ -123,9 +123,20 @@ def _verify(path: str, trust: str | None, at: str | None, nonce: str | None, inp
         outputs=_salted(_files(outputs, "--output"), salts), endorsements=endorsements, parents=parents,
     )
     verdict = print_verdict(report, policy, as_json)
-    if verdict != 0 and not as_json:
+    if verdict == 0 and not as_json:
+        _show_refusal(path)
+    elif not as_json:
         show.note(visible(f"{'NOT PROVED' if report.code == 'NOT_PROVED' else 'REFUSED'} by {policy.path}: {report.detail}"))
     return verdict
+
+
+def _show_refusal(path: str) -> None:
+    """Who refused what, when, and to whom, in full: a report's line has no room for it."""
+    from ..receipts import Receipt
+
+    found = Receipt(path)
+    if found.kind == "refusal" and "code" in found.content:
+        print(visible("\n".join(found.lines())))
 
 
 def _is_audit(path: str) -> bool:
