@@ -6,6 +6,7 @@
 #include "base/wire.h"
 #include "monitor/ledger_state.h"
 #include "monitor/replay.h"
+#include "monitor/snapshots.h"
 
 #define KEYRING "keyring"
 #define KEYRING_MAX 16384U
@@ -25,8 +26,12 @@ struct exchange {
     /* reading records */
     struct cella_replay *replay;
     bool headed;
-    uint64_t size; /* records that the host says it has */
+    bool known;    /* the next record is the last one of the snapshot that was restored */
+    uint64_t size; /* records that the host says it has; bytes of a file */
+    uint64_t read; /* bytes */
     uint64_t progress_ms;
+    /* reading a snapshot */
+    struct cella_snapshot_reader *reader; /* NULL: its beginning only */
 };
 
 static void finish(struct exchange *exchange, cella_status status)
@@ -191,6 +196,15 @@ static cella_status take_head(struct exchange *exchange)
     return number == 0 ? CELLA_OK : cella_status_from_number(number);
 }
 
+/* What a snapshot stands for is this ledger, up to its last record. */
+static cella_status check_known(struct exchange *exchange, struct cella_view record)
+{
+    uint8_t hash[CELLA_SHA256_SIZE];
+    exchange->known = false;
+    CELLA_TRY(cella_sha256(record, hash));
+    return memcmp(hash, exchange->replay->chain.head, sizeof(hash)) == 0 ? CELLA_OK : CELLA_BAD_LEDGER;
+}
+
 static cella_status take_records(struct exchange *exchange)
 {
     size_t used = 0;
@@ -210,26 +224,136 @@ static cella_status take_records(struct exchange *exchange)
             break;
         }
         CELLA_TRY(cella_read_view(&reader, size, &record));
-        status = cella_replay_record(exchange->replay, record);
+        status = exchange->known ? check_known(exchange, record) : cella_replay_record(exchange->replay, record);
         used += 4 + (size_t) size;
     }
+    exchange->read += used;
     cella_bytes_consume(&exchange->in, used);
     report_progress(exchange);
-    bool whole = exchange->headed && exchange->in.size == 0 && exchange->replay->chain.size == exchange->size;
+    bool whole = exchange->headed && exchange->in.size == 0 && !exchange->known &&
+                 exchange->replay->chain.size == exchange->size;
     return status == CELLA_OK && exchange->ended && !whole ? CELLA_BAD_LEDGER : status;
 }
 
+/* All from where replay stands; what is there already is a snapshot, whose last record comes once more. */
 static cella_status read_records(struct cella_ledger *ledger, struct waiting *waiting, struct cella_replay *replay)
 {
-    static const uint8_t from_start[8] = { 0 };
     uint64_t began = cella_loop_now_ms();
-    CELLA_CLEANUP(clear_exchange)
-    struct exchange exchange = { .ledger = ledger, .take = take_records, .replay = replay, .progress_ms = began };
-    cella_status status =
-        run_exchange(&exchange, waiting, CELLA_STREAM_READ, cella_view_of(from_start, sizeof(from_start)));
-    cella_monitor_log(ledger->monitor, "ledger: %llu records read in %llu ms", (unsigned long long) replay->chain.size,
+    uint64_t known = replay->chain.size;
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes from = { 0 };
+    CELLA_CLEANUP(clear_exchange) struct exchange exchange = {
+        .ledger = ledger, .take = take_records, .replay = replay, .known = known > 0, .progress_ms = began
+    };
+    CELLA_TRY(cella_write_u64(&from, known > 0 ? known - 1 : 0));
+    cella_status status = run_exchange(&exchange, waiting, CELLA_STREAM_READ, cella_bytes_view(&from));
+    cella_monitor_log(ledger->monitor, "ledger: %llu records read in %llu ms",
+                      (unsigned long long) (replay->chain.size - known),
                       (unsigned long long) (cella_loop_now_ms() - began));
+    ledger->new_records = replay->chain.size - known;
+    ledger->new_bytes = exchange.read;
     return status;
+}
+
+/* ---- snapshots ---- */
+
+/* Statuses that say something about what was read; any other ends the start. */
+static bool is_loss(cella_status status)
+{
+    return status == CELLA_BAD_LEDGER || status == CELLA_BAD_VERSION || status == CELLA_BAD_TAG ||
+           status == CELLA_BAD_FORMAT || status == CELLA_BAD_KEY || status == CELLA_CHARTER ||
+           status == CELLA_TRUNCATED;
+}
+
+/* Without a reader: until its beginning is there. */
+static cella_status take_snapshot(struct exchange *exchange)
+{
+    if (!exchange->headed && exchange->in.size >= 4) {
+        struct cella_reader in = cella_reader_of(cella_bytes_view(&exchange->in));
+        uint32_t number;
+        CELLA_TRY(cella_read_u32(&in, &number));
+        CELLA_TRY(number == 0 ? CELLA_OK : cella_status_from_number(number));
+        CELLA_TRY(exchange->in.size < HEAD_SIZE ? CELLA_OK : take_head(exchange));
+    }
+    if (!exchange->headed) {
+        return exchange->ended ? CELLA_BAD_LEDGER : CELLA_OK;
+    }
+    if (exchange->reader == NULL) {
+        exchange->ended = exchange->ended || exchange->in.size >= CELLA_SNAPSHOT_PREFIX_SIZE; /* that is enough */
+        return CELLA_OK;
+    }
+    CELLA_TRY(cella_snapshot_reader_update(exchange->reader, cella_bytes_view(&exchange->in)));
+    exchange->in.size = 0;
+    return exchange->ended ? cella_snapshot_reader_finish(exchange->reader) : CELLA_OK;
+}
+
+static cella_status get_snapshot(struct exchange *exchange, struct waiting *waiting, size_t which)
+{
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes arguments = { 0 };
+    CELLA_TRY(cella_write_field(&arguments, cella_view_of_string(cella_snapshot_names[which])));
+    return run_exchange(exchange, waiting, CELLA_STREAM_GET, cella_bytes_view(&arguments));
+}
+
+/* Records that each of them claims to stand for; 0: there is none. */
+static cella_status look_for_snapshots(struct cella_ledger *ledger, struct waiting *waiting,
+                                       uint64_t claims[CELLA_SNAPSHOT_KEPT])
+{
+    for (size_t i = 0; i < CELLA_SNAPSHOT_KEPT; i++) {
+        CELLA_CLEANUP(clear_exchange) struct exchange exchange = { .ledger = ledger, .take = take_snapshot };
+        cella_status status = get_snapshot(&exchange, waiting, i);
+        if (status != CELLA_OK && status != CELLA_OBJECT_MISSING && !is_loss(status)) {
+            return status;
+        }
+        claims[i] = status == CELLA_OK ? cella_snapshot_claim(cella_bytes_view(&exchange.in)) : 0;
+    }
+    return CELLA_OK;
+}
+
+static cella_status restore(struct cella_ledger *ledger, struct waiting *waiting, struct cella_replay *replay, size_t which)
+{
+    const struct cella_snapshot_binding binding = cella_snapshots_binding(ledger);
+    uint64_t began = cella_loop_now_ms();
+    CELLA_CLEANUP(clear_exchange) struct exchange exchange = { .ledger = ledger, .take = take_snapshot };
+    CELLA_TRY(cella_snapshot_reader_new(&binding, replay, &exchange.reader));
+    cella_status status = get_snapshot(&exchange, waiting, which);
+    cella_snapshot_reader_free(exchange.reader);
+    CELLA_TRY(status);
+    cella_monitor_log(ledger->monitor, "ledger: snapshot of %llu records restored in %llu ms",
+                      (unsigned long long) replay->chain.size, (unsigned long long) (cella_loop_now_ms() - began));
+    CELLA_TRY(read_records(ledger, waiting, replay));
+    cella_snapshots_found(ledger->snapshots, which, exchange.size);
+    return CELLA_OK;
+}
+
+static cella_status begin_anew(struct cella_ledger *ledger, struct cella_replay *replay)
+{
+    struct cella_monitor *monitor = ledger->monitor;
+    cella_replay_clear(replay);
+    cella_state_clear(&monitor->state);
+    monitor->state = (struct cella_state){ 0 };
+    return cella_replay_begin(replay, cella_keyring_ledger_key(monitor->keyring), &monitor->state);
+}
+
+/* From the newest snapshot that fits, else from the first record: what the records say is what counts. */
+static cella_status read_ledger(struct cella_ledger *ledger, struct waiting *waiting, struct cella_replay *replay)
+{
+    uint64_t claims[CELLA_SNAPSHOT_KEPT];
+    CELLA_TRY(look_for_snapshots(ledger, waiting, claims));
+    for (size_t i = 0; i < CELLA_SNAPSHOT_KEPT; i++) {
+        size_t which = claims[0] >= claims[1] ? 0 : 1;
+        uint64_t claim = claims[which];
+        claims[which] = 0;
+        cella_status status = claim == 0 ? CELLA_OBJECT_MISSING : restore(ledger, waiting, replay, which);
+        if (status == CELLA_OK || (status != CELLA_OBJECT_MISSING && !is_loss(status))) {
+            return status;
+        }
+        if (claim > 0) {
+            cella_monitor_log(ledger->monitor,
+                              "ledger: the snapshot of %llu records is damaged or does not fit the records (%s); it is not used",
+                              (unsigned long long) claim, cella_status_name(status));
+        }
+        CELLA_TRY(begin_anew(ledger, replay));
+    }
+    return read_records(ledger, waiting, replay);
 }
 
 /* ---- what was found ---- */
@@ -286,14 +410,6 @@ static cella_status judge(const struct cella_monitor *monitor, const struct cell
     return same ? CELLA_OK : CELLA_CHARTER;
 }
 
-/* Statuses that say something about what was read; any other ends the start. */
-static bool is_loss(cella_status status)
-{
-    return status == CELLA_BAD_LEDGER || status == CELLA_BAD_VERSION || status == CELLA_BAD_TAG ||
-           status == CELLA_BAD_FORMAT || status == CELLA_BAD_KEY || status == CELLA_CHARTER ||
-           status == CELLA_TRUNCATED;
-}
-
 /* The keys: those of the ledger, or new ones when the host has none. *fresh says which. */
 static cella_status find_keys(struct cella_ledger *ledger, struct waiting *waiting, bool *fresh)
 {
@@ -314,7 +430,7 @@ static cella_status open_ledger(struct cella_ledger *ledger, struct waiting *wai
     bool fresh = false;
     CELLA_TRY(find_keys(ledger, waiting, &fresh));
     CELLA_TRY(cella_replay_begin(replay, cella_keyring_ledger_key(monitor->keyring), &monitor->state));
-    cella_status status = read_records(ledger, waiting, replay);
+    cella_status status = fresh ? read_records(ledger, waiting, replay) : read_ledger(ledger, waiting, replay);
     if (fresh && (status == CELLA_BAD_LEDGER || status == CELLA_BAD_VERSION)) {
         return CELLA_BAD_KEY; /* there are records, but not what opens them */
     }

@@ -8,6 +8,8 @@
 #include "monitor/ledger.h"
 #include "monitor/ledger_link.h"
 
+struct cella_snapshots;
+
 enum cella_ledger_condition {
     CELLA_LEDGER_READING, /* at the start */
     CELLA_LEDGER_WRITING,
@@ -49,6 +51,9 @@ struct cella_ledger {
     struct cella_ledger_list waiting; /* sealed, not durable */
     bool grouping;
     uint64_t sealed;                 /* sequence number of the next record */
+    uint64_t new_records;            /* that the newest snapshot does not have; and their bytes */
+    uint64_t new_bytes;
+    struct cella_snapshots *snapshots;
     uint8_t head[CELLA_SHA256_SIZE]; /* hash of the last sealed record */
     struct cella_bytes out;          /* field(record) of those that wait, from out_first on */
     size_t out_first;

@@ -288,6 +288,10 @@ const struct cella_task_output *cella_data_origin(const struct cella_data *data)
 /* Name of an event, for example "task.finished"; it never changes. NULL past the last one. */
 const char *cella_event_name(enum cella_event event);
 
+/* The tables that hold what journal entries of an event name as subject and as other; of others NULL: they name none. */
+const struct cella_table *cella_state_subjects(const struct cella_state *state, enum cella_event event);
+const struct cella_table *cella_state_others(const struct cella_state *state, enum cella_event event);
+
 /* CELLA_TOO_MANY when a table of this size or the state as a whole is full. */
 CELLA_MUST_USE cella_status cella_state_has_room(const struct cella_state *state, const struct cella_table *table,
                                                  size_t most);
