@@ -187,6 +187,9 @@ static void packets_arrived(void *context, uint32_t events)
 static void send_sealed(struct cella_snapshots *snapshots)
 {
     struct cella_ledger *ledger = snapshots->ledger;
+    if (snapshots->ended) {
+        return; /* nothing may be sent after the end */
+    }
     struct cella_view rest = cella_view_of(snapshots->out.data + snapshots->sent, snapshots->out.size - snapshots->sent);
     snapshots->sent += cella_ledger_link_send(ledger->link, &snapshots->stream, rest);
     if (snapshots->sent > snapshots->out.size / 2) {
@@ -202,7 +205,7 @@ static void send_sealed(struct cella_snapshots *snapshots)
         }
         return;
     }
-    if (!snapshots->ended && snapshots->out.size == 0 && ledger->durable.size >= snapshots->size) {
+    if (snapshots->out.size == 0 && ledger->durable.size >= snapshots->size) {
         snapshots->ended = true;
         cella_ledger_link_end(ledger->link, &snapshots->stream);
     }

@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Snapshots of the ledger: a start that uses one ends where one that reads every record does, and none is believed more than
+the records."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import re
+import shutil
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cella
+import pytest
+from cella import ledger
+from live import LiveExecutor, echo, refused, wait_until
+
+Start = Callable[..., LiveExecutor]
+RESTORED = r"ledger: snapshot of (\d+) records restored"
+UNUSED = "damaged or does not fit the records"
+NAMES = ("snapshot.0", "snapshot.1")
+
+
+def work(live: LiveExecutor, me: cella.Executor, records: int) -> None:
+    """Make at least so many records: three for each task."""
+    function = me.functions.register(cella.functions.builtin_package("echo", arguments=["message"]))
+    people = [cella.connect(live.address, live.trust, me.identity) for _ in range(8)]
+
+    def create(one: cella.Executor) -> None:
+        for _ in range(records // (3 * len(people)) + 1):
+            one.request("task.create", {"function": function.id, "arguments": {"message": "x"}})
+
+    threads = [threading.Thread(target=create, args=(one,)) for one in people]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for one in people:
+        one.close()
+
+
+def seen(me: cella.Executor) -> list[object]:
+    """What a party sees of the state, the journal included."""
+    entries: list[object] = []
+    after, more = 0, True
+    while more:
+        answer = me.request("audit.list", {"after": after})
+        entries += answer["entries"]
+        more, after = answer["more"], answer["entries"][-1]["number"] if answer["entries"] else after
+    return [me.party_of(), me.pages("task.list", "tasks"), me.pages("function.list", "functions"), entries]
+
+
+def sql(state: Path, text: str, *values: object) -> list[tuple[object, ...]]:
+    """A statement on a ledger that no host has open."""
+    with contextlib.closing(sqlite3.connect(state / "ledger.db", timeout=20)) as database, database:
+        return database.execute(text, values).fetchall()
+
+
+def snapshots(state: Path) -> dict[str, int]:
+    """Which snapshots there are, and how many records each stands for."""
+    rows = sql(state, "SELECT name, bytes FROM parts NATURAL JOIN files WHERE part = 0 AND name LIKE 'snapshot%'")
+    return {str(name): int.from_bytes(bytes(content)[6:14], "big") for name, content in rows}  # type: ignore[call-overload]
+
+
+def count(state: Path) -> int:
+    """Records of a ledger."""
+    return int(str(sql(state, "SELECT count(*) FROM records")[0][0]))
+
+
+def begin(start: Start, me: cella.Executor) -> tuple[LiveExecutor, cella.Executor]:
+    """A new host on the same state folder, and the same party, who has seen all that came before."""
+    live = start()
+    return live, cella.connect(live.address, live.trust, me.identity)
+
+
+def test_a_start_with_a_snapshot(start: Start, tmp_path: Path) -> None:
+    """Good, damaged, cut, missing, older, foreign, of another history: always the same state and the same records."""
+    live = start()
+    me = live.client()
+    work(live, me, 1200)
+    head = me.session.head
+    assert live.close() == 0
+    state = live.state
+    first = count(state)
+    assert snapshots(state) == {"snapshot.0": first}  # made at the end, with nothing after it
+    live, me = begin(start, me)
+    assert re.search(RESTORED, live.log())
+    work(live, me, 1200)
+    expected = seen(me)
+    answer = me.request("ledger.consistency", {"size": head.size})
+    assert ledger.check_proof(head, answer, me.session.sign_public).size > head.size + 1200
+    me.close()
+    assert live.close() == 0
+    last = count(state)
+    assert snapshots(state) == {"snapshot.0": first, "snapshot.1": last}
+    whole = tmp_path / "whole"
+    shutil.copytree(state, whole)
+    foreign = sql(state, "SELECT hex(bytes) FROM parts WHERE name = 'keyring'")[0][0]
+    newest = "snapshot.1"  # the names take turns
+    both = "name IN ('snapshot.0', 'snapshot.1')"
+    damages: list[tuple[str, int, bool]] = [  # what is done, lines about one that is not used, whether one is
+        ("SELECT 1", 0, True),
+        (f"UPDATE parts SET bytes = CAST(substr(bytes, 1, length(bytes) - 1) || x'00' AS BLOB) WHERE name = '{newest}'", 1, True),
+        (f"UPDATE parts SET bytes = substr(bytes, 1, 100) WHERE name = '{newest}'", 1, True),
+        (f"UPDATE parts SET bytes = substr(bytes, 1, 5) WHERE name = '{newest}'", 0, True),
+        (f"UPDATE parts SET bytes = x'{foreign}' WHERE name = '{newest}'", 0, True),
+        (f"DELETE FROM files WHERE name = '{newest}'", 0, True),
+        (f"UPDATE parts SET bytes = CAST(substr(bytes, 1, 999) || x'0102' || substr(bytes, 1002) AS BLOB) WHERE {both}", 2, False),
+        (f"DELETE FROM files WHERE {both}", 0, False),
+    ]
+    for text, unused, used in damages:
+        sql(state, text)
+        live, me = begin(start, me)  # the client has seen the newest head: it would say ROLLBACK
+        assert len(re.findall(UNUSED, live.log())) == unused, (text, live.log())
+        assert (re.search(RESTORED, live.log()) is not None) is used, text
+        assert seen(me) == expected, text
+        assert echo(me, "goes on") == "goes on"
+        me.close()
+        live.kill()
+        snapshots(state)  # the store is free once it can be read: its process ends a moment after its host
+        shutil.rmtree(ledger.folder())  # the next one stands where this one stood before
+        shutil.rmtree(state)
+        shutil.copytree(whole, state)
+    # A snapshot of a longer ledger in front of an older one: it is as old with it as without.
+    live, me = begin(start, me)
+    me.close()
+    live.kill()
+    sql(state, "DELETE FROM records WHERE sequence >= ?", last - 100)
+    live = start()
+    assert len(re.findall(UNUSED, live.log())) == 1
+    assert re.findall(RESTORED, live.log())[-1] == str(first)
+    with refused("ROLLBACK"):
+        cella.connect(live.address, live.trust, me.identity)
+    live.kill()
+    snapshots(state)
+    # Another record where a snapshot ends: no record is believed because of a snapshot.
+    shutil.rmtree(state)
+    shutil.copytree(whole, state)
+    sql(state, "UPDATE records SET record = (SELECT record FROM records WHERE sequence = 5) WHERE sequence = ?", last - 1)
+    live = start()
+    live.wait_for_log("RECOVERY: the ledger is not whole")
+
+
+@pytest.fixture(scope="module")
+def long_ledger(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, cella.Executor, list[object]]:
+    """A state folder with so many records that a start makes a snapshot at once, and what its party sees."""
+    folder = tmp_path_factory.mktemp("long")
+    live = LiveExecutor(folder)
+    me = live.client()
+    work(live, me, 10800)
+    expected = seen(me)
+    me.close()
+    assert live.close() == 0
+    assert 10000 <= snapshots(live.state)["snapshot.0"] < count(live.state)  # made beside requests
+    sql(live.state, "DELETE FROM files WHERE name LIKE 'snapshot%'")
+    sql(live.state, "DELETE FROM parts WHERE name LIKE 'snapshot%'")
+    return folder, live.state, me, expected
+
+
+@pytest.mark.parametrize("role", ["ledger", "monitor", "host"])
+def test_killed_while_a_snapshot_is_written(start: Start, long_ledger: tuple[Path, Path, cella.Executor, list[object]],
+                                            tmp_path: Path, role: str) -> None:
+    """Whatever dies at whatever moment: no snapshot, or a whole one, and all of the ledger."""
+    _, source, me, expected = long_ledger
+    dice = random.Random(role)
+    first = start()
+    assert first.close() == 0
+    shutil.rmtree(first.state)
+    shutil.copytree(source, first.state)
+    shutil.rmtree(ledger.folder(), ignore_errors=True)  # every role continues another copy
+    for _ in range(4):
+        live = start()
+        time.sleep(dice.uniform(0, 0.15))
+        if role == "host":
+            live.kill()
+        else:
+            min(live.role(role), key=lambda one: one.pid).kill()  # its child, if there is one, has a higher number
+            wait_until(lambda live=live: serves(live, me), 60, "it serves again")
+            live.kill()
+        for name in NAMES:  # a whole one, or none
+            for size, there in sql(first.state, "SELECT size, (SELECT sum(length(bytes)) FROM parts WHERE parts.name = files.name "
+                                   "AND parts.version = files.version) FROM files WHERE name = ?", name):
+                assert size == there
+    live, me = begin(start, me)
+    assert UNUSED not in live.log()
+    assert seen(me)[1:] == expected[1:]
+
+
+def serves(live: LiveExecutor, party: cella.Executor) -> bool:
+    """Whether a party gets an answer."""
+    try:
+        cella.connect(live.address, live.trust, party.identity).party_of()
+    except (cella.CellaError, OSError):
+        return False
+    return True
