@@ -46,7 +46,10 @@ static const struct {
     { "data.changed", "{'data':'d','by':'b','policy':{'uses':8}}" },
     { "data.registered", "{'data':'e','owner':'b','name':'gone','object':'22','sha256':'" KEY
                          "','size':1,'segment':4096,'sealed_key':'AAEC','associated_data':''}" },
-    { "data.deleted", "{'data':'e','by':'b'}" },
+    { "data.deleted", "{'data':'e','by':'b','request':'e30.e30.e30','logged':'AAECAw','leaf':18}" },
+    { "data.registered", "{'data':'g','owner':'b','name':'foreign','object':'44','sha256':'" KEY
+                         "','size':1,'format':'aes-gcm-256','sealed_key':'AAEC','associated_data':''}" },
+    { "evidence.kept", "{'evidence':'" OTHER_KEY "','type':'tpm','measurement':'AAE','file':'AAECAw'}" },
     { "task.created",
       "{'task':'t','creator':'a','function':'f','participants':['a','b'],'inputs':{'x':['b']},'outputs':{'z':['a','b']},"
       "'result':['a'],'messages':['b'],'arguments':{'n':0.1,'m':['\\u00e9',null]},'limits':{'threads':2},"
@@ -54,21 +57,23 @@ static const struct {
       "'auditors':{'parties':['c'],'threshold':1},'priority':4,'attempts':5,'expires':1234,'arguments_bytes':9}" },
     { "task.assigned", "{'task':'t','inputs':{'x':'d'},'by':'b'}" },
     { "task.contracted", "{'task':'t','contract':'AAEC'}" },
-    { "task.approved", "{'task':'t','party':'b'}" },
-    { "task.approved", "{'task':'t','party':'a'}" },
-    { "task.queued", "{'task':'t','by':'a','time':20}" },
+    { "task.approved", "{'task':'t','party':'b','request':'e30.e30.e31'}" },
+    { "task.approved", "{'task':'t','party':'a','request':'e30.e30.e32'}" },
+    { "task.queued", "{'task':'t','by':'a','nonce':'AQIDBAUGBwgJ','time':20}" },
     { "task.withdrawn", "{'task':'t','party':'b'}" },
-    { "task.approved", "{'task':'t','party':'b'}" },
+    { "task.approved", "{'task':'t','party':'b','request':'e30.e30.e34'}" },
     { "task.queued", "{'task':'t','by':'a'}" },
-    { "task.started", "{'task':'t'}" },
+    { "task.started", "{'task':'t','time':21}" },
     { "task.failed", "{'task':'t','error':71,'detail':'which','class':'ValueError','line':7,'messages':{'b':'AAEC'},"
                      "'usage':{'cpu_us':1,'wall_us':2,'peak_kib':3,'bytes_in':4,'bytes_out':5}}" },
-    { "task.retried", "{'task':'t','by':'a'}" },
-    { "task.started", "{'task':'t'}" },
+    { "task.retried", "{'task':'t','by':'a','nonce':'AQIDBAUGBwg'}" },
+    { "task.started", "{'task':'t','time':22}" },
+    { "evidence.kept", "{'evidence':'" KEY "','type':'soft','measurement':'','file':'AA'}" },
     { "task.finished", "{'task':'t','outputs':{'z':{'object':'33','sha256':'" OTHER_KEY
                        "','size':6,'kept_key':'AAEC','keys':{'a':'AA','b':'AAE'}}},'result':{'a':'AAEC'},'messages':{'b':'AAE'},"
-                       "'usage':{'cpu_us':1,'wall_us':2,'peak_kib':3,'bytes_in':4,'bytes_out':5}}" },
+                       "'usage':{'cpu_us':1,'wall_us':2,'peak_kib':3,'bytes_in':4,'bytes_out':5},'logged':'AAEC','leaf':33}" },
     { "data.derived", "{'data':'k','task':'t','output':'z','by':'a'}" },
+    { "data.deleted", "{'data':'k','by':'a','request':'e30.e30.e33','logged':'AAEE','leaf':35}" }, /* and the output's key */
     { "task.created", "{'task':'u','creator':'b','function':'f','participants':['b'],'inputs':{},'outputs':{},'result':[],"
                       "'messages':[],'arguments':{}}" },
     { "task.contracted", "{'task':'u','contract':'AAEC'}" },
@@ -136,6 +141,19 @@ static void same_bytes(struct cella_bytes *a, struct cella_bytes *b)
     *a = *b = (struct cella_bytes){ 0 };
 }
 
+/* Statements and requests: what is equal goes, so that the rest can be compared as it is. */
+static void same_logged(struct cella_logged *a, struct cella_logged *b)
+{
+    assert_int_equal(a->leaf, b->leaf);
+    same_bytes(&a->statement, &b->statement);
+}
+
+static void same_request(struct cella_signed_request *a, struct cella_signed_request *b)
+{
+    assert_memory_equal(a->public_key, b->public_key, sizeof(a->public_key));
+    same_bytes(&a->text, &b->text);
+}
+
 static void same_json(json_t **a, json_t **b)
 {
     assert_true((*a == NULL && *b == NULL) || json_equal(*a, *b));
@@ -169,6 +187,13 @@ static void compare_party(struct cella_party a, struct cella_party b)
     assert_memory_equal(&a, &b, sizeof(a));
 }
 
+static void compare_evidence(struct cella_kept_evidence a, struct cella_kept_evidence b)
+{
+    same_bytes(&a.file, &b.file);
+    same_bytes(&a.measurement, &b.measurement);
+    assert_memory_equal(&a, &b, sizeof(a));
+}
+
 static void compare_function(struct cella_function a, struct cella_function b)
 {
     assert_true(json_equal(a.spec.json, b.spec.json)); /* everything else in a spec is read from it */
@@ -192,6 +217,9 @@ static void compare_data(struct cella_data a, struct cella_data b)
     same_bytes(&a.sealed_key, &b.sealed_key);
     same_bytes(&a.associated_data, &b.associated_data);
     same_json(&a.policy, &b.policy);
+    SAME_RECORD(a.made_by, b.made_by);
+    same_logged(&a.deletion, &b.deletion);
+    same_request(&a.deletion_request, &b.deletion_request);
     assert_memory_equal(&a, &b, sizeof(a));
 }
 
@@ -226,6 +254,7 @@ static void compare_task(struct cella_task_record a, struct cella_task_record b)
         struct cella_participant one = a.participants[i];
         struct cella_participant two = b.participants[i];
         SAME_RECORD(one.party, two.party);
+        same_request(&one.approval, &two.approval);
         same_bytes(&one.result, &two.result);
         same_bytes(&one.messages, &two.messages);
         assert_memory_equal(&one, &two, sizeof(one));
@@ -239,10 +268,13 @@ static void compare_task(struct cella_task_record a, struct cella_task_record b)
     same_json(&a.arguments, &b.arguments);
     same_json(&a.auditors, &b.auditors);
     same_bytes(&a.contract, &b.contract);
+    same_logged(&a.run_logged, &b.run_logged);
     tidy(a.error_detail, sizeof(a.error_detail));
     tidy(a.error_class, sizeof(a.error_class));
     tidy(b.error_detail, sizeof(b.error_detail));
     tidy(b.error_class, sizeof(b.error_class));
+    memset(a.nonce + a.nonce_size, 0, sizeof(a.nonce) - a.nonce_size); /* a longer one was there before */
+    memset(b.nonce + b.nonce_size, 0, sizeof(b.nonce) - b.nonce_size);
     assert_memory_equal(&a, &b, sizeof(a));
 }
 
@@ -268,6 +300,7 @@ static void compare(const struct cella_state *a, const struct cella_state *b)
 {
     struct cella_state one = *a;
     struct cella_state two = *b;
+    COMPARE(evidence, struct cella_kept_evidence, compare_evidence);
     COMPARE(parties, struct cella_party, compare_party);
     COMPARE(organisations, struct cella_organisation, COMPARE_PLAIN);
     COMPARE(invitations, struct cella_entry, COMPARE_PLAIN);
@@ -287,7 +320,7 @@ static void compare(const struct cella_state *a, const struct cella_state *b)
     memset(&two.journal, 0, sizeof(two.journal));
     struct cella_table *tables[] = { &one.parties, &two.parties, &one.organisations, &two.organisations,
                                      &one.invitations, &two.invitations, &one.functions, &two.functions,
-                                     &one.data, &two.data, &one.tasks, &two.tasks };
+                                     &one.data, &two.data, &one.tasks, &two.tasks, &one.evidence, &two.evidence };
     for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
         *tables[i] = (struct cella_table){ 0 };
     }
