@@ -27,6 +27,7 @@ struct exchange {
     struct cella_replay *replay;
     bool headed;
     bool known;    /* the next record is the last one of the snapshot that was restored */
+    bool refuted;  /* the records are not those of the snapshot, which this executor has made */
     uint64_t size; /* records that the host says it has; bytes of a file */
     uint64_t read; /* bytes */
     uint64_t progress_ms;
@@ -202,7 +203,24 @@ static cella_status check_known(struct exchange *exchange, struct cella_view rec
     uint8_t hash[CELLA_SHA256_SIZE];
     exchange->known = false;
     CELLA_TRY(cella_sha256(record, hash));
-    return memcmp(hash, exchange->replay->chain.head, sizeof(hash)) == 0 ? CELLA_OK : CELLA_BAD_LEDGER;
+    exchange->refuted = memcmp(hash, exchange->replay->chain.head, sizeof(hash)) != 0;
+    if (exchange->refuted) {
+        cella_monitor_log(exchange->ledger->monitor, "ledger: record %llu is another than the one that the snapshot ends with",
+                          (unsigned long long) exchange->replay->chain.size - 1);
+    }
+    return exchange->refuted ? CELLA_BAD_LEDGER : CELLA_OK;
+}
+
+/* A snapshot is whole when all of its records are durable, so they have been there. */
+static cella_status check_size(struct exchange *exchange)
+{
+    exchange->refuted = exchange->known && exchange->size < exchange->replay->chain.size;
+    if (exchange->refuted) {
+        cella_monitor_log(exchange->ledger->monitor, "ledger: the snapshot stands for %llu records, but there are %llu: the end "
+                          "of the ledger is missing", (unsigned long long) exchange->replay->chain.size,
+                          (unsigned long long) exchange->size);
+    }
+    return exchange->refuted ? CELLA_BAD_LEDGER : CELLA_OK;
 }
 
 static cella_status take_records(struct exchange *exchange)
@@ -211,6 +229,7 @@ static cella_status take_records(struct exchange *exchange)
     cella_status status = CELLA_OK;
     if (!exchange->headed && exchange->in.size >= HEAD_SIZE) {
         CELLA_TRY(take_head(exchange));
+        CELLA_TRY(check_size(exchange));
     }
     while (exchange->headed && status == CELLA_OK && exchange->in.size - used >= 4) {
         struct cella_reader reader = cella_reader_of(cella_view_of(exchange->in.data + used, exchange->in.size - used));
@@ -236,7 +255,8 @@ static cella_status take_records(struct exchange *exchange)
 }
 
 /* All from where replay stands; what is there already is a snapshot, whose last record comes once more. */
-static cella_status read_records(struct cella_ledger *ledger, struct waiting *waiting, struct cella_replay *replay)
+static cella_status read_records(struct cella_ledger *ledger, struct waiting *waiting, struct cella_replay *replay,
+                                 bool *refuted)
 {
     uint64_t began = cella_loop_now_ms();
     uint64_t known = replay->chain.size;
@@ -251,6 +271,7 @@ static cella_status read_records(struct cella_ledger *ledger, struct waiting *wa
                       (unsigned long long) (cella_loop_now_ms() - began));
     ledger->new_records = replay->chain.size - known;
     ledger->new_bytes = exchange.read;
+    *refuted = exchange.refuted;
     return status;
 }
 
@@ -290,7 +311,10 @@ static cella_status get_snapshot(struct exchange *exchange, struct waiting *wait
 {
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes arguments = { 0 };
     CELLA_TRY(cella_write_field(&arguments, cella_view_of_string(cella_snapshot_names[which])));
-    return run_exchange(exchange, waiting, CELLA_STREAM_GET, cella_bytes_view(&arguments));
+    cella_status status = run_exchange(exchange, waiting, CELLA_STREAM_GET, cella_bytes_view(&arguments));
+    bool passed_on = status == CELLA_OK || status == CELLA_OBJECT_MISSING || status == CELLA_CLOSED ||
+                     status == CELLA_NO_MEMORY || status == CELLA_CRYPTO_FAILED;
+    return passed_on ? status : CELLA_BAD_LEDGER; /* whatever the host says is wrong with it: it is not used */
 }
 
 /* Records that each of them claims to stand for; 0: there is none. */
@@ -308,7 +332,9 @@ static cella_status look_for_snapshots(struct cella_ledger *ledger, struct waiti
     return CELLA_OK;
 }
 
-static cella_status restore(struct cella_ledger *ledger, struct waiting *waiting, struct cella_replay *replay, size_t which)
+/* *refuted: snapshot and ledger can not both be this executor's. */
+static cella_status restore(struct cella_ledger *ledger, struct waiting *waiting, struct cella_replay *replay, size_t which,
+                            bool *refuted)
 {
     const struct cella_snapshot_binding binding = cella_snapshots_binding(ledger);
     uint64_t began = cella_loop_now_ms();
@@ -319,7 +345,7 @@ static cella_status restore(struct cella_ledger *ledger, struct waiting *waiting
     CELLA_TRY(status);
     cella_monitor_log(ledger->monitor, "ledger: snapshot of %llu records restored in %llu ms",
                       (unsigned long long) replay->chain.size, (unsigned long long) (cella_loop_now_ms() - began));
-    CELLA_TRY(read_records(ledger, waiting, replay));
+    CELLA_TRY(read_records(ledger, waiting, replay, refuted));
     cella_snapshots_found(ledger->snapshots, which, exchange.size);
     return CELLA_OK;
 }
@@ -333,27 +359,32 @@ static cella_status begin_anew(struct cella_ledger *ledger, struct cella_replay 
     return cella_replay_begin(replay, cella_keyring_ledger_key(monitor->keyring), &monitor->state);
 }
 
-/* From the newest snapshot that fits, else from the first record: what the records say is what counts. */
+/*
+ * From the newest snapshot that is whole, else from the first record: what the records say is what counts. A snapshot can
+ * take away trust in a ledger, and gives none: one that this executor made for records that are not there shows that somebody
+ * put an older ledger back, or another one.
+ */
 static cella_status read_ledger(struct cella_ledger *ledger, struct waiting *waiting, struct cella_replay *replay)
 {
     uint64_t claims[CELLA_SNAPSHOT_KEPT];
+    bool refuted = false;
     CELLA_TRY(look_for_snapshots(ledger, waiting, claims));
     for (size_t i = 0; i < CELLA_SNAPSHOT_KEPT; i++) {
         size_t which = claims[0] >= claims[1] ? 0 : 1;
         uint64_t claim = claims[which];
         claims[which] = 0;
-        cella_status status = claim == 0 ? CELLA_OBJECT_MISSING : restore(ledger, waiting, replay, which);
-        if (status == CELLA_OK || (status != CELLA_OBJECT_MISSING && !is_loss(status))) {
+        if (claim == 0) {
+            break;
+        }
+        cella_status status = restore(ledger, waiting, replay, which, &refuted);
+        if (refuted || status == CELLA_OK || (status != CELLA_OBJECT_MISSING && !is_loss(status))) {
             return status;
         }
-        if (claim > 0) {
-            cella_monitor_log(ledger->monitor,
-                              "ledger: the snapshot of %llu records is damaged or does not fit the records (%s); it is not used",
-                              (unsigned long long) claim, cella_status_name(status));
-        }
+        cella_monitor_log(ledger->monitor, "ledger: the snapshot of %llu records is damaged or foreign (%s); it is not used",
+                          (unsigned long long) claim, cella_status_name(status));
         CELLA_TRY(begin_anew(ledger, replay));
     }
-    return read_records(ledger, waiting, replay);
+    return read_records(ledger, waiting, replay, &refuted);
 }
 
 /* ---- what was found ---- */
@@ -428,9 +459,11 @@ static cella_status open_ledger(struct cella_ledger *ledger, struct waiting *wai
 {
     struct cella_monitor *monitor = ledger->monitor;
     bool fresh = false;
+    bool refuted; /* there are no snapshots of new keys */
     CELLA_TRY(find_keys(ledger, waiting, &fresh));
     CELLA_TRY(cella_replay_begin(replay, cella_keyring_ledger_key(monitor->keyring), &monitor->state));
-    cella_status status = fresh ? read_records(ledger, waiting, replay) : read_ledger(ledger, waiting, replay);
+    cella_status status = fresh ? read_records(ledger, waiting, replay, &refuted)
+                                : read_ledger(ledger, waiting, replay);
     if (fresh && (status == CELLA_BAD_LEDGER || status == CELLA_BAD_VERSION)) {
         return CELLA_BAD_KEY; /* there are records, but not what opens them */
     }

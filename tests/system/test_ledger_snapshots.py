@@ -5,6 +5,7 @@ the records."""
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import random
 import re
 import shutil
@@ -17,11 +18,11 @@ from pathlib import Path
 import cella
 import pytest
 from cella import ledger
-from live import LiveExecutor, echo, refused, wait_until
+from live import LiveExecutor, echo, files, package_of, refused, wait_until
 
 Start = Callable[..., LiveExecutor]
 RESTORED = r"ledger: snapshot of (\d+) records restored"
-UNUSED = "damaged or does not fit the records"
+UNUSED = "damaged or foreign"
 NAMES = ("snapshot.0", "snapshot.1")
 
 
@@ -55,9 +56,12 @@ def seen(me: cella.Executor) -> list[object]:
 
 
 def sql(state: Path, text: str, *values: object) -> list[tuple[object, ...]]:
-    """A statement on a ledger that no host has open."""
+    """A statement, or several without values, on a ledger that no host has open. What the last one finds."""
+    rows: list[tuple[object, ...]] = []
     with contextlib.closing(sqlite3.connect(state / "ledger.db", timeout=20)) as database, database:
-        return database.execute(text, values).fetchall()
+        for one in text.split(";"):
+            rows = database.execute(one, values).fetchall()
+    return rows
 
 
 def snapshots(state: Path) -> dict[str, int]:
@@ -114,6 +118,16 @@ def test_a_start_with_a_snapshot(start: Start, tmp_path: Path) -> None:
         (f"UPDATE parts SET bytes = substr(bytes, 1, 5) WHERE name = '{newest}'", 0, True),
         (f"UPDATE parts SET bytes = x'{foreign}' WHERE name = '{newest}'", 0, True),
         (f"DELETE FROM files WHERE name = '{newest}'", 0, True),
+        # It claims to stand for more; the older one is given in its place, with its own claim and with the newest's.
+        (f"UPDATE parts SET bytes = CAST(substr(bytes, 1, 6) || x'00000000ffffffff' || substr(bytes, 15) AS BLOB) "
+         f"WHERE part = 0 AND name = '{newest}'", 1, True),
+        (f"UPDATE files SET (version, size) = (SELECT version, size FROM files WHERE name = 'snapshot.0') WHERE name = '{newest}'; "
+         f"DELETE FROM parts WHERE name = '{newest}'; "
+         f"INSERT INTO parts SELECT '{newest}', version, part, bytes FROM parts WHERE name = 'snapshot.0'", 0, True),
+        (f"UPDATE files SET (version, size) = (SELECT version, size FROM files WHERE name = 'snapshot.0') WHERE name = '{newest}'; "
+         f"DELETE FROM parts WHERE name = '{newest}'; "
+         f"INSERT INTO parts SELECT '{newest}', version, part, CAST(substr(bytes, 1, 6) || x'{last:016x}' || substr(bytes, 15) AS "
+         "BLOB) FROM parts WHERE name = 'snapshot.0'", 1, True),
         (f"UPDATE parts SET bytes = CAST(substr(bytes, 1, 999) || x'0102' || substr(bytes, 1002) AS BLOB) WHERE {both}", 2, False),
         (f"DELETE FROM files WHERE {both}", 0, False),
     ]
@@ -130,25 +144,123 @@ def test_a_start_with_a_snapshot(start: Start, tmp_path: Path) -> None:
         shutil.rmtree(ledger.folder())  # the next one stands where this one stood before
         shutil.rmtree(state)
         shutil.copytree(whole, state)
-    # A snapshot of a longer ledger in front of an older one: it is as old with it as without.
-    live, me = begin(start, me)
-    me.party_of()  # has seen the newest records
+
+
+def test_a_snapshot_that_refutes_its_ledger(start: Start, tmp_path: Path) -> None:
+    """An older ledger, or another, beside a snapshot of what was there: RECOVERY. Nobody has to keep the snapshot, so a host that
+    means to put the ledger back takes it away; then clients notice."""
+    live = start()
+    me = live.client()
+    ends = []
+    for _ in range(2):
+        work(live, me, 1200)
+        me.close()
+        assert live.close() == 0
+        ends.append(count(live.state))
+        live, me = begin(start, me)
+    me.party_of()  # it has seen the newest head
     me.close()
     live.kill()
+    state = live.state
+    assert list(snapshots(state).values()) == ends
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    shutil.copytree(state, whole)
+    last = ends[1]
+
+    def recovers(reason: str) -> None:
+        before = count(state)
+        live = start()
+        found = live.wait_for_log("RECOVERY: [^\n]*", after=len(live.log()) - len(said(live)))
+        assert "the ledger is not whole" in found and reason in said(live)
+        live.kill()
+        assert count(state) == before  # nothing was written
+
     sql(state, "DELETE FROM records WHERE sequence >= ?", last - 100)
+    shutil.copytree(state, cut)
+    recovers(f"the snapshot stands for {last} records, but there are {last - 100}: the end of the ledger is missing")
+    shutil.rmtree(state)
+    shutil.copytree(cut, state)
+    sql(state, "DELETE FROM files WHERE name = 'snapshot.1'")
     live = start()
-    assert len(re.findall(UNUSED, said(live))) == 1
-    assert re.findall(RESTORED, said(live))[-1] == str(first)
+    assert re.findall(RESTORED, said(live)) == [str(ends[0])]
     with refused("ROLLBACK"):
         cella.connect(live.address, live.trust, me.identity)
     live.kill()
     snapshots(state)
-    # Another record where a snapshot ends: no record is believed because of a snapshot.
     shutil.rmtree(state)
     shutil.copytree(whole, state)
     sql(state, "UPDATE records SET record = (SELECT record FROM records WHERE sequence = 5) WHERE sequence = ?", last - 1)
+    recovers(f"record {last - 1} is another than the one that the snapshot ends with")
+
+
+def test_a_snapshot_of_another_executor(start: Start) -> None:
+    """It is not used, although it is larger, and is whole where it was made."""
+    one, two = start(name="one"), start(name="two")
+    me, other = one.client(), two.client()
+    work(one, me, 1200)
+    work(two, other, 3000)
+    expected = seen(me)
+    for live in (one, two):
+        assert live.close() == 0
+    (name, size), = snapshots(two.state).items()
+    row, = sql(two.state, "SELECT version, size FROM files WHERE name = ?", name)
+    parts = sql(two.state, "SELECT * FROM parts WHERE name = ?", name)
+    sql(one.state, "DELETE FROM parts WHERE name = ?", name)
+    sql(one.state, "REPLACE INTO files VALUES (?, ?, ?)", name, *row)
+    for part in parts:
+        sql(one.state, "INSERT INTO parts VALUES (?, ?, ?, ?)", *part)
+    live = start(name="one")
+    assert f"the snapshot of {size} records is {UNUSED}" in said(live)
+    assert re.search(RESTORED, said(live)) is None
+    assert seen(cella.connect(live.address, live.trust, me.identity)) == expected
+
+
+COPY = "def main(x, out):\n    out.write(x.read())\n    return 'copied'"
+
+
+def test_all_that_parties_have_is_in_it(start: Start) -> None:
+    """Data with their keys, outputs, results, approvals, receipts of runs and deletions, data derived from an output; and the host is
+    told again to delete what is deleted."""
     live = start()
-    live.wait_for_log("RECOVERY: the ledger is not whole")
+    me, other = live.client(), live.client()
+    before = set(live.objects())
+    deleted, kept = me.data.add(b"deleted" * 100), me.data.add(b"kept")
+    object_of = live.stored(deleted.size, before)
+    content = object_of.read_bytes()
+    function = me.functions.register(package_of(COPY, public=True, inputs=files("x"), outputs=files("out")))
+
+    def run(**inputs: object) -> cella.Task:
+        task = me.tasks.create(function, inputs=inputs, outputs={"out": [me.party, other.party]})
+        for one in (me, other):
+            cella.Task(one, task.id).approve(task.contract())
+        task.invoke(nonce=b"asked by me")
+        assert task.wait(timeout=60).result() == "copied"
+        return task
+
+    task = run(x=deleted)
+    derived = me.data.derive(task, "out")
+    me.data.delete(deleted)
+    wait_until(lambda: not object_of.exists(), 20, "the host deletes the object")
+    work(live, me, 1200)
+
+    def everything(me: cella.Executor) -> list[object]:
+        one = cella.Task(me, task.id)
+        return [me.request("task.get", {"task": task.id}), me.pages("data.list", "data"), one.result(), one.outputs["out"].bytes(),
+                dataclasses.asdict(one.receipt().parts), dataclasses.asdict(me.receipt(deleted.id).parts), *seen(me)]
+
+    expected = everything(me)
+    me.close()
+    assert live.close() == 0
+    object_of.write_bytes(content)  # a host that did not obey
+    live, me = begin(start, me)
+    assert re.search(RESTORED, said(live))
+    assert everything(me) == expected
+    wait_until(lambda: not object_of.exists(), 20, "the host is told again")
+    other = cella.connect(live.address, live.trust, other.identity)
+    assert run(x=kept).receipt().verify(live.trust).accepted  # a statement after those of before
+    assert run(x=me.data.get(derived.id)).outputs["out"].bytes() == b"deleted" * 100
+    with refused("DELETED"):
+        run(x=deleted)
 
 
 @pytest.fixture(scope="module")
