@@ -18,7 +18,7 @@ from pathlib import Path
 import cella
 import pytest
 from cella import ledger
-from live import LiveExecutor, echo, files, package_of, refused, wait_until
+from live import LONG, LiveExecutor, echo, files, package_of, refused, wait_until
 
 Start = Callable[..., LiveExecutor]
 RESTORED = r"ledger: snapshot of (\d+) records restored"
@@ -306,6 +306,30 @@ def test_killed_while_a_snapshot_is_written(start: Start, long_ledger: tuple[Pat
     live, me = begin(start, me)
     assert UNUSED not in said(live)
     assert seen(me)[1:] == expected[1:]
+
+
+def test_a_very_long_ledger(start: Start) -> None:
+    """Every record is read, and the newest snapshot is: both starts find the same. (test_monitor_record.c replays 100,000 records and
+    test_monitor_image.c has 10,000 tasks in each run of the tests; here clients make them.)"""
+    records = 100_000 if LONG else 9_000
+    live = start()
+    me = live.client()
+    work(live, me, records)
+    expected = seen(me)
+    assert len(me.pages("task.list", "tasks")) * 3 >= records
+    me.close()
+    assert live.close() == 0
+    length = count(live.state)
+    live, me = begin(start, me)
+    assert re.findall(RESTORED, said(live)) == [str(length)]
+    assert seen(me) == expected
+    me.close()
+    live.kill()
+    for table in ("files", "parts"):
+        sql(live.state, f"DELETE FROM {table} WHERE name LIKE 'snapshot%'")
+    live, me = begin(start, me)
+    assert f"ledger: {length + 1} records read in" in said(live)  # and the start of before
+    assert seen(me) == expected
 
 
 def serves(live: LiveExecutor, party: cella.Executor) -> bool:

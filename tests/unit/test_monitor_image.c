@@ -3,8 +3,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -414,12 +416,81 @@ static void what_is_no_image(void **unused)
     cella_state_clear(&whole);
 }
 
+/* ---- a long life ---- */
+
+#define TASKS 10000U
+
+static double cpu_ms(void)
+{
+    struct timespec now;
+    (void) clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (double) now.tv_sec * 1e3 + (double) now.tv_nsec / 1e6;
+}
+
+static void apply_to(struct cella_state *state, enum cella_event event, json_t *body)
+{
+    assert_non_null(body);
+    assert_int_equal(cella_state_apply(state, event, body), CELLA_OK);
+    json_decref(body);
+}
+
+/* Ten events. */
+static void live_through(struct cella_state *state, unsigned int number)
+{
+    static const enum cella_event run[] = { CELLA_EVENT_TASK_QUEUED, CELLA_EVENT_TASK_STARTED, CELLA_EVENT_TASK_FAILED,
+                                            CELLA_EVENT_TASK_RETRIED, CELLA_EVENT_TASK_STARTED, CELLA_EVENT_TASK_FAILED,
+                                            CELLA_EVENT_TASK_RETRIED, CELLA_EVENT_TASK_STARTED };
+    char id[16];
+    (void) snprintf(id, sizeof(id), "t%u", number);
+    apply_to(state, CELLA_EVENT_TASK_CREATED,
+             json_pack("{s:s, s:s, s:s, s:[s], s:{s:[s]}, s:i}", "task", id, "creator", "a", "function", "f", "participants",
+                       "a", "outputs", "z", "a", "time", 100));
+    apply_to(state, CELLA_EVENT_TASK_CONTRACTED, json_pack("{s:s, s:s}", "task", id, "contract", "AAEC"));
+    for (size_t i = 0; i < sizeof(run) / sizeof(run[0]) && i < 8 - number % 3; i++) {
+        apply_to(state, run[i], json_pack("{s:s, s:i, s:i}", "task", id, "time", (int) (101 + i), "error", 45));
+    }
+    for (size_t i = 0; i < number % 3; i++) { /* so that tasks are left in several states */
+        apply_to(state, CELLA_EVENT_FUNCTION_SHOWN, json_pack("{s:s, s:s, s:s}", "function", "f", "auditor", "c", "by", "a"));
+    }
+}
+
+static void ten_thousand_tasks(void **unused)
+{
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes image = { 0 };
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes again = { 0 };
+    struct cella_state whole = { 0 };
+    struct cella_state resumed = { 0 };
+    bool complete;
+    (void) unused;
+    for (size_t i = 0; strcmp(history[i].event, "task.created") != 0; i++) {
+        apply(&whole, i);
+    }
+    double began = cpu_ms();
+    for (unsigned int i = 0; i < TASKS; i++) {
+        live_through(&whole, i);
+    }
+    double folded = cpu_ms();
+    write_image(&whole, &image);
+    double written = cpu_ms();
+    assert_int_equal(read_image(cella_bytes_view(&image), &resumed, &complete), CELLA_OK);
+    double restored = cpu_ms();
+    assert_true(complete && whole.tasks.count == TASKS && whole.journal.count >= 10 * TASKS);
+    compare(&whole, &resumed);
+    write_image(&resumed, &again);
+    assert_true(cella_view_equal(cella_bytes_view(&image), cella_bytes_view(&again)));
+    print_message("%u tasks, %zu events: folded in %.0f ms of CPU time, written in %.0f ms, restored in %.0f ms, %zu KiB\n",
+                  TASKS, whole.journal.count, folded - began, written - folded, restored - written, image.size >> 10);
+    cella_state_clear(&whole);
+    cella_state_clear(&resumed);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_history_has_every_event),
         cmocka_unit_test(an_image_and_the_rest),
         cmocka_unit_test(what_is_no_image),
+        cmocka_unit_test(ten_thousand_tasks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
