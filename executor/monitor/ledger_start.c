@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/wire.h"
+#include "monitor/ledger_anchor.h"
 #include "monitor/ledger_state.h"
-#include "monitor/replay.h"
 #include "monitor/snapshots.h"
 
 #define KEYRING "keyring"
@@ -282,7 +282,7 @@ static bool is_loss(cella_status status)
 {
     return status == CELLA_BAD_LEDGER || status == CELLA_BAD_VERSION || status == CELLA_BAD_TAG ||
            status == CELLA_BAD_FORMAT || status == CELLA_BAD_KEY || status == CELLA_CHARTER ||
-           status == CELLA_TRUNCATED;
+           status == CELLA_TRUNCATED || status == CELLA_ROLLBACK;
 }
 
 /* Without a reader: until its beginning is there. */
@@ -401,12 +401,31 @@ static const char *explain(cella_status status)
         return "charter.json is not the charter of this ledger; put the original file back";
     case CELLA_BAD_KEY:
         return "the keyring is missing, or belongs to another ledger; restore both from one backup";
+    case CELLA_ROLLBACK:
+        return "nothing shows that this ledger is the newest, which has to be so on this platform; put the newest ledger.db "
+               "back. If it is lost this executor is lost, too: begin with a new state folder, and tell the parties";
     default:
         return "the ledger is not whole; nothing was changed in it. Restore the newest backup, or put back what is missing";
     }
 }
 
-static cella_status begin_epoch(struct cella_ledger *ledger, uint64_t epochs)
+/* The first record of this start. */
+static cella_status note_start(struct cella_ledger *ledger, const struct cella_ledger_anchor *anchor)
+{
+    const struct cella_monitor *monitor = ledger->monitor;
+    json_t *found = anchor->used ? cella_json_base64url(cella_view_of(anchor->found, sizeof(anchor->found))) : NULL;
+    CELLA_TRY(anchor->used && found == NULL ? CELLA_NO_MEMORY : CELLA_OK);
+    CELLA_TRY(cella_ledger_add(ledger, CELLA_EVENT_EPOCH,
+                               json_pack("{s:I, s:o, s:s, s:o*}", "epoch", (json_int_t) ledger->epoch, "measurement",
+                                         cella_json_hex(cella_view_of(monitor->measurement, sizeof(monitor->measurement))),
+                                         "version", CELLA_VERSION, "anchor", found)));
+    ledger->opened.anchored = anchor->used;
+    memcpy(ledger->opened.found, anchor->found, sizeof(ledger->opened.found));
+    memcpy(ledger->opened.hash, ledger->head, sizeof(ledger->opened.hash));
+    return CELLA_OK;
+}
+
+static cella_status begin_epoch(struct cella_ledger *ledger, uint64_t epochs, const struct cella_ledger_anchor *anchor)
 {
     struct cella_monitor *monitor = ledger->monitor;
     struct cella_view charter = cella_bytes_view(&monitor->charter.text);
@@ -419,11 +438,7 @@ static cella_status begin_epoch(struct cella_ledger *ledger, uint64_t epochs)
                                    json_pack("{s:o, s:s, s:s}", "charter", cella_json_base64url(charter), "executor",
                                              cella_keyring_executor(monitor->keyring), "version", CELLA_VERSION)));
     }
-    return cella_ledger_add(
-        ledger, CELLA_EVENT_EPOCH,
-        json_pack("{s:I, s:o, s:s}", "epoch", (json_int_t) ledger->epoch, "measurement",
-                  cella_json_hex(cella_view_of(monitor->measurement, sizeof(monitor->measurement))), "version",
-                  CELLA_VERSION));
+    return note_start(ledger, anchor);
 }
 
 static cella_status judge(const struct cella_monitor *monitor, const struct cella_replay *replay)
@@ -455,7 +470,8 @@ static cella_status find_keys(struct cella_ledger *ledger, struct waiting *waiti
     return say_of_sealing(monitor, cella_keyring_load(monitor->platform, cella_bytes_view(&sealed), &monitor->keyring));
 }
 
-static cella_status open_ledger(struct cella_ledger *ledger, struct waiting *waiting, struct cella_replay *replay)
+static cella_status open_ledger(struct cella_ledger *ledger, struct waiting *waiting, struct cella_replay *replay,
+                                struct cella_ledger_anchor *anchor)
 {
     struct cella_monitor *monitor = ledger->monitor;
     bool fresh = false;
@@ -470,7 +486,9 @@ static cella_status open_ledger(struct cella_ledger *ledger, struct waiting *wai
     CELLA_TRY(status);
     CELLA_TRY(judge(monitor, replay));
     /* Before the first record: a ledger that nobody can open must not come to be. */
-    return fresh || cella_keyring_is_older(monitor->keyring) ? store_keyring(ledger, waiting) : CELLA_OK;
+    CELLA_TRY(fresh || cella_keyring_is_older(monitor->keyring) ? store_keyring(ledger, waiting) : CELLA_OK);
+    /* After the keys are kept: an anchor is of no use without them. */
+    return cella_ledger_anchor_judge(monitor, &replay->opened, anchor);
 }
 
 static cella_status give_up(struct cella_ledger *ledger, cella_status status)
@@ -485,11 +503,14 @@ static cella_status give_up(struct cella_ledger *ledger, cella_status status)
     return cella_keyring_new(&monitor->keyring);
 }
 
-/* Before clients can ask anything: heads are signed for durable records, and the first of this epoch is one. */
-static cella_status wait_until_durable(struct cella_ledger *ledger, struct waiting *waiting)
+/*
+ * Before clients can ask anything: heads are signed for durable records, and the first of this epoch is one. While the host
+ * does not take it nobody is served; that can be told to clients, but where an anchor has to move first.
+ */
+static cella_status wait_until_durable(struct cella_ledger *ledger, struct waiting *waiting, bool anchored)
 {
     cella_ledger_open_append(ledger);
-    while (ledger->waiting.count > 0 && ledger->condition != CELLA_LEDGER_STALLED &&
+    while (ledger->waiting.count > 0 && (anchored || ledger->condition != CELLA_LEDGER_STALLED) &&
            ledger->condition != CELLA_LEDGER_LOST) {
         ledger->stop_when_settled = true;
         CELLA_TRY(cella_loop_run(ledger->monitor->loop, after_round, waiting));
@@ -500,11 +521,23 @@ static cella_status wait_until_durable(struct cella_ledger *ledger, struct waiti
     return CELLA_OK;
 }
 
+static cella_status move_anchor(struct cella_ledger *ledger, const struct cella_ledger_anchor *anchor)
+{
+    bool written = ledger->waiting.count == 0 && ledger->condition != CELLA_LEDGER_LOST;
+    cella_status status = written ? cella_ledger_anchor_move(ledger->monitor, anchor, ledger->opened.hash) : CELLA_OK;
+    if (status == CELLA_ROLLBACK) {
+        cella_ledger_lose(ledger, CELLA_LEDGER_TAKEN, "another executor has started on a copy of this ledger; end one of them");
+        return CELLA_OK;
+    }
+    return status;
+}
+
 cella_status cella_ledger_start(struct cella_ledger *ledger, void (*after_events)(void *context), void *context)
 {
     struct waiting waiting = { ledger, after_events, context };
     struct cella_replay replay = { 0 };
-    cella_status status = open_ledger(ledger, &waiting, &replay);
+    struct cella_ledger_anchor anchor = { 0 };
+    cella_status status = open_ledger(ledger, &waiting, &replay, &anchor);
     uint64_t epochs = replay.epochs;
     if (status == CELLA_OK) {
         ledger->durable = replay.chain;
@@ -517,6 +550,7 @@ cella_status cella_ledger_start(struct cella_ledger *ledger, void (*after_events
     }
     ledger->condition = CELLA_LEDGER_WRITING;
     ledger->reason = CELLA_OK;
-    CELLA_TRY(begin_epoch(ledger, epochs));
-    return wait_until_durable(ledger, &waiting);
+    CELLA_TRY(begin_epoch(ledger, epochs, &anchor));
+    CELLA_TRY(wait_until_durable(ledger, &waiting, anchor.used));
+    return move_anchor(ledger, &anchor);
 }

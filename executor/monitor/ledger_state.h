@@ -7,6 +7,7 @@
 
 #include "monitor/ledger.h"
 #include "monitor/ledger_link.h"
+#include "monitor/replay.h"
 
 struct cella_snapshots;
 
@@ -47,6 +48,7 @@ struct cella_ledger {
     struct cella_chain durable;
     uint8_t durable_tag[CELLA_GCM_TAG_SIZE]; /* end of the last durable record; zeros when there is none */
     uint64_t epoch;
+    struct cella_opened opened; /* this start */
     struct cella_ledger_list open;    /* of the change that is being made; not sealed */
     struct cella_ledger_list waiting; /* sealed, not durable */
     bool grouping;

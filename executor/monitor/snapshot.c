@@ -59,6 +59,9 @@ static cella_status write_position(const struct cella_snapshot_source *source, s
     CELLA_TRY(cella_bytes_append(&item, cella_view_of(source->head, CELLA_SHA256_SIZE)));
     CELLA_TRY(cella_bytes_append(&item, cella_view_of(source->tag, CELLA_GCM_TAG_SIZE)));
     CELLA_TRY(cella_write_u64(&item, source->epochs));
+    CELLA_TRY(cella_write_u8(&item, source->opened->anchored ? 1 : 0));
+    CELLA_TRY(cella_bytes_append(&item, cella_view_of(source->opened->found, CELLA_SHA256_SIZE)));
+    CELLA_TRY(cella_bytes_append(&item, cella_view_of(source->opened->hash, CELLA_SHA256_SIZE)));
     CELLA_TRY(cella_write_field(&item, source->charter));
     return frame(framing, cella_bytes_view(&item));
 }
@@ -167,10 +170,15 @@ static cella_status take_position(struct cella_snapshot_reader *reader, struct c
     struct cella_replay *replay = reader->replay;
     struct cella_reader in = cella_reader_of(item);
     struct cella_view charter;
+    uint8_t anchored;
     CELLA_TRY(cella_read_u64(&in, &reader->size));
     CELLA_TRY(cella_read_fixed(&in, reader->head, sizeof(reader->head)));
     CELLA_TRY(cella_read_fixed(&in, replay->tag, sizeof(replay->tag)));
     CELLA_TRY(cella_read_u64(&in, &replay->epochs));
+    CELLA_TRY(cella_read_u8(&in, &anchored));
+    CELLA_TRY(cella_read_fixed(&in, replay->opened.found, sizeof(replay->opened.found)));
+    CELLA_TRY(cella_read_fixed(&in, replay->opened.hash, sizeof(replay->opened.hash)));
+    replay->opened.anchored = anchored != 0;
     CELLA_TRY(cella_read_field(&in, CHARTER_MAX, &charter));
     CELLA_TRY(cella_bytes_set(&replay->genesis.charter, charter));
     memcpy(replay->genesis.executor, reader->binding.executor, sizeof(replay->genesis.executor));

@@ -6,7 +6,8 @@
  * to there. The host keeps them, and nothing is lost with them: the records are all there still.
  *
  *   snapshot  = "CSNP" u16 version u64 size; sealed file (trust/sealed_file.h, 1 MiB segments) of the items, each a field
- *   items     = u64 size, 32 bytes head, 16 bytes tag, u64 epochs, field charter; leaves in pieces; image of the state (image.h)
+ *   items     = u64 size, 32 bytes head, 16 bytes tag, u64 epochs, u8 anchored, 32 bytes found, 32 bytes hash (of the last
+ *               start: struct cella_opened), field charter; leaves in pieces; image of the state (image.h)
  *
  * size counts the records that the snapshot stands for; head is the hash of the last of them, tag its last 16 bytes.
  *
@@ -38,6 +39,7 @@ struct cella_snapshot_source {
     const struct cella_state *state;
     struct cella_view charter;
     uint64_t epochs; /* starts of the executor so far */
+    const struct cella_opened *opened;
     const struct cella_chain *chain; /* leaves of the first records */
     struct cella_view more_leaves;   /* and of those after them, 32 bytes each */
     const uint8_t *head;             /* of the last record */

@@ -91,6 +91,7 @@ static cella_status hand_out(const struct cella_ledger *ledger, int socket)
         .state = &monitor->state,
         .charter = cella_bytes_view(&monitor->charter.text),
         .epochs = ledger->epoch,
+        .opened = &ledger->opened,
         .chain = &ledger->durable,
         .more_leaves = cella_bytes_view(&leaves),
         .head = ledger->head,

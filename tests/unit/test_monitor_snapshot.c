@@ -16,6 +16,8 @@ static const uint8_t measurement[CELLA_SHA256_SIZE] = { 1 };
 static const uint8_t head[CELLA_SHA256_SIZE] = { 2 };
 static const uint8_t tag[CELLA_GCM_TAG_SIZE] = { 3 };
 
+static const struct cella_opened opened = { .anchored = true, .found = { 4 }, .hash = { 5 } };
+
 /* An executor in the middle of its life. */
 struct world {
     struct cella_secret key;
@@ -48,6 +50,7 @@ static void write_snapshot(struct world *world)
         .state = &world->state,
         .charter = cella_view_of_string("{}"),
         .epochs = 7,
+        .opened = &opened,
         .chain = &world->chain,
         .more_leaves = cella_bytes_view(&world->more),
         .head = head,
@@ -132,6 +135,7 @@ static void comes_back(const struct world *world, size_t portion)
     assert_int_equal(read_snapshot(world, &binding, portion, &replay, &state), CELLA_OK);
     assert_int_equal(replay.chain.size, size);
     assert_int_equal(replay.epochs, 7);
+    assert_memory_equal(&replay.opened, &opened, sizeof(opened));
     assert_memory_equal(replay.chain.head, head, sizeof(head));
     assert_memory_equal(replay.tag, tag, sizeof(tag));
     assert_string_equal(replay.genesis.executor, EXECUTOR);
