@@ -72,7 +72,7 @@ class Machine:
                               certificates=[(maker / "issuercert.pem").read_bytes()])
         key = tpm.accept(asked.pending, self._monitor("--tpm-activate", asked.question))
         self.trust = cella.Trust({
-            "version": 1, "accept": ["tpm"], "min_level": 3, "tpm": {"pcrs": [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 14], "attestation_keys": [key]},
+            "version": 1, "accept": ["tpm"], "min_level": 3, "tpm": {"pcrs": [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 14], "attestation_keys": [key], "clock_safe": "any"},
             "measurement": [{"name": "a", "type": "tpm", "registers": {"pcr4": "00" * 32}}]})
 
     def _monitor(self, option: str, given: bytes = b"") -> bytes:
