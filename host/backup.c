@@ -113,21 +113,26 @@ static cella_status copy_folder(int from, const char *path, struct cella_log *lo
 }
 
 /* Opening and closing it takes everything into the one file, and shows that it is a ledger. */
-static cella_status settle_ledger(const char *folder, struct cella_log *log, uint64_t *records)
+static cella_status settle_ledger(const struct cella_host_config *config, const char *folder, struct cella_log *log,
+                                  uint64_t *records)
 {
     char path[PATH_MAX_SIZE];
-    char blame[CELLA_LEDGER_BLAME_MAX] = "";
-    struct cella_ledger_store *store = NULL;
+    struct cella_ledger_process ledger = {
+        .program = config->ledger_program, .folder = folder, .max_bytes = INT64_MAX, .log = log, .control = -1
+    };
     snprintf(path, sizeof(path), "%s/" CELLA_LEDGER_FILE, folder);
-    cella_status status =
-        access(path, F_OK) == 0 ? cella_ledger_sqlite_open(path, INT64_MAX, &store, blame) : CELLA_OBJECT_MISSING;
-    if (status != CELLA_OK) {
-        cella_log_write(log, CELLA_LOG_ERROR, "%s", status == CELLA_OBJECT_MISSING ? "there is no ledger in it" : blame);
-        return status;
+    if (access(path, F_OK) != 0) {
+        cella_log_write(log, CELLA_LOG_ERROR, "there is no ledger in %s", folder);
+        return CELLA_OBJECT_MISSING;
     }
-    status = store->class->size(store, records);
-    store->class->close(store);
-    return status;
+    CELLA_TRY(cella_ledger_process_start(&ledger));
+    *records = ledger.records;
+    if (!cella_ledger_process_end(&ledger)) {
+        cella_log_write(log, CELLA_LOG_ERROR,
+                        "%s can not be taken into one file: make room on its disk; nothing was copied", path);
+        return CELLA_LEDGER_FAILED;
+    }
+    return CELLA_OK;
 }
 
 int cella_host_backup(const struct cella_host_config *config, struct cella_log *log)
@@ -139,7 +144,7 @@ int cella_host_backup(const struct cella_host_config *config, struct cella_log *
     if (status != CELLA_OK) {
         cella_log_write(log, CELLA_LOG_ERROR, "%s", blame);
     } else {
-        status = settle_ledger(folder.path, log, &records);
+        status = settle_ledger(config, folder.path, log, &records);
         status = status == CELLA_OK ? copy_folder(folder.folder, config->copy, log) : status;
     }
     if (status == CELLA_OK) {
@@ -158,7 +163,7 @@ int cella_host_restore(const struct cella_host_config *config, struct cella_log 
         cella_log_write(log, CELLA_LOG_ERROR, "%s: %s", config->copy, strerror(errno));
         return 1;
     }
-    if (settle_ledger(config->copy, log, &records) != CELLA_OK || copy_folder(from, config->state, log) != CELLA_OK) {
+    if (settle_ledger(config, config->copy, log, &records) != CELLA_OK || copy_folder(from, config->state, log) != CELLA_OK) {
         return 1;
     }
     cella_log_write(log, CELLA_LOG_INFO, "restored %s: %llu records", config->state, (unsigned long long) records);

@@ -39,6 +39,7 @@ static const char help_text[] =
     "                        \"nitro\", \"tpm\", \"soft\": this one, or no start\n"
     "  store_max_bytes       ciphertext stored at most (default 1099511627776)\n"
     "  ledger_max_bytes      size of the ledger at most (default 1099511627776)\n"
+    "  ledger_program        keeps the ledger (default: cella-ledger beside cella-host)\n"
     "  drain_s               longest wait for running tasks after SIGTERM (default 3600)\n"
     "  collateral_program    fetches what vendors say about the platform (default: cella-collateral beside\n"
     "                        cella-host; \"none\": nothing is fetched)\n"
@@ -46,6 +47,11 @@ static const char help_text[] =
     "  collateral_intel_root_crl  URL of the root's revocation list (default: of that service)\n"
     "  collateral_amd        URL of AMD's service, of a mirror, or file:///DIR (default: AMD's)\n"
     "  collateral_proxy      URL of an HTTP proxy (default: https_proxy of the environment)\n"
+    "  fetch_from            places that inputs may be fetched from: URLs with spaces between (default: none)\n"
+    "  fetch_private         also from addresses that are not public (default false)\n"
+    "  fetch_max_bytes       of one object (default 1099511627776)\n"
+    "  fetch_seconds         to wait for a place, for one object (default 600)\n"
+    "  fetch_program         what fetches (default: cella-fetch beside cella-host; \"none\": nothing does)\n"
     "  log                   \"text\" or \"json\" (default \"text\")\n"
     "\n"
     "SIGTERM or SIGINT: take no new tasks or connections, wait for running tasks, exit. A second one ends at "
@@ -125,6 +131,28 @@ static cella_status check_collateral(const struct cella_host_config *config, cha
     return check_url("collateral_proxy", config->collateral_proxy, false, blame);
 }
 
+/* Each place is a URL of its own kind; cella-fetch takes it apart, and allows nothing below one that it can not read. */
+static cella_status check_fetch(const struct cella_host_config *config, char blame[CELLA_HOST_BLAME_MAX])
+{
+    char places[sizeof(config->fetch_from)];
+    char *rest = places;
+    const char *program = config->fetch_program;
+    if (program[0] != '\0' && program[0] != '/' && strcmp(program, "none") != 0) {
+        snprintf(blame, CELLA_HOST_BLAME_MAX, "fetch_program: must be an absolute path, or \"none\"");
+        return CELLA_BAD_FIELD;
+    }
+    snprintf(places, sizeof(places), "%s", config->fetch_from);
+    for (char *place = strtok_r(places, " ", &rest); place != NULL; place = strtok_r(NULL, " ", &rest)) {
+        const char *host = strstr(place, "://");
+        CELLA_TRY(check_url("fetch_from", place, false, blame));
+        if (host == NULL || host[3] == '\0' || host[3] == '/' || strpbrk(place, "?#@") != NULL) {
+            snprintf(blame, CELLA_HOST_BLAME_MAX, "fetch_from: \"%.100s\" is not a place: SCHEME://HOST[:PORT]/PATH", place);
+            return CELLA_BAD_FIELD;
+        }
+    }
+    return CELLA_OK;
+}
+
 static cella_status check(const struct cella_host_config *config, char blame[CELLA_HOST_BLAME_MAX])
 {
     char host[64];
@@ -140,7 +168,33 @@ static cella_status check(const struct cella_host_config *config, char blame[CEL
             return CELLA_BAD_FIELD;
         }
     }
-    return check_collateral(config, blame);
+    if (config->ledger_program[0] != '\0' && config->ledger_program[0] != '/') {
+        snprintf(blame, CELLA_HOST_BLAME_MAX, "ledger_program: must be an absolute path");
+        return CELLA_BAD_FIELD;
+    }
+    CELLA_TRY(check_collateral(config, blame));
+    return check_fetch(config, blame);
+}
+
+/* What has a few values only, and what the whole has to fit together with. */
+static cella_status take_words(const char *log, const char *platform, struct cella_host_config *config,
+                               char blame[CELLA_HOST_BLAME_MAX])
+{
+    if (strcmp(log, "text") != 0 && strcmp(log, "json") != 0) {
+        snprintf(blame, CELLA_HOST_BLAME_MAX, "log: must be \"text\" or \"json\"");
+        return CELLA_BAD_FIELD;
+    }
+    config->log_json = strcmp(log, "json") == 0;
+    if (set_platform(config, platform) != CELLA_OK) {
+        snprintf(blame, CELLA_HOST_BLAME_MAX, "platform: \"%s\" is not one of auto, snp, tdx, sgx, nitro, tpm, soft",
+                 platform);
+        return CELLA_BAD_FIELD;
+    }
+    if (config->state[0] != '/') {
+        snprintf(blame, CELLA_HOST_BLAME_MAX, "state: must be an absolute path");
+        return CELLA_BAD_FIELD;
+    }
+    return check(config, blame);
 }
 
 cella_status cella_host_config_parse(struct cella_view json, struct cella_host_config *config,
@@ -162,6 +216,8 @@ cella_status cella_host_config_parse(struct cella_view json, struct cella_host_c
         { "platform", CELLA_FLAT_JSON_TEXT, platform, sizeof(platform), 0, 0, false, false },
         { "store_max_bytes", CELLA_FLAT_JSON_INTEGER, &config->store_max_bytes, 0, 0, INT64_MAX, false, false },
         { "ledger_max_bytes", CELLA_FLAT_JSON_INTEGER, &config->ledger_max_bytes, 0, 65536, INT64_MAX, false, false },
+        { "ledger_program", CELLA_FLAT_JSON_TEXT, config->ledger_program, sizeof(config->ledger_program), 0, 0, false,
+          false },
         { "drain_s", CELLA_FLAT_JSON_INTEGER, &config->drain_s, 0, 0, 86400, false, false },
         { "collateral_program", CELLA_FLAT_JSON_TEXT, config->collateral_program, sizeof(config->collateral_program), 0,
           0, false, false },
@@ -170,6 +226,11 @@ cella_status cella_host_config_parse(struct cella_view json, struct cella_host_c
           false, false },
         { "collateral_amd", CELLA_FLAT_JSON_TEXT, config->collateral_amd, CELLA_HOST_URL_MAX, 0, 0, false, false },
         { "collateral_proxy", CELLA_FLAT_JSON_TEXT, config->collateral_proxy, CELLA_HOST_URL_MAX, 0, 0, false, false },
+        { "fetch_program", CELLA_FLAT_JSON_TEXT, config->fetch_program, sizeof(config->fetch_program), 0, 0, false, false },
+        { "fetch_from", CELLA_FLAT_JSON_TEXT, config->fetch_from, sizeof(config->fetch_from), 0, 0, false, false },
+        { "fetch_private", CELLA_FLAT_JSON_BOOLEAN, &config->fetch_private, 0, 0, 0, false, false },
+        { "fetch_max_bytes", CELLA_FLAT_JSON_INTEGER, &config->fetch_max_bytes, 0, 1, INT64_MAX, false, false },
+        { "fetch_seconds", CELLA_FLAT_JSON_INTEGER, &config->fetch_seconds, 0, 1, 86400, false, false },
         { "log", CELLA_FLAT_JSON_TEXT, log, sizeof(log), 0, 0, false, false },
     };
     cella_status status = cella_flat_json_read(json, members, sizeof(members) / sizeof(members[0]), member);
@@ -178,21 +239,7 @@ cella_status cella_host_config_parse(struct cella_view json, struct cella_host_c
                  cella_status_text(status));
         return status;
     }
-    if (strcmp(log, "text") != 0 && strcmp(log, "json") != 0) {
-        snprintf(blame, CELLA_HOST_BLAME_MAX, "log: must be \"text\" or \"json\"");
-        return CELLA_BAD_FIELD;
-    }
-    config->log_json = strcmp(log, "json") == 0;
-    if (set_platform(config, platform) != CELLA_OK) {
-        snprintf(blame, CELLA_HOST_BLAME_MAX, "platform: \"%s\" is not one of auto, snp, tdx, sgx, nitro, tpm, soft",
-                 platform);
-        return CELLA_BAD_FIELD;
-    }
-    if (config->state[0] != '/') {
-        snprintf(blame, CELLA_HOST_BLAME_MAX, "state: must be an absolute path");
-        return CELLA_BAD_FIELD;
-    }
-    return check(config, blame);
+    return take_words(log, platform, config, blame);
 }
 
 static void close_descriptor(const int *descriptor)
@@ -241,6 +288,17 @@ static cella_status own_folder(char out[CELLA_HOST_PATH_MAX])
     return CELLA_OK;
 }
 
+/* The program of that name beside this one, unless the operator names another. */
+static void set_program(char out[CELLA_HOST_PATH_MAX], const char *folder, const char *name)
+{
+    if (out[0] == '\0') {
+        int size = snprintf(out, CELLA_HOST_PATH_MAX, "%s/%s", folder, name);
+        if (folder[0] == '\0' || size < 0 || (size_t) size >= CELLA_HOST_PATH_MAX) {
+            (void) set_text(out, CELLA_HOST_PATH_MAX, "none");
+        }
+    }
+}
+
 static cella_status set_defaults(struct cella_host_config *config, char blame[CELLA_HOST_BLAME_MAX])
 {
     char folder[CELLA_HOST_PATH_MAX];
@@ -252,11 +310,12 @@ static cella_status set_defaults(struct cella_host_config *config, char blame[CE
         snprintf(blame, CELLA_HOST_BLAME_MAX, "--programs: give the folder of the executor's programs");
         return CELLA_BAD_ARGUMENT;
     }
-    if (config->collateral_program[0] == '\0') {
-        int size = snprintf(config->collateral_program, sizeof(config->collateral_program), "%s/cella-collateral", folder);
-        if (!found || size < 0 || (size_t) size >= sizeof(config->collateral_program)) {
-            (void) set_text(config->collateral_program, sizeof(config->collateral_program), "none");
-        }
+    set_program(config->collateral_program, found ? folder : "", "cella-collateral");
+    set_program(config->fetch_program, found ? folder : "", "cella-fetch");
+    set_program(config->ledger_program, found ? folder : "", "cella-ledger");
+    if (config->ledger_program[0] != '/') {
+        snprintf(blame, CELLA_HOST_BLAME_MAX, "ledger_program: give the path of cella-ledger");
+        return CELLA_BAD_ARGUMENT;
     }
     if (config->platform[0] == '\0') {
         CELLA_TRY(set_platform(config, config->development ? "soft" : "auto")); /* for --dev a trust file is written */
@@ -374,6 +433,8 @@ cella_status cella_host_config_read(int argc, char **argv, struct cella_host_con
         .store_max_bytes = (int64_t) 1 << 40,
         .ledger_max_bytes = (int64_t) 1 << 40,
         .drain_s = 3600,
+        .fetch_max_bytes = (int64_t) 1 << 40,
+        .fetch_seconds = 600,
         .ready_fd = -1,
     };
     const char *file = NULL;

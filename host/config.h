@@ -40,12 +40,18 @@ struct cella_host_config {
     bool json;         /* doctor: for machines */
     int64_t store_max_bytes;
     int64_t ledger_max_bytes;
+    char ledger_program[CELLA_HOST_PATH_MAX]; /* cella-ledger, or another that keeps to ledger_program.h */
     int64_t drain_s; /* longest wait for running tasks after SIGTERM */
     char collateral_program[CELLA_HOST_PATH_MAX]; /* cella-collateral; "none": nothing is fetched */
     char collateral_intel[CELLA_HOST_URL_MAX];    /* these are that program's options; empty: its defaults */
     char collateral_intel_root_crl[CELLA_HOST_URL_MAX];
     char collateral_amd[CELLA_HOST_URL_MAX];
     char collateral_proxy[CELLA_HOST_URL_MAX];
+    char fetch_program[CELLA_HOST_PATH_MAX]; /* cella-fetch; "none": nothing is fetched */
+    char fetch_from[CELLA_HOST_PATH_MAX];    /* places that inputs are fetched from, with spaces between; empty: none */
+    bool fetch_private;                      /* also from addresses that are not public */
+    int64_t fetch_max_bytes;
+    int64_t fetch_seconds;
     bool log_json;
     int ready_fd; /* -1: none */
 };

@@ -195,7 +195,7 @@ cella_status cella_diagnosis_make(const char *root, struct cella_view lines, con
                                   struct cella_diagnosis *out)
 {
     cella_status status = CELLA_OK;
-    *out = (struct cella_diagnosis){ .groups = false };
+    *out = (struct cella_diagnosis){ .groups = false, .fetch_from = "", .fetch_trouble = "" };
     snprintf(out->trouble, sizeof(out->trouble), "%s", trouble);
     cella_machine_look(root, &out->machine);
     for (size_t i = 0; i < CELLA_DIAGNOSIS_KINDS; i++) {

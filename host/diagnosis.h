@@ -34,6 +34,8 @@ struct cella_diagnosis {
     struct cella_flat_json_list layers;                       /* in force around a cell */
     struct cella_flat_json_list lacking;                      /* layers without which no task runs */
     bool groups;                                              /* this host could make control groups */
+    const char *fetch_from;                                   /* places of inputs, as configured; "" none. Borrowed */
+    const char *fetch_trouble;                                /* why nothing is fetched though there are places; "" it is */
     char trouble[CELLA_DIAGNOSIS_TEXT_MAX];                   /* why no executor could be started; "" when it could */
 };
 

@@ -74,9 +74,14 @@ static cella_status print_box(const struct cella_diagnosis *diagnosis, struct ce
         CELLA_TRY(add_names(out, &diagnosis->lacking));
         CELLA_TRY(add(out, "; no task runs without (docs/operations.md)"));
     }
-    return add(out, "\nlimits     %s\n",
-               diagnosis->groups ? "control groups"
-                                 : "rlimits alone: no control groups may be made here (docs/operations.md)");
+    CELLA_TRY(add(out, "\nlimits     %s\n",
+                  diagnosis->groups ? "control groups"
+                                    : "rlimits alone: no control groups may be made here (docs/operations.md)"));
+    if (diagnosis->fetch_from[0] == '\0') {
+        return add(out, "URLs       inputs are fetched from nowhere (fetch_from)\n");
+    }
+    return add(out, "URLs       inputs are fetched from %s%s%s\n", diagnosis->fetch_from,
+               diagnosis->fetch_trouble[0] == '\0' ? "" : "; they can not be: ", diagnosis->fetch_trouble);
 }
 
 static cella_status print_kind(const struct cella_diagnosis_kind *kind, struct cella_bytes *out)
@@ -206,6 +211,8 @@ cella_status cella_diagnosis_print_json(const struct cella_diagnosis *diagnosis,
     CELLA_TRY(print_flags_json(&diagnosis->machine, out));
     CELLA_TRY(add_list(out, ",\"layers\":", &diagnosis->layers));
     CELLA_TRY(add_list(out, ",\"missing_layers\":", &diagnosis->lacking));
+    CELLA_TRY(add_text(out, ",\"fetch_from\":", diagnosis->fetch_from));
+    CELLA_TRY(add_text(out, ",\"fetch_trouble\":", diagnosis->fetch_trouble));
     CELLA_TRY(add(out, ",\"control_groups\":%s,\"platforms\":[", diagnosis->groups ? "true" : "false"));
     for (size_t i = 0; i < CELLA_DIAGNOSIS_KINDS; i++) {
         CELLA_TRY(add(out, "%s", i == 0 ? "" : ","));

@@ -119,6 +119,18 @@ static bool can_make_groups(void)
            (is_writable(mount_view, own_view, "memory", ".") && is_writable(mount_view, own_view, "pids", "."));
 }
 
+/* Why inputs can not be fetched from places that are configured; "" when they can, or none are. */
+static const char *fetch_trouble(const struct cella_host_config *config)
+{
+    if (config->fetch_from[0] == '\0') {
+        return "";
+    }
+    if (strcmp(config->fetch_program, "none") == 0) {
+        return "fetch_program is none, or cella-fetch is not beside cella-host";
+    }
+    return access(config->fetch_program, X_OK) == 0 ? "" : "fetch_program is not there, or can not be run";
+}
+
 int cella_host_doctor(const struct cella_host_config *config, struct cella_log *log)
 {
     char blame[CELLA_HOST_BLAME_MAX] = "";
@@ -128,6 +140,8 @@ int cella_host_doctor(const struct cella_host_config *config, struct cella_log *
     (void) !detect(config, log, &lines, blame);
     (void) !cella_diagnosis_make("", cella_bytes_view(&lines), blame, &diagnosis);
     diagnosis.groups = can_make_groups();
+    diagnosis.fetch_from = config->fetch_from;
+    diagnosis.fetch_trouble = fetch_trouble(config);
     cella_status status = config->json ? cella_diagnosis_print_json(&diagnosis, config->platform, &report)
                                        : cella_diagnosis_print(&diagnosis, config->platform, &report);
     if (status != CELLA_OK || fwrite(report.data, 1, report.size, stdout) != report.size || fflush(stdout) != 0) {

@@ -70,6 +70,7 @@ static cella_status open_store(struct cella_host *host)
 
 static cella_status start_ledger(struct cella_host *host)
 {
+    host->ledger.program = host->config->ledger_program;
     host->ledger.folder = host->folder.path;
     host->ledger.max_bytes = (uint64_t) host->config->ledger_max_bytes;
     host->ledger.log = host->log;
@@ -108,6 +109,7 @@ static cella_status set_up(struct cella_host *host)
     }
     CELLA_TRY(open_store(host));
     CELLA_TRY(cella_collateral_new(host->base, host->log, host->config, host->folder.path, &host->collateral));
+    CELLA_TRY(cella_fetcher_new(host->base, host->log, host->config, &host->fetcher));
     CELLA_TRY(start_ledger(host));
     find_groups(host);
     CELLA_TRY(watch_signals(host));
@@ -123,11 +125,14 @@ static void tear_down(struct cella_host *host)
     cella_links_free(host->links);
     cella_relay_free(host->relay);
     cella_collateral_free(host->collateral);
+    cella_fetcher_free(host->fetcher);
     if (host->stored != NULL) {
         event_free(host->stored);
     }
     cella_store_free(host->store);
-    cella_ledger_process_end(&host->ledger);
+    if (!cella_ledger_process_end(&host->ledger)) {
+        cella_log_write(host->log, CELLA_LOG_WARNING, "the ledger's process did not end in order; nothing acknowledged is lost");
+    }
     for (size_t i = 0; i < SIGNAL_COUNT; i++) {
         if (host->signals[i] != NULL) {
             event_free(host->signals[i]);

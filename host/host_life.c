@@ -64,7 +64,8 @@ static void on_opened(void *context, struct cella_peer *peer, struct cella_strea
                       enum cella_stream_kind kind, struct cella_view arguments)
 {
     struct cella_host *host = context;
-    if (!cella_store_serve(host->store, peer, stream, kind, arguments)) {
+    if (!cella_store_serve(host->store, peer, stream, kind, arguments) &&
+        !cella_fetcher_serve(host->fetcher, peer, stream, kind, arguments)) {
         (void) cella_collateral_serve(host->collateral, peer, stream, kind, arguments);
     }
 }
@@ -81,6 +82,9 @@ static void on_note(void *context, struct cella_peer *peer, enum cella_note_kind
         break;
     case CELLA_NOTE_DIED:
         cella_log_foreign(host->log, CELLA_LOG_WARNING, "executor", payload);
+        break;
+    case CELLA_NOTE_FAILED:
+        cella_log_foreign(host->log, CELLA_LOG_ERROR, "executor", payload);
         break;
     case CELLA_NOTE_READY:
         cella_host_report(host, payload);
@@ -236,6 +240,7 @@ void cella_host_on_child(evutil_socket_t signal_number, short what, void *contex
     (void) signal_number;
     (void) what;
     cella_collateral_child(host->collateral);
+    cella_fetcher_child(host->fetcher);
     (void) cella_ledger_process_reap(&host->ledger);
     if (host->executor.process == 0 ||
         waitpid(host->executor.process, &status, WNOHANG) != host->executor.process) {

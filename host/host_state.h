@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "host/collateral.h"
+#include "host/fetch.h"
 #include "host/devices.h"
 #include "host/host.h"
 #include "host/launch.h"
@@ -31,6 +32,7 @@ struct cella_host {
     struct cella_state_folder folder;
     struct cella_store *store;
     struct cella_collateral *collateral;
+    struct cella_fetcher *fetcher;
     struct cella_ledger_process ledger;
     struct cella_relay *relay;
     struct cella_links *links;

@@ -4,65 +4,67 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/packet.h"
-#include "host/ledger_serve.h"
+#include "base/wire.h"
 
-#define CONTROL_FD 3
-
-/* The host ends it by closing the control socket, so that it is never cut off within a commit by a signal to all. */
-static void set_signals(void)
+/* What is left open of the host's: nothing but its log. */
+static int arrange(posix_spawn_file_actions_t *actions, int control)
 {
-    static const int ignored[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGXFSZ };
-    sigset_t none;
-    for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++) {
-        (void) signal(ignored[i], SIG_IGN);
-    }
-    (void) signal(SIGCHLD, SIG_DFL);
-    (void) sigemptyset(&none);
-    (void) sigprocmask(SIG_SETMASK, &none, NULL);
+    int failed = posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    failed = failed == 0 ? posix_spawn_file_actions_adddup2(actions, STDERR_FILENO, STDOUT_FILENO) : failed;
+    failed = failed == 0 ? posix_spawn_file_actions_adddup2(actions, control, CELLA_LEDGER_CONTROL_FD) : failed;
+    return failed == 0 ? posix_spawn_file_actions_addclosefrom_np(actions, CELLA_LEDGER_CONTROL_FD + 1) : failed;
 }
 
-static cella_status open_store(const struct cella_ledger_process *ledger, struct cella_ledger_store **out,
-                               char blame[CELLA_LEDGER_BLAME_MAX])
+/*
+ * Signals stay blocked until the program ignores what is sent to all: until then it would die of them. Those that the host
+ * ignores or handles are as a program expects them.
+ */
+static int set_attributes(posix_spawnattr_t *attributes)
+{
+    sigset_t all;
+    (void) sigfillset(&all);
+    int failed = posix_spawnattr_setsigmask(attributes, &all);
+    failed = failed == 0 ? posix_spawnattr_setsigdefault(attributes, &all) : failed;
+    return failed == 0 ? posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF) : failed;
+}
+
+static int spawn_with(const struct cella_ledger_process *ledger, const posix_spawn_file_actions_t *actions,
+                      const posix_spawnattr_t *attributes, pid_t *out)
 {
     char path[1280];
+    char room[24];
     (void) snprintf(path, sizeof(path), "%s/" CELLA_LEDGER_FILE, ledger->folder);
-    return cella_ledger_sqlite_open(path, ledger->max_bytes, out, blame);
+    (void) snprintf(room, sizeof(room), "%llu", (unsigned long long) ledger->max_bytes);
+    char *argv[] = { (char *) ledger->program, path, room, ledger->log->json ? "json" : "text", NULL };
+    return posix_spawn(out, ledger->program, actions, attributes, argv, environ);
 }
 
-static _Noreturn void run_child(const struct cella_ledger_process *ledger, int control)
+/* A new program, not a copy of this process: the worker's thread may hold locks of the C library. 0, or errno */
+static int spawn(const struct cella_ledger_process *ledger, int control, pid_t *out)
 {
-    char blame[CELLA_LEDGER_BLAME_MAX] = "";
-    struct cella_ledger_store *store = NULL;
-    struct cella_log log = *ledger->log;
-    set_signals();
-    (void) umask(077);
-    (void) prctl(PR_SET_NAME, "cella-ledger");
-    /* Nothing of the host's stays open here: neither its lock nor its clients. */
-    if (log.descriptor != STDERR_FILENO || dup2(control, CONTROL_FD) != CONTROL_FD ||
-        syscall(SYS_close_range, CONTROL_FD + 1, ~0U, 0U) != 0) {
-        _exit(1);
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    int failed = posix_spawn_file_actions_init(&actions);
+    if (failed != 0) {
+        return failed;
     }
-    cella_status status = open_store(ledger, &store, blame);
-    uint8_t report[4 + CELLA_LEDGER_BLAME_MAX] = { 0, 0, (uint8_t) ((unsigned int) status >> 8), (uint8_t) status };
-    memcpy(report + 4, blame, sizeof(blame));
-    if (cella_packet_send(CONTROL_FD, cella_view_of(report, sizeof(report)), NULL, 0) == CELLA_OK && status == CELLA_OK) {
-        cella_ledger_serve(store, CONTROL_FD, &log);
+    failed = posix_spawnattr_init(&attributes);
+    if (failed == 0) {
+        failed = arrange(&actions, control);
+        failed = failed == 0 ? set_attributes(&attributes) : failed;
+        failed = failed == 0 ? spawn_with(ledger, &actions, &attributes, out) : failed;
+        posix_spawnattr_destroy(&attributes);
     }
-    if (store != NULL) {
-        store->class->close(store);
-    }
-    _exit(status == CELLA_OK ? 0 : 1);
+    posix_spawn_file_actions_destroy(&actions);
+    return failed;
 }
 
 static void forget(struct cella_ledger_process *ledger)
@@ -76,18 +78,25 @@ static void forget(struct cella_ledger_process *ledger)
 
 static cella_status take_report(struct cella_ledger_process *ledger)
 {
-    uint8_t report[4 + CELLA_LEDGER_BLAME_MAX];
+    uint8_t report[CELLA_LEDGER_REPORT_SIZE];
     struct cella_packet packet;
-    CELLA_TRY(cella_packet_receive(ledger->control, report, sizeof(report), &packet));
-    cella_packet_close(&packet);
-    if (packet.message.size != sizeof(report)) {
+    uint32_t number = 0;
+    cella_status status = cella_packet_receive(ledger->control, report, sizeof(report), &packet);
+    if (status == CELLA_OK) {
+        cella_packet_close(&packet);
+    }
+    if (status != CELLA_OK || packet.message.size != sizeof(report)) {
+        cella_log_write(ledger->log, CELLA_LOG_ERROR, "ledger_program: %s has not said that it serves the ledger",
+                        ledger->program);
         return CELLA_SYSTEM_FAILED;
     }
-    unsigned int number = (unsigned int) report[2] << 8 | report[3];
-    cella_status status = number == 0 ? CELLA_OK : cella_status_from_number(number);
+    struct cella_reader reader = cella_reader_of(packet.message);
+    CELLA_TRY(cella_read_u32(&reader, &number));
+    CELLA_TRY(cella_read_u64(&reader, &ledger->records));
+    status = number == 0 ? CELLA_OK : cella_status_from_number(number);
     if (status != CELLA_OK) {
         report[sizeof(report) - 1] = '\0';
-        cella_log_write(ledger->log, CELLA_LOG_ERROR, "%s", (const char *) report + 4);
+        cella_log_write(ledger->log, CELLA_LOG_ERROR, "%s", (const char *) reader.rest.data);
     }
     return status;
 }
@@ -95,19 +104,21 @@ static cella_status take_report(struct cella_ledger_process *ledger)
 cella_status cella_ledger_process_start(struct cella_ledger_process *ledger)
 {
     int pair[2];
+    pid_t process = 0;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
+        cella_log_write(ledger->log, CELLA_LOG_ERROR, "ledger: %s", strerror(errno));
         return CELLA_SYSTEM_FAILED;
     }
-    pid_t process = fork();
-    if (process == 0) {
-        run_child(ledger, pair[1]);
-    }
+    int failed = spawn(ledger, pair[1], &process);
     close(pair[1]);
     ledger->control = pair[0];
-    ledger->process = process > 0 ? process : 0;
-    cella_status status = process > 0 ? take_report(ledger) : CELLA_SYSTEM_FAILED;
+    ledger->process = failed == 0 ? process : 0;
+    if (failed != 0) {
+        cella_log_write(ledger->log, CELLA_LOG_ERROR, "ledger_program: %s: %s", ledger->program, strerror(failed));
+    }
+    cella_status status = failed == 0 ? take_report(ledger) : CELLA_SYSTEM_FAILED;
     if (status != CELLA_OK) {
-        cella_ledger_process_end(ledger);
+        (void) cella_ledger_process_end(ledger);
     }
     return status;
 }
@@ -142,12 +153,14 @@ bool cella_ledger_process_reap(struct cella_ledger_process *ledger)
     return true;
 }
 
-void cella_ledger_process_end(struct cella_ledger_process *ledger)
+bool cella_ledger_process_end(struct cella_ledger_process *ledger)
 {
     pid_t process = ledger->process;
+    int status = 0;
     forget(ledger);
     if (process > 0) {
-        while (waitpid(process, NULL, 0) < 0 && errno == EINTR) {
+        while (waitpid(process, &status, 0) < 0 && errno == EINTR) {
         }
     }
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }

@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * The ledger process: serves the executor's ledger link (APPEND, READ, PUT and GET of base/link.h) from a store. It waits for
+ * What cella-ledger does: serves the executor's ledger link (APPEND, READ, PUT and GET of base/link.h) from a store. It waits for
  * the disk so that the host's event loop need not. What arrives while a commit is under way is in the next one: so many
  * changes share one wait.
  */

@@ -252,14 +252,21 @@ static cella_status file_read(struct cella_ledger_store *base, const char *name,
 
 /* ---- life ---- */
 
-static void close_store(struct cella_ledger_store *base)
+/* SQLite would take the log into the file itself when it closes that, but does not say whether it could. */
+static cella_status close_store(struct cella_ledger_store *base)
 {
     struct sqlite_store *store = (struct sqlite_store *) base;
     for (size_t i = 0; i < STATEMENT_COUNT; i++) {
         (void) sqlite3_finalize(store->statements[i]);
     }
+    errno = 0;
+    int result = store->database == NULL
+                     ? SQLITE_NOMEM
+                     : sqlite3_wal_checkpoint_v2(store->database, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    cella_status status = status_of(result);
     (void) sqlite3_close(store->database);
     free(store);
+    return status;
 }
 
 static const struct cella_ledger_store_class sqlite_class = {
@@ -360,7 +367,7 @@ cella_status cella_ledger_sqlite_open(const char *path, uint64_t max_bytes, stru
     status = status == CELLA_OK ? prepare(store) : status;
     if (status != CELLA_OK) {
         (void) snprintf(blame, CELLA_LEDGER_BLAME_MAX, "ledger %.120s: %s", path, explain(status, store->database));
-        close_store(&store->base);
+        (void) close_store(&store->base);
         return status;
     }
     *out = &store->base;

@@ -2,15 +2,17 @@
 #pragma once
 
 /*
- * What keeps the ledger's records: the interface that a store implements. SQLite does (ledger_sqlite.c); another one needs a
- * table of these functions and a line where the store is opened (ledger.c). A store knows records by their number and
- * nothing of what is in them.
+ * What keeps the ledger's records, within cella-ledger: the interface that a store implements. SQLite does
+ * (ledger_sqlite.c); another one in this program needs a table of these functions and a line where the store is opened
+ * (ledger_main.c), and one that is a program of its own keeps to ledger_program.h instead. A store knows records by their
+ * number and nothing of what is in them.
  *
  * Used by one thread. Every function may wait for the disk. Statuses of all of them: CELLA_LEDGER_FULL  no room, on the
  * disk or by the store's own limit; CELLA_LEDGER_FAILED  anything else that is wrong with the disk; CELLA_NO_MEMORY
  */
 
 #include "base/bytes.h"
+#include "host/ledger_program.h"
 
 #define CELLA_LEDGER_PART_MAX (1024U * 1024U) /* bytes of one part of a file */
 #define CELLA_LEDGER_NAME_MAX 64U
@@ -20,7 +22,8 @@ struct cella_ledger_store {
 };
 
 struct cella_ledger_store_class {
-    void (*close)(struct cella_ledger_store *store);
+    /* Gone afterwards in any case. Other than CELLA_OK: not everything is in the one file that a backup copies; it is not lost. */
+    cella_status (*close)(struct cella_ledger_store *store);
 
     /* Number of records. */
     cella_status (*size)(struct cella_ledger_store *store, uint64_t *out);
@@ -49,14 +52,12 @@ struct cella_ledger_store_class {
     cella_status (*file_read)(struct cella_ledger_store *store, const char *name, uint64_t part, struct cella_bytes *out);
 };
 
-/* Room for a sentence about what is wrong. */
-#define CELLA_LEDGER_BLAME_MAX 256U
-
 /*
  * The SQLite store: one file, write-ahead log, every commit flushed to the disk.
  *
  * path:      of the file; made where absent
  * max_bytes: of the file
+ * blame:     on failure, a sentence about what is wrong
  * CELLA_EXISTS       another process has it open
  * CELLA_BAD_VERSION  made by a newer Cella; CELLA_BAD_FORMAT  it is no ledger of Cella; and those above
  */

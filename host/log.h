@@ -26,7 +26,7 @@ struct cella_log {
     int descriptor;
     bool json;
     uint64_t second; /* of the rate limit's window */
-    uint32_t foreign_count[2];   /* ordinary lines; warnings, which ordinary ones can not crowd out */
+    uint32_t foreign_count[2];   /* ordinary lines; warnings and errors, which ordinary ones can not crowd out */
     uint32_t foreign_dropped;
 };
 
@@ -35,7 +35,8 @@ void cella_log_write(struct cella_log *log, enum cella_log_level level, const ch
     __attribute__((format(printf, 3, 4)));
 
 /*
- * One line that an executor program caused. level: INFO, or WARNING for a program's death. source: which one, for the reader. text: untrusted; bytes that are not
+ * One line that an executor program caused. level: INFO, WARNING for a program's death, ERROR for what
+ * stops the executor from serving. source: which one, for the reader. text: untrusted; bytes that are not
  * printable ASCII become '?'. Above the rate limit of its level a line is counted and dropped.
  */
 void cella_log_foreign(struct cella_log *log, enum cella_log_level level, const char *source,

@@ -153,7 +153,8 @@ cella_status cella_store_folder_publish(const struct cella_store_folder *folder,
     if (fsync(file) != 0) {
         return status_of_errno();
     }
-    if (mkdirat(folder->folder, parent, 0700) != 0 && errno != EEXIST) {
+    bool made = mkdirat(folder->folder, parent, 0700) == 0;
+    if (!made && errno != EEXIST) {
         return status_of_errno();
     }
     *replaced = size_of(folder, to);
@@ -161,6 +162,7 @@ cella_status cella_store_folder_publish(const struct cella_store_folder *folder,
         return status_of_errno();
     }
     cella_status status = sync_folder(folder, parent);
+    status = status == CELLA_OK && made ? sync_folder(folder, ".") : status;
     if (status != CELLA_OK) {
         (void) unlinkat(folder->folder, to, 0);
     }

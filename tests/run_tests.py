@@ -193,7 +193,7 @@ def main() -> int:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(prog="./run test", description=__doc__.splitlines()[0])
     parser.add_argument("part", nargs="*", help="parts to run; all without any (the build is always needed first)")
-    parser.add_argument("--long", action="store_true", help="also fuzz for a minute per target, and big files")
+    parser.add_argument("--long", action="store_true", help="also fuzz for a minute per target, big files, every write to die at")
     parser.add_argument("--list", action="store_true", help="name the parts and leave")
     options = parser.parse_args()
     known = parts(options.long)

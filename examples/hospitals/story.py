@@ -141,8 +141,8 @@ def arrive(story: Story) -> None:
 
 def package(text: str, name: str, inputs: list[str], output: str) -> bytes:
     """A private function that declares what is the smallest group that it lets out."""
-    made = cella.Script.parse(text, f"{name}.py").package(inputs=inputs, outputs=[output], name=name)
-    return json.dumps({**json.loads(made), "release": {"minimum_group": SMALLEST_GROUP}}).encode()
+    script = cella.Script.parse(text, f"{name}.py")
+    return script.package(inputs=inputs, outputs=[output], name=name, release={"minimum_group": SMALLEST_GROUP})
 
 
 def register(story: Story) -> None:
@@ -160,12 +160,13 @@ def register(story: Story) -> None:
     ):
         story.functions[name] = function = institute.functions.register(made)
         line(f"{name:9} version {function.version} of {function.name}, sha256 {function.sha256[:12]}…, private")
-    audited, exactly = {"auditors": story.signatures()}, {"functions": [story.functions["pool"].sha256]}
+    audited = {"auditors": story.signatures()}
+    exactly = {"functions": [story.functions["pool"].sha256]}
     for who, seed in HOSPITALS.items():
-        policy = {**(exactly if who == SOUTH else audited), "uses": 1, "release": {"minimum_group": SMALLEST_GROUP}}
+        policy = {**(exactly if who == SOUTH else audited), "uses": 3, "release": {"minimum_group": SMALLEST_GROUP}}
         story.tables[who] = story.at[who].data.add(patients(seed), "patients", policy=policy)
-        line(f"{who} uploads {PATIENTS} patients, sealed: for one run, of "
-             + ("the function pool alone" if who == SOUTH else "a function that both auditors signed for"))
+        line(f"{who} uploads {PATIENTS} patients, sealed: they and what is made of them for three runs, of "
+             + ("the function pool alone" if who == SOUTH else "functions that both auditors signed for"))
 
 
 def pool_task(story: Story, function: str) -> cella.Task:
@@ -263,6 +264,11 @@ def run_survival(story: Story, first: cella.Task) -> tuple[cella.Task, cella.Dat
     line(f"the pooled table is data now, of {len(pooled.owners)} owners: {pooled.id[:14]}…")
     with story.trials.refused(NORTH, "fetch these data as one of its owners", "DENIED"):
         story.at[NORTH].download({"data": pooled.id}, io.BytesIO().write)
+    with story.trials.refused(EAST, "give it to a function that South has not named for its table", "DATA_POLICY"):
+        survival_task(story, pooled)
+    south, functions = story.at[SOUTH], [story.functions[name].sha256 for name in ("pool", "survival")]
+    south.data.change(story.tables[SOUTH], {"functions": functions, "uses": 3, "release": {"minimum_group": SMALLEST_GROUP}})
+    line("hospital South allows survival on its table, and so on what was made of it")
     task = survival_task(story, pooled)
     story.approve(task)
     task.refresh().invoke().wait()
@@ -288,9 +294,11 @@ def withdraw(story: Story, pooled: cella.Data) -> cella.Receipt:
     line("hospital South takes its approval back")
     with story.trials.refused(INSTITUTE, "run the study again", "NOT_APPROVED"):
         again.refresh().invoke()
-    with story.trials.refused(NORTH, "pool the tables a second time", "USES_USED_UP"):
-        pool_task(story, "pool")
     south = story.at[SOUTH]
+    south.data.change(story.tables[SOUTH], {"uses": 0})
+    line("hospital South allows no further use of its table, which binds the pooled table as well")
+    with story.trials.refused(EAST, "have the study run again on the pooled table", "USES_USED_UP"):
+        survival_task(story, pooled)
     south.data.delete(story.tables[SOUTH])
     line("hospital South deletes its table: the executor forgets its key, and gives a receipt of that")
     with story.trials.refused(SOUTH, "allow more runs of its deleted table", "DELETED", "BAD_STATE"):

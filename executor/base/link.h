@@ -58,6 +58,8 @@ enum cella_stream_kind {
     /* enclave -> host, ledger: u64 size that it knows of. Host: u32 status, u64 size, the last record's last 16 bytes, at
      * once and after each commit. Enclave: field(record) ... */
     CELLA_STREAM_APPEND = 6,
+    /* courier -> host: field URL, u64 size; END; answer as of GET */
+    CELLA_STREAM_FETCH = 8,
     CELLA_STREAM_READ = 7, /* enclave -> host, ledger: u64 first; answer u32 status, u64 size, field(record) ..., END */
 };
 
@@ -67,6 +69,7 @@ enum cella_note_kind {
     CELLA_NOTE_READY = 2, /* monitor -> host: what a relying party needs to pin this executor, JSON */
     CELLA_NOTE_DRAIN = 3, /* host -> monitor: take no new tasks; the monitor exits when the last one is over */
     CELLA_NOTE_DIED = 4,  /* monitor -> host: one line: which program died and what becomes of it */
+    CELLA_NOTE_FAILED = 5, /* monitor -> host: one line: why nothing is served, and what administrators can do */
 };
 
 struct cella_link;

@@ -165,6 +165,15 @@ enum cella_category {
     ROW(LEDGER_TAKEN,        622, IO,      StorageError,    "another executor writes to this ledger")                \
     ROW(EXECUTOR_DIED,       623, IO,      TransportError,  "the executor ended while the task ran and released nothing; " \
                                                             "invoke a new task")                                     \
+    ROW(PLACE_NOT_ALLOWED,   630, IO,      StorageError,    "the operator does not allow data from this place; ask him, or " \
+                                                            "give the data another location")                        \
+    ROW(PLACE_NOT_FOUND,     631, IO,      StorageError,    "the data are not at their location; put them there, or give " \
+                                                            "them another one")                                      \
+    ROW(PLACE_TOO_LARGE,     632, IO,      StorageError,    "what lies at the data's location is larger than what was " \
+                                                            "registered, or than the operator lets in")              \
+    ROW(PLACE_TIMEOUT,       633, IO,      TransportError,  "the data's location did not deliver them in time; try again") \
+    ROW(PLACE_FAILED,        634, IO,      TransportError,  "the data's location could not be reached, or broke off; try " \
+                                                            "again")                                                 \
     /* 7xx: the task itself */                                                                                       \
     ROW(SCRIPT_FAILED,      701, TASK,     ScriptError,     "script raised an exception")                            \
     ROW(BAD_RESULT,         702, TASK,     ScriptError,     "script returned something that is not JSON")            \

@@ -68,7 +68,8 @@ static cella_status set_environment(void)
 
 /*
  * Open the folder of libraries with builtins, PROGRAMS/builtins for a profile PROGRAMS/profiles/NAME.json; -1 when there is
- * none. Later, as nobody, this process might not find the way there.
+ * none. Later, as nobody, this process might not find the way there. Never one of the standard descriptors, closed ones
+ * included: the interpreter looks at these.
  */
 static int open_builtins(const char *profile_path)
 {
@@ -79,7 +80,11 @@ static int open_builtins(const char *profile_path)
         return -1;
     }
     size = snprintf(last, sizeof(path) - (size_t) (last - path), "/../builtins");
-    return (size_t) size < sizeof(path) - (size_t) (last - path) ? open(path, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+    if ((size_t) size >= sizeof(path) - (size_t) (last - path)) {
+        return -1;
+    }
+    CELLA_CLEANUP(cella_descriptors_release) int folder = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return folder < 0 ? -1 : fcntl(folder, F_DUPFD_CLOEXEC, CELLA_ZYGOTE_FD + 1);
 }
 
 static cella_status run(const char *profile_path, const char **step)

@@ -17,7 +17,8 @@
 struct cella_fetch {
     struct cella_errand errand; /* first: the sink gets it */
     bool stream;
-    struct cella_bytes object;
+    uint8_t place;
+    struct cella_bytes name;
     uint8_t sha256[CELLA_SHA256_SIZE];
     uint64_t expected;
     uint64_t received;
@@ -269,9 +270,11 @@ static cella_status make_target(struct cella_fetch *fetch)
 
 static cella_status fill(struct cella_fetch *fetch, const struct cella_fetch_input *input)
 {
-    if (input->form != CELLA_COURIER_MEMORY && input->form != CELLA_COURIER_STREAM) {
+    if ((input->form != CELLA_COURIER_MEMORY && input->form != CELLA_COURIER_STREAM) ||
+        (input->place != CELLA_COURIER_OBJECT && input->place != CELLA_COURIER_URL)) {
         return CELLA_BAD_FORMAT;
     }
+    fetch->place = input->place;
     fetch->stream = input->form == CELLA_COURIER_STREAM;
     if (fetch->stream && !cella_data_format_streams(input->file.format)) {
         return CELLA_BAD_FORMAT;
@@ -282,7 +285,7 @@ static cella_status fill(struct cella_fetch *fetch, const struct cella_fetch_inp
     if (fetch->hash == NULL) {
         return CELLA_NO_MEMORY;
     }
-    CELLA_TRY(cella_bytes_set(&fetch->object, input->object));
+    CELLA_TRY(cella_bytes_set(&fetch->name, input->name));
     CELLA_TRY(cella_data_reader_new(&input->file, &input->key, input->associated_data, take_plain, fetch,
                                     &fetch->reader));
     return make_target(fetch);
@@ -315,7 +318,7 @@ void cella_fetch_free(struct cella_fetch *fetch)
     cella_sha256_stream_free(fetch->hash);
     cella_secret_clear(&fetch->plain);
     cella_bytes_clear(&fetch->held);
-    cella_bytes_clear(&fetch->object);
+    cella_bytes_clear(&fetch->name);
     if (fetch->far >= 0 && fetch->far != fetch->near) {
         (void) close(fetch->far);
     }
@@ -328,9 +331,11 @@ void cella_fetch_free(struct cella_fetch *fetch)
 cella_status cella_fetch_begin(struct cella_fetch *fetch, struct cella_line *line)
 {
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes arguments = { 0 };
-    CELLA_TRY(cella_write_field(&arguments, cella_bytes_view(&fetch->object)));
-    CELLA_TRY(cella_errand_begin(&fetch->errand, line, CELLA_STREAM_GET, cella_bytes_view(&arguments), GET_ANSWER_SIZE,
-                                 take_object));
+    bool far = fetch->place == CELLA_COURIER_URL;
+    CELLA_TRY(cella_write_field(&arguments, cella_bytes_view(&fetch->name)));
+    CELLA_TRY(far ? cella_write_u64(&arguments, fetch->expected) : CELLA_OK);
+    CELLA_TRY(cella_errand_begin(&fetch->errand, line, far ? CELLA_STREAM_FETCH : CELLA_STREAM_GET,
+                                 cella_bytes_view(&arguments), GET_ANSWER_SIZE, take_object));
     return cella_errand_end(&fetch->errand);
 }
 

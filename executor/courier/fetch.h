@@ -2,7 +2,7 @@
 #pragma once
 
 /*
- * Fetching one object from the host's store and opening it: into a memory file, complete before anybody sees it, or
+ * Fetching one object from the host's store, or through the host from a URL, and opening it: into a memory file, complete before anybody sees it, or
  * through a pipe, while its reader works. Each segment is authenticated before a byte of it leaves; the last one goes
  * only when the whole object has the registered size and digest. A format whose parts are not authenticated by themselves
  * goes into memory files only.
@@ -18,7 +18,8 @@
 struct cella_fetch;
 
 struct cella_fetch_input {
-    struct cella_view object;
+    uint8_t place;          /* CELLA_COURIER_OBJECT or CELLA_COURIER_URL */
+    struct cella_view name; /* object id or URL */
     struct cella_data_file file;
     struct cella_view sha256; /* CELLA_SHA256_SIZE bytes */
     struct cella_view associated_data;
@@ -28,7 +29,7 @@ struct cella_fetch_input {
 
 /*
  * Prepare: the memory file or the pipe is there afterwards. Copies what it needs of input.
- * CELLA_BAD_FORMAT  unknown form or segment size, or a stream of a format that does not stream; CELLA_BAD_KEY, CELLA_TOO_LARGE; CELLA_SYSTEM_FAILED,
+ * CELLA_BAD_FORMAT  unknown place, form or segment size, or a stream of a format that does not stream; CELLA_BAD_KEY, CELLA_TOO_LARGE; CELLA_SYSTEM_FAILED,
  * CELLA_NO_MEMORY
  */
 CELLA_MUST_USE cella_status cella_fetch_new(const struct cella_fetch_input *input, struct cella_fetch **out);
@@ -42,7 +43,7 @@ CELLA_MUST_USE cella_status cella_fetch_begin(struct cella_fetch *fetch, struct 
 /*
  * Memory form: fetch, check and open completely, then seal the file against any change.
  *
- * CELLA_OBJECT_MISSING  the host does not deliver it
+ * CELLA_OBJECT_MISSING  the host does not deliver it; and what it says about a URL (CELLA_PLACE_...)
  * CELLA_BAD_DIGEST      what it delivers is not what was registered, in size or content
  * CELLA_BAD_TAG, CELLA_TRUNCATED, CELLA_BAD_FORMAT  it is what was registered, but the key does not open it
  * CELLA_LIMIT_INPUT     no memory for it; CELLA_CLOSED  host or monitor went away

@@ -70,7 +70,8 @@ static cella_status read_input(struct cella_reader *reader, struct cella_fetch *
     struct cella_fetch_input input = { 0 };
     uint8_t format;
     CELLA_CLEANUP(cella_secret_clear) struct cella_secret key = { 0 };
-    CELLA_TRY(cella_read_field(reader, OBJECT_SIZE, &input.object));
+    CELLA_TRY(cella_read_u8(reader, &input.place));
+    CELLA_TRY(cella_read_field(reader, input.place == CELLA_COURIER_URL ? CELLA_URL_MAX : OBJECT_SIZE, &input.name));
     CELLA_TRY(cella_read_u64(reader, &input.file.size));
     CELLA_TRY(cella_read_u8(reader, &format));
     CELLA_TRY(cella_data_format_of_number(format, &input.file.format));

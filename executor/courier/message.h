@@ -5,7 +5,7 @@
  * What the monitor tells a courier. A courier is started before it is needed, moves the data of one task and exits. One
  * SOCK_SEQPACKET socket; the first byte of a packet is its kind.
  *
- *   -> FETCH     u16 count, each: field object id, u64 size of the file, u8 format (trust/data_format.h), u32 segment size,
+ *   -> FETCH     u16 count, each: u8 place (CELLA_COURIER_OBJECT or CELLA_COURIER_URL), field object id or URL, u64 size of the file, u8 format (trust/data_format.h), u32 segment size,
  *                digest (32), field key, field associated data, u8 form (CELLA_COURIER_MEMORY or CELLA_COURIER_STREAM)
  *   <- FETCHED   u32 status, u16 index of the input to blame; on success descriptors, in order: a sealed memory file,
  *                or the read end of a pipe. All memory files are complete and verified then.
@@ -33,8 +33,13 @@
 
 #define CELLA_COURIER_MONITOR_FD 3
 #define CELLA_COURIER_LINK_FD 4
-#define CELLA_COURIER_MESSAGE_MAX 32768U
+#define CELLA_COURIER_MESSAGE_MAX 98304U /* 32 inputs with the longest URL and associated data */
 #define CELLA_COURIER_TIDY_MS 10000U
+
+/* Where the host finds an input: in its store, or at a URL. */
+#define CELLA_COURIER_OBJECT 1U
+#define CELLA_COURIER_URL 2U
+#define CELLA_URL_MAX 2048U
 
 /* How an input arrives in the cell: the numbers of enum cella_input_form (cell/message.h). */
 #define CELLA_COURIER_MEMORY 1U

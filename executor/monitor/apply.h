@@ -30,6 +30,7 @@ cella_status cella_apply_function_audited(struct cella_state *state, const json_
 cella_status cella_apply_data_registered(struct cella_state *state, const json_t *body);
 cella_status cella_apply_data_stored(struct cella_state *state, const json_t *body);
 cella_status cella_apply_data_changed(struct cella_state *state, const json_t *body);
+cella_status cella_apply_data_moved(struct cella_state *state, const json_t *body);
 cella_status cella_apply_data_deleted(struct cella_state *state, const json_t *body);
 cella_status cella_apply_data_derived(struct cella_state *state, const json_t *body);
 cella_status cella_apply_task_created(struct cella_state *state, const json_t *body);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "monitor/source.h"
+
 static cella_status data_of(const struct cella_state *state, const json_t *body, struct cella_data **out)
 {
     *out = cella_state_data(state, cella_apply_text(body, "data"));
@@ -18,7 +20,12 @@ void cella_apply_free_data(struct cella_entry *entry)
     cella_bytes_clear(&data->associated_data);
     cella_bytes_clear(&data->deletion.statement);
     cella_bytes_clear(&data->deletion_request.text);
-    json_decref(data->policy);
+    for (size_t i = 0; data->policies != NULL && i < data->owner_count; i++) {
+        json_decref(data->policies[i]);
+    }
+    free(data->policies);
+    free(data->url);
+    free(data->sources);
     free(data->owners);
     free(data);
 }
@@ -26,7 +33,16 @@ void cella_apply_free_data(struct cella_entry *entry)
 static cella_status make_owners(struct cella_data *data, size_t count)
 {
     data->owners = calloc(count, sizeof(data->owners[0]));
-    return data->owners == NULL ? CELLA_NO_MEMORY : CELLA_OK;
+    data->policies = calloc(count, sizeof(data->policies[0]));
+    return data->owners == NULL || data->policies == NULL ? CELLA_NO_MEMORY : CELLA_OK;
+}
+
+/* The URL of a body, NULL where it has none. */
+static cella_status copy_url(const json_t *body, char **out)
+{
+    const char *url = cella_apply_text(body, "url");
+    *out = url[0] == '\0' ? NULL : strdup(url);
+    return url[0] != '\0' && *out == NULL ? CELLA_NO_MEMORY : CELLA_OK;
 }
 
 static cella_status fill_data(const struct cella_state *state, const json_t *body, struct cella_data *data)
@@ -37,15 +53,16 @@ static cella_status fill_data(const struct cella_state *state, const json_t *bod
     CELLA_TRY(cella_apply_copy_fixed(body, "sha256", data->sha256, sizeof(data->sha256)));
     CELLA_TRY(cella_apply_copy_bytes(body, "sealed_key", &data->sealed_key));
     CELLA_TRY(cella_apply_copy_bytes(body, "associated_data", &data->associated_data));
-    CELLA_TRY(cella_apply_copy_json(body, "policy", &data->policy));
     data->size = cella_apply_number(body, "size");
     const char *format = cella_apply_text(body, "format");
     if (format[0] != '\0') {
         CELLA_TRY(cella_data_format_of_name(format, &data->format));
     }
     data->segment_size = (uint32_t) cella_apply_number(body, "segment");
+    CELLA_TRY(copy_url(body, &data->url));
     CELLA_TRY(make_owners(data, 1));
     data->owner_count = 1;
+    CELLA_TRY(cella_apply_copy_json(body, "policy", &data->policies[0]));
     return cella_apply_party(state, body, "owner", &data->owners[0]);
 }
 
@@ -58,14 +75,16 @@ static cella_status add_data(struct cella_state *state, struct cella_data *data,
     return status;
 }
 
-/* {data, owner, name, object, sha256, size, format? (absent: the sealed file), segment, sealed_key, associated_data, policy?} */
+/* {data, owner, name, object, sha256, size, format? (absent: the sealed file), segment, sealed_key, associated_data, policy?, url?} */
 cella_status cella_apply_data_registered(struct cella_state *state, const json_t *body)
 {
     struct cella_data *data = calloc(1, sizeof(*data));
     if (data == NULL) {
         return CELLA_NO_MEMORY;
     }
-    return add_data(state, data, fill_data(state, body, data));
+    CELLA_TRY(add_data(state, data, fill_data(state, body, data)));
+    state->bytes += data->url == NULL ? 0 : strlen(data->url);
+    return CELLA_OK;
 }
 
 /* {data} */
@@ -77,15 +96,35 @@ cella_status cella_apply_data_stored(struct cella_state *state, const json_t *bo
     return CELLA_OK;
 }
 
-/* {data, by, policy (object or null)} */
+/* {data, by, url?}: the same bytes at another place; without a URL in the store */
+cella_status cella_apply_data_moved(struct cella_state *state, const json_t *body)
+{
+    struct cella_data *data;
+    char *url;
+    CELLA_TRY(data_of(state, body, &data));
+    CELLA_TRY(copy_url(body, &url));
+    state->bytes += url == NULL ? 0 : strlen(url);
+    state->bytes -= data->url == NULL ? 0 : strlen(data->url);
+    free(data->url);
+    data->url = url;
+    return CELLA_OK;
+}
+
+/* {data, by, policy (object or null)}: the policy of this owner */
 cella_status cella_apply_data_changed(struct cella_state *state, const json_t *body)
 {
     struct cella_data *data;
+    struct cella_party *by;
     json_t *policy;
     CELLA_TRY(data_of(state, body, &data));
+    CELLA_TRY(cella_apply_party(state, body, "by", &by));
+    int owner = cella_data_owner_index(data, by);
+    if (owner < 0) {
+        return CELLA_INTERNAL;
+    }
     CELLA_TRY(cella_apply_copy_json(body, "policy", &policy));
-    json_decref(data->policy);
-    data->policy = policy;
+    json_decref(data->policies[owner]);
+    data->policies[owner] = policy;
     return CELLA_OK;
 }
 
@@ -126,12 +165,15 @@ cella_status cella_apply_data_deleted(struct cella_state *state, const json_t *b
         cella_bytes_clear(&origin->kept_key);
     }
     cella_bytes_clear(&data->sealed_key);
+    state->bytes -= data->url == NULL ? 0 : strlen(data->url);
+    free(data->url);
+    data->url = NULL;
     data->deleted = true;
     data->stored = false;
     return CELLA_OK;
 }
 
-static cella_status fill_derived(const struct cella_task_record *task, const struct cella_task_output *output,
+static cella_status fill_derived(struct cella_state *state, const struct cella_task_record *task, const struct cella_task_output *output,
                                  const json_t *body, struct cella_data *data)
 {
     char label[CELLA_ASSOCIATED_DATA_MAX];
@@ -153,10 +195,15 @@ static cella_status fill_derived(const struct cella_task_record *task, const str
             data->owners[data->owner_count++] = task->participants[i].party;
         }
     }
+    CELLA_TRY(cella_sources_fill(state, task, data));
+    state->bytes += data->source_count * sizeof(struct cella_data *);
     return CELLA_OK;
 }
 
-/* {data, task, output, by}: an output as data of all its receivers together; nothing is moved */
+/*
+ * {data, task, output, by}: an output as data of all its receivers together; nothing is moved. What went into the task goes on
+ * binding by its owners' policies as they are at any time.
+ */
 cella_status cella_apply_data_derived(struct cella_state *state, const json_t *body)
 {
     const struct cella_task_record *task = cella_state_task(state, cella_apply_text(body, "task"));
@@ -169,5 +216,5 @@ cella_status cella_apply_data_derived(struct cella_state *state, const json_t *b
     if (data == NULL) {
         return CELLA_NO_MEMORY;
     }
-    return add_data(state, data, fill_derived(task, output, body, data));
+    return add_data(state, data, fill_derived(state, task, output, body, data));
 }

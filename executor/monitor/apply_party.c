@@ -81,6 +81,7 @@ static cella_status fill_party(const json_t *body, struct cella_party *party)
     CELLA_TRY(cella_apply_copy_text(body, "party", party->entry.id, sizeof(party->entry.id)));
     CELLA_TRY(cella_apply_copy_text(body, "name", party->name, sizeof(party->name)));
     CELLA_TRY(cella_apply_copy_fixed(body, "sign", party->sign, sizeof(party->sign)));
+    memcpy(party->first, party->sign, sizeof(party->first));
     return cella_apply_copy_fixed(body, "seal", party->seal, sizeof(party->seal));
 }
 

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "monitor/source.h"
+
 static cella_status task_of(const struct cella_state *state, const json_t *body, struct cella_task_record **out)
 {
     *out = cella_state_task(state, cella_apply_text(body, "task"));
@@ -213,36 +215,30 @@ static void leave_state(struct cella_task_record *task, enum cella_task_state ne
 
 /* ---- what a run costs: the function's quota and the uses of its data ---- */
 
-static bool is_first_place(const struct cella_task_record *task, size_t index)
+static void take_use(struct cella_data *data, void *unused)
 {
-    for (size_t i = 0; i < index; i++) {
-        if (task->inputs[i].data == task->inputs[index].data) {
-            return false;
-        }
-    }
-    return true;
+    (void) unused;
+    data->used++;
 }
 
-/* A task that is queued takes one run of the quota and one use of each of its data. */
-static void take_costs(struct cella_task_record *task)
+static void return_use(struct cella_data *data, void *unused)
+{
+    (void) unused;
+    data->used--;
+}
+
+/* A task that is queued takes one run of the quota, and one use of each of its data and of what these were made of. */
+static void take_costs(struct cella_state *state, struct cella_task_record *task)
 {
     task->function->used++;
-    for (size_t i = 0; i < task->function->spec.input_count; i++) {
-        if (task->inputs[i].data != NULL && is_first_place(task, i)) {
-            task->inputs[i].data->used++;
-        }
-    }
+    (void) cella_sources_visit(state, task, take_use, NULL);
 }
 
 /* A task that leaves the queue without having started has seen nothing: it gives everything back. */
-static void return_costs(struct cella_task_record *task)
+static void return_costs(struct cella_state *state, struct cella_task_record *task)
 {
     task->function->used--;
-    for (size_t i = 0; i < task->function->spec.input_count; i++) {
-        if (task->inputs[i].data != NULL && is_first_place(task, i)) {
-            task->inputs[i].data->used--;
-        }
-    }
+    (void) cella_sources_visit(state, task, return_use, NULL);
 }
 
 /* The nonce of whoever asked for the run. Records of before there were nonces have none: then the contract's hash stands in. */
@@ -266,7 +262,7 @@ cella_status cella_apply_task_queued(struct cella_state *state, const json_t *bo
     struct cella_task_record *task;
     CELLA_TRY(task_of(state, body, &task));
     CELLA_TRY(fill_nonce(body, task));
-    take_costs(task);
+    take_costs(state, task);
     task->attempt++;
     leave_state(task, CELLA_TASK_QUEUED);
     return CELLA_OK;
@@ -278,7 +274,7 @@ cella_status cella_apply_task_retried(struct cella_state *state, const json_t *b
     struct cella_task_record *task;
     CELLA_TRY(task_of(state, body, &task));
     CELLA_TRY(fill_nonce(body, task));
-    take_costs(task);
+    take_costs(state, task);
     task->attempt++;
     task->error = CELLA_OK;
     task->error_detail[0] = '\0';
@@ -314,7 +310,7 @@ cella_status cella_apply_task_withdrawn(struct cella_state *state, const json_t 
         return CELLA_INTERNAL;
     }
     if (task->state == CELLA_TASK_QUEUED) {
-        return_costs(task);
+        return_costs(state, task);
         task->attempt--;
     }
     participant->approved = false;
@@ -393,7 +389,7 @@ static bool cancels(cella_status error)
 }
 
 /* A run that did not finish: in the statistics, and in the quota. */
-static void count_failure(struct cella_task_record *task)
+static void count_failure(struct cella_state *state, struct cella_task_record *task)
 {
     struct cella_function *function = task->function;
     bool started = task->state == CELLA_TASK_RUNNING;
@@ -403,13 +399,13 @@ static void count_failure(struct cella_task_record *task)
         function->usage.failed++;
     }
     if (task->state == CELLA_TASK_QUEUED) {
-        return_costs(task);
+        return_costs(state, task);
     } else if (started && function->quota_of_successes) {
         function->used--;
     }
 }
 
-/* {task, error (number), detail, class, line, messages?, usage?, by?} */
+/* {task, error (number), detail, class, line, messages?, usage?, by?, stored? (outputs of this attempt may be in the store)} */
 cella_status cella_apply_task_failed(struct cella_state *state, const json_t *body)
 {
     struct cella_task_record *task;
@@ -418,7 +414,8 @@ cella_status cella_apply_task_failed(struct cella_state *state, const json_t *bo
     CELLA_TRY(cella_apply_copy_text(body, "class", task->error_class, sizeof(task->error_class)));
     task->error = cella_status_from_number((unsigned int) cella_apply_number(body, "error"));
     task->error_line = (uint32_t) cella_apply_number(body, "line");
-    count_failure(task);
+    task->discarded |= cella_apply_flag(body, "stored") ? 1U << task->attempt : 0;
+    count_failure(state, task);
     task->state = cancels(task->error) ? CELLA_TASK_CANCELLED : CELLA_TASK_FAILED;
     return fill_end(state, task, body);
 }

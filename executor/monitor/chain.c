@@ -41,9 +41,15 @@ static cella_status read_node(void *context, unsigned int level, uint64_t index,
     return CELLA_OK;
 }
 
-cella_status cella_chain_prove(const struct cella_chain *chain, uint64_t old_size, struct cella_merkle_path *out)
+cella_status cella_chain_leaf(const struct cella_chain *chain, uint64_t index, struct cella_merkle_hash *out)
 {
     struct cella_chain borrowed = *chain; /* for the callback's sake: it is not changed */
+    return index < chain->size ? read_node(&borrowed, 0, index, out) : CELLA_BAD_FIELD;
+}
+
+cella_status cella_chain_prove(const struct cella_chain *chain, uint64_t old_size, struct cella_merkle_path *out)
+{
+    struct cella_chain borrowed = *chain;
     return cella_merkle_prove_consistency(old_size, chain->size, read_node, &borrowed, out);
 }
 
@@ -55,5 +61,5 @@ cella_status cella_chain_prove_inclusion(const struct cella_chain *chain, uint64
         return CELLA_BAD_FIELD;
     }
     CELLA_TRY(cella_merkle_prove_inclusion(index, size, read_node, &borrowed, out));
-    return read_node(&borrowed, 0, index, leaf);
+    return cella_chain_leaf(chain, index, leaf);
 }

@@ -20,6 +20,10 @@ void cella_chain_clear(struct cella_chain *chain);
 /* The next record. CELLA_NO_MEMORY, CELLA_CRYPTO_FAILED; then nothing has changed. */
 CELLA_MUST_USE cella_status cella_chain_add(struct cella_chain *chain, const struct cella_record_mark *mark);
 
+/* The leaf of record `index`. CELLA_BAD_FIELD  there is none of this number */
+CELLA_MUST_USE cella_status cella_chain_leaf(const struct cella_chain *chain, uint64_t index,
+                                             struct cella_merkle_hash *out);
+
 /*
  * The proof that this ledger continues the one of old_size records, from the leaf upwards; empty when the sizes are equal.
  * CELLA_BAD_FIELD  old_size is 0 or above the size

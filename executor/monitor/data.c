@@ -3,14 +3,18 @@
 
 #include <string.h>
 
+#include "courier/message.h"
 #include "monitor/disposal.h"
+#include "monitor/location.h"
 #include "monitor/policy.h"
+#include "monitor/source.h"
 #include "monitor/statement.h"
 #include "trust/data_format.h"
 
 static const char default_associated_data[] = "cella input v1";
 
-static json_t *data_json(const struct cella_data *data)
+/* As one of its owners sees it: with his own policy. */
+static json_t *data_json(const struct cella_data *data, const struct cella_party *reader)
 {
     json_t *owners = json_array();
     for (size_t i = 0; i < data->owner_count; i++) {
@@ -21,10 +25,24 @@ static json_t *data_json(const struct cella_data *data)
                              cella_json_hex(cella_view_of(data->sha256, sizeof(data->sha256))), "size",
                              (json_int_t) data->size, "format", cella_data_format_name(data->format), "stored", (int) data->stored, "deleted", (int) data->deleted,
                              "used", (json_int_t) data->used);
-    if (json != NULL && data->policy != NULL) {
-        (void) json_object_set(json, "policy", data->policy);
+    if (json != NULL && data->url != NULL) {
+        (void) json_object_set_new(json, "url", json_string(data->url));
+    }
+    int owner = cella_data_owner_index(data, reader);
+    if (json != NULL && owner >= 0 && data->policies[owner] != NULL) {
+        (void) json_object_set(json, "policy", data->policies[owner]);
     }
     return json;
+}
+
+cella_status cella_data_answer(struct cella_call *call, const struct cella_data *data)
+{
+    call->reply = data_json(data, call->party);
+    json_t *bounds = cella_policy_bounds(data, call->party);
+    if (bounds == NULL) {
+        return call->reply == NULL ? CELLA_NO_MEMORY : CELLA_OK;
+    }
+    return json_object_set_new(call->reply, "bound_by", bounds) == 0 ? CELLA_OK : CELLA_NO_MEMORY;
 }
 
 cella_status cella_data_find(struct cella_monitor *monitor, struct cella_call *call, const char *id,
@@ -42,7 +60,8 @@ struct registration {
     uint32_t segment_size; /* of a sealed file, else 0 */
     struct cella_bytes sealed_key;
     struct cella_bytes associated_data;
-    json_t *policy; /* borrowed; NULL: none */
+    json_t *policy;  /* borrowed; NULL: none */
+    const char *url; /* borrowed; NULL: they will be uploaded */
 };
 
 static void clear_registration(struct registration *registration)
@@ -85,7 +104,10 @@ static cella_status read_registration(struct cella_call *call, struct registrati
     CELLA_TRY(cella_json_bytes(&object, "sealed_key", CELLA_DATA_KEY_MAX + CELLA_HPKE_OVERHEAD, &out->sealed_key));
     CELLA_TRY(out->format == CELLA_DATA_SEALED_FILE ? read_sealed_file(call, &object, out) : CELLA_OK);
     CELLA_TRY(cella_json_member_optional(&object, "policy", JSON_OBJECT, &out->policy));
+    CELLA_TRY(cella_json_string_optional(&object, "url", CELLA_URL_MAX, &out->url));
     CELLA_TRY(cella_json_end(&object));
+    cella_status place = out->url == NULL ? CELLA_OK : cella_location_check(out->url);
+    CELLA_TRY(place == CELLA_OK ? CELLA_OK : cella_operation_blame(call, "url", place));
     CELLA_TRY(out->policy == NULL ? CELLA_OK : cella_policy_check_form(out->policy, &call->error));
     if (strspn(sha256, "0123456789abcdef") != 2 * CELLA_SHA256_SIZE ||
         cella_hex_decode(cella_view_of_string(sha256), out->sha256, sizeof(out->sha256)) != CELLA_OK) {
@@ -129,6 +151,7 @@ cella_status cella_operation_data_register(struct cella_monitor *monitor, struct
                               "associated_data",
                               cella_json_base64url(cella_bytes_view(&registration.associated_data)));
     if (event == NULL ||
+        (registration.url != NULL && json_object_set_new(event, "url", json_string(registration.url)) != 0) ||
         (registration.policy != NULL && json_object_set(event, "policy", registration.policy) != 0) ||
         (registration.format != CELLA_DATA_SEALED_FILE &&
          json_object_set_new(event, "format", json_string(cella_data_format_name(registration.format))) != 0)) {
@@ -146,8 +169,7 @@ cella_status cella_operation_data_get(struct cella_monitor *monitor, struct cell
     const char *id;
     CELLA_TRY(cella_operation_only(call, "data", &id));
     CELLA_TRY(cella_data_find(monitor, call, id, &data));
-    call->reply = data_json(data);
-    return CELLA_OK;
+    return cella_data_answer(call, data);
 }
 
 static bool shows_data(const struct cella_call *call, const struct cella_entry *entry, const void *context)
@@ -159,8 +181,7 @@ static bool shows_data(const struct cella_call *call, const struct cella_entry *
 
 static json_t *listed_data(const struct cella_call *call, const struct cella_entry *entry)
 {
-    (void) call;
-    return data_json((const struct cella_data *) entry);
+    return data_json((const struct cella_data *) entry, call->party);
 }
 
 cella_status cella_operation_data_list(struct cella_monitor *monitor, struct cella_call *call)
@@ -169,7 +190,10 @@ cella_status cella_operation_data_list(struct cella_monitor *monitor, struct cel
     return cella_operation_list(&monitor->state.data, &listing, call);
 }
 
-/* {data, policy?}: from now on; absent: no policy. What has been queued goes on, what has not started is checked again. */
+/*
+ * {data, policy?}: the caller's own policy from now on; absent: none. Of several owners each has his own, and all of them hold.
+ * What has been queued goes on, what has not started is checked again.
+ */
 cella_status cella_operation_data_change(struct cella_monitor *monitor, struct cella_call *call)
 {
     struct cella_json_object object;
@@ -185,15 +209,11 @@ cella_status cella_operation_data_change(struct cella_monitor *monitor, struct c
     if (data->deleted) {
         return CELLA_DELETED;
     }
-    if (data->owner_count > 1) {
-        return CELLA_DENIED; /* of several owners none alone says what may be done with it; a task asks them all */
-    }
     CELLA_CLEANUP(cella_json_cleanup)
     json_t *event = json_pack("{s:s, s:s, s:o}", "data", id, "by", call->party->entry.id, "policy",
                               policy == NULL ? json_null() : json_incref(policy));
     CELLA_TRY(cella_monitor_commit(monitor, CELLA_EVENT_DATA_CHANGED, event));
-    call->reply = data_json(data);
-    return CELLA_OK;
+    return cella_data_answer(call, data);
 }
 
 /* {data}: the key goes, so that nobody opens the object again, and then the object; each owner may do that to all. */
@@ -213,8 +233,7 @@ cella_status cella_operation_data_delete(struct cella_monitor *monitor, struct c
         cella_disposal_add(monitor->disposal, data);
         cella_monitor_log(monitor, "data deleted %s", data->entry.id);
     }
-    call->reply = data_json(data);
-    return CELLA_OK;
+    return cella_data_answer(call, data);
 }
 
 /* {task, output}: an output as an input of the next task, owned by all its receivers; nothing leaves the executor. */
@@ -234,12 +253,15 @@ cella_status cella_operation_data_derive(struct cella_monitor *monitor, struct c
     if (output->kept_key.size == 0) {
         return cella_operation_blame(call, "output", CELLA_BAD_STATE); /* padded: its size is not its own */
     }
+    const struct cella_task_record *made_by = cella_state_task(&monitor->state, task);
+    if (cella_sources_visit(&monitor->state, made_by, NULL, NULL) > CELLA_SOURCES_MAX) {
+        return cella_operation_blame(call, "output", CELLA_TOO_MANY);
+    }
     CELLA_TRY(cella_monitor_new_id("data-", id));
     CELLA_CLEANUP(cella_json_cleanup)
     json_t *event = json_pack("{s:s, s:s, s:s, s:s}", "data", id, "task", task, "output", name, "by",
                               call->party->entry.id);
     CELLA_TRY(cella_monitor_commit(monitor, CELLA_EVENT_DATA_DERIVED, event));
     cella_monitor_log(monitor, "data derived %s", id);
-    call->reply = data_json(cella_state_data(&monitor->state, id));
-    return CELLA_OK;
+    return cella_data_answer(call, cella_state_data(&monitor->state, id));
 }

@@ -11,6 +11,9 @@
 CELLA_MUST_USE cella_status cella_data_find(struct cella_monitor *monitor, struct cella_call *call, const char *id,
                                             struct cella_data **out);
 
+/* Answer with the data as their owner sees them, and what else binds them. CELLA_NO_MEMORY */
+CELLA_MUST_USE cella_status cella_data_answer(struct cella_call *call, const struct cella_data *data);
+
 /*
  * An output of a finished task, if the caller may do to it what he asks.
  * CELLA_NOT_FOUND, CELLA_DENIED, CELLA_BAD_STATE (the task has not finished)

@@ -9,8 +9,10 @@
 #include "monitor/runner.h"
 
 struct pending {
-    const struct cella_data *data;
-    uint64_t position; /* of the ledger, with the event that deleted them */
+    const struct cella_data *data;        /* NULL: outputs of */
+    const struct cella_task_record *task; /* this task, */
+    uint32_t attempt;                     /* of this attempt */
+    uint64_t position; /* of the ledger, with the event that makes them superfluous */
 };
 
 struct cella_disposal {
@@ -39,11 +41,8 @@ void cella_disposal_free(struct cella_disposal *disposal)
     }
 }
 
-void cella_disposal_add(struct cella_disposal *disposal, const struct cella_data *data)
+static void add(struct cella_disposal *disposal, const struct pending *one)
 {
-    if (disposal == NULL) {
-        return;
-    }
     if (disposal->count == disposal->room) {
         size_t room = disposal->room == 0 ? 16 : 2 * disposal->room;
         struct pending *larger = reallocarray(disposal->pending, room, sizeof(*larger));
@@ -53,7 +52,24 @@ void cella_disposal_add(struct cella_disposal *disposal, const struct cella_data
         disposal->pending = larger;
         disposal->room = room;
     }
-    disposal->pending[disposal->count++] = (struct pending){ data, cella_ledger_position(disposal->monitor->ledger) };
+    disposal->pending[disposal->count] = *one;
+    disposal->pending[disposal->count++].position = cella_ledger_position(disposal->monitor->ledger);
+}
+
+void cella_disposal_add(struct cella_disposal *disposal, const struct cella_data *data)
+{
+    if (disposal != NULL) {
+        add(disposal, &(struct pending){ .data = data });
+    }
+}
+
+static void add_attempts(struct cella_disposal *disposal, const struct cella_task_record *task)
+{
+    for (uint32_t attempt = 0; attempt <= CELLA_ATTEMPTS_MAX; attempt++) {
+        if ((task->discarded >> attempt & 1) != 0) {
+            add(disposal, &(struct pending){ .task = task, .attempt = attempt });
+        }
+    }
 }
 
 void cella_disposal_start(struct cella_disposal *disposal)
@@ -64,6 +80,9 @@ void cella_disposal_start(struct cella_disposal *disposal)
         if (data->deleted) {
             cella_disposal_add(disposal, data);
         }
+    }
+    for (entry = disposal->monitor->state.tasks.first; entry != NULL; entry = entry->next) {
+        add_attempts(disposal, (const struct cella_task_record *) entry);
     }
 }
 
@@ -84,6 +103,28 @@ static bool is_needed(const struct cella_state *state, const struct cella_data *
     return !origin->fusion;
 }
 
+static cella_status write_object(struct cella_bytes *out, const char *object, size_t *count)
+{
+    CELLA_TRY(cella_write_field(out, cella_view_of_string(object)));
+    (*count)++;
+    return CELLA_OK;
+}
+
+/* The names of all outputs of an attempt; those that were never stored the host does not have. */
+static cella_status write_outputs(const struct cella_monitor *monitor, const struct pending *one, struct cella_bytes *out,
+                                  size_t *count)
+{
+    for (size_t i = 0; i < one->task->function->spec.output_count; i++) {
+        char object[33];
+        if (one->task->outputs[i].receivers != 0) {
+            CELLA_TRY(cella_keyring_output_object(monitor->keyring, one->task->entry.id, one->attempt,
+                                                  one->task->outputs[i].file->name, object));
+            CELLA_TRY(write_object(out, object, count));
+        }
+    }
+    return CELLA_OK;
+}
+
 /* Move the objects that can go into a message; the rest stays pending. */
 static cella_status collect(struct cella_disposal *disposal, struct cella_bytes *out, size_t *count)
 {
@@ -92,13 +133,14 @@ static cella_status collect(struct cella_disposal *disposal, struct cella_bytes 
     *count = 0;
     for (size_t i = 0; i < disposal->count; i++) {
         const struct pending one = disposal->pending[i];
-        bool wait = *count == CELLA_DISPOSAL_BATCH || !cella_ledger_is_durable(monitor->ledger, one.position) ||
-                    cella_runner_uses(monitor->runner, one.data);
-        if (wait) {
+        bool full = *count + CELLA_TASK_FILES_MAX > CELLA_DISPOSAL_BATCH;
+        if (full || !cella_ledger_is_durable(monitor->ledger, one.position) ||
+            (one.data != NULL && cella_runner_uses(monitor->runner, one.data))) {
             disposal->pending[kept++] = one;
+        } else if (one.data == NULL) {
+            CELLA_TRY(write_outputs(monitor, &one, out, count));
         } else if (!is_needed(&monitor->state, one.data)) {
-            CELLA_TRY(cella_write_field(out, cella_view_of_string(one.data->object)));
-            (*count)++;
+            CELLA_TRY(write_object(out, one.data->object, count));
         }
     }
     disposal->count = kept;

@@ -3,7 +3,7 @@
 
 #include "monitor/ledger.h"
 
-static cella_status make_head(const struct cella_monitor *monitor, json_t **out)
+cella_status cella_head_json(const struct cella_monitor *monitor, json_t **out)
 {
     const struct cella_chain *chain = cella_ledger_chain(monitor->ledger);
     uint64_t epoch = cella_ledger_epoch(monitor->ledger);
@@ -24,15 +24,29 @@ cella_status cella_head_write(const struct cella_monitor *monitor, struct cella_
     if (cella_ledger_epoch(monitor->ledger) == 0) {
         return CELLA_OK;
     }
-    CELLA_TRY(make_head(monitor, &head));
+    CELLA_TRY(cella_head_json(monitor, &head));
     return cella_json_write(head, out);
+}
+
+cella_status cella_head_prove(const struct cella_monitor *monitor, uint64_t size, json_t **out)
+{
+    const struct cella_chain *chain = cella_ledger_chain(monitor->ledger);
+    struct cella_merkle_path path;
+    CELLA_TRY(size > chain->size ? CELLA_ROLLBACK : cella_chain_prove(chain, size, &path));
+    json_t *nodes = json_array();
+    for (size_t i = 0; i < path.count; i++) {
+        (void) json_array_append_new(
+            nodes, cella_json_base64url(cella_view_of(path.nodes[i].bytes, sizeof(path.nodes[i].bytes))));
+    }
+    *out = nodes;
+    return nodes == NULL ? CELLA_NO_MEMORY : CELLA_OK;
 }
 
 cella_status cella_operation_ledger_consistency(struct cella_monitor *monitor, struct cella_call *call)
 {
     struct cella_json_object object;
-    struct cella_merkle_path path;
     CELLA_CLEANUP(cella_json_cleanup) json_t *head = NULL;
+    CELLA_CLEANUP(cella_json_cleanup) json_t *nodes = NULL;
     int64_t size;
     CELLA_TRY(cella_json_begin(call->args, "args", &call->error, &object));
     CELLA_TRY(cella_json_integer(&object, "size", 1, (int64_t) 1 << 53, &size));
@@ -40,17 +54,8 @@ cella_status cella_operation_ledger_consistency(struct cella_monitor *monitor, s
     if (monitor->ledger == NULL) {
         return CELLA_BAD_STATE;
     }
-    const struct cella_chain *chain = cella_ledger_chain(monitor->ledger);
-    if ((uint64_t) size > chain->size) {
-        return CELLA_ROLLBACK; /* more than there is: the asker knows a longer ledger, or one that is not durable yet */
-    }
-    CELLA_TRY(cella_chain_prove(chain, (uint64_t) size, &path));
-    CELLA_TRY(make_head(monitor, &head));
-    json_t *nodes = json_array();
-    for (size_t i = 0; i < path.count; i++) {
-        (void) json_array_append_new(
-            nodes, cella_json_base64url(cella_view_of(path.nodes[i].bytes, sizeof(path.nodes[i].bytes))));
-    }
-    call->reply = json_pack("{s:O, s:o}", "head", head, "path", nodes);
-    return CELLA_OK;
+    CELLA_TRY(cella_head_prove(monitor, (uint64_t) size, &nodes));
+    CELLA_TRY(cella_head_json(monitor, &head));
+    call->reply = json_pack("{s:O, s:O}", "head", head, "path", nodes);
+    return call->reply == NULL ? CELLA_NO_MEMORY : CELLA_OK;
 }

@@ -8,8 +8,8 @@
 
 #define JOURNAL_PIECE 4096U /* entries of one item */
 
-CELLA_IMAGE_KNOWS(struct cella_state, 368);
-CELLA_IMAGE_KNOWS(struct cella_journal_entry, 40);
+CELLA_IMAGE_KNOWS(struct cella_state, 376);
+CELLA_IMAGE_KNOWS(struct cella_journal_entry, 88);
 CELLA_IMAGE_KNOWS(struct cella_entry, 72);
 
 static struct cella_table *table_of(struct cella_state *state, size_t noun)
@@ -32,7 +32,7 @@ static void record_fields(struct cella_image *image, size_t noun, struct cella_e
     cella_image_nouns[noun].fields(image, entry);
 }
 
-/* ---- the journal: 24 bytes for each entry ---- */
+/* ---- the journal: 64 bytes for each entry ---- */
 
 static void journal_fields(struct cella_image *image, struct cella_journal_entry *entry)
 {
@@ -50,6 +50,7 @@ static void journal_fields(struct cella_image *image, struct cella_journal_entry
     const struct cella_table *subjects = cella_state_subjects(image->state, (enum cella_event) event);
     enum cella_image_noun_kind subject = noun_of(image->state, subjects);
     enum cella_image_noun_kind other = others == NULL ? CELLA_IMAGE_NOUN_COUNT : noun_of(image->state, others);
+    uint64_t leaf = cella_image_number(image, entry->logged ? entry->leaf : 0); /* leaf 0 is the ledger's beginning, no event's */
     const struct cella_journal_entry read = {
         .time_s = (int64_t) time_s,
         .event = event,
@@ -57,10 +58,13 @@ static void journal_fields(struct cella_image *image, struct cella_journal_entry
         .by = cella_image_reference(image, CELLA_IMAGE_PARTY, entry->by),
         .subject = cella_image_reference(image, subject, entry->subject),
         .other = cella_image_reference(image, other, entry->other),
+        .logged = leaf != 0,
+        .leaf = leaf,
     };
     if (reading) {
         *entry = read;
     }
+    CELLA_IMAGE_FIXED(image, entry->rest);
 }
 
 /* ---- what comes first ---- */

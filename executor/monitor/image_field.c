@@ -58,6 +58,16 @@ void cella_image_bytes(struct cella_image *image, struct cella_bytes *content)
     }
 }
 
+void cella_image_string(struct cella_image *image, char **text)
+{
+    struct cella_view view = *text == NULL ? cella_view_of(NULL, 0) : cella_view_of_string(*text);
+    cella_image_field(image, &view, BYTES_MAX);
+    if (cella_image_is_reading(image) && view.size > 0) {
+        *text = strndup((const char *) view.data, view.size);
+        cella_image_note(image, *text == NULL ? CELLA_NO_MEMORY : CELLA_OK);
+    }
+}
+
 /* Texts have an object at the top, so the value is its one member. */
 void cella_image_json(struct cella_image *image, json_t **value)
 {

@@ -12,7 +12,7 @@
 #include "base/wire.h"
 #include "monitor/state.h"
 
-/* In the order of an image: a record names only records of nouns before its own, but for cella_data.made_by. */
+/* In the order of an image: a record names only records that come before it, but for cella_data.made_by. */
 enum cella_image_noun_kind {
     CELLA_IMAGE_EVIDENCE,
     CELLA_IMAGE_ORGANISATION,
@@ -58,6 +58,9 @@ void cella_image_field(struct cella_image *image, struct cella_view *view, size_
 void cella_image_text(struct cella_image *image, char *characters, size_t size);
 #define CELLA_IMAGE_TEXT(image, field) cella_image_text((image), (field), sizeof(field))
 
+/* Characters on the heap that are never empty, or NULL. */
+void cella_image_string(struct cella_image *image, char **text);
+
 /* All bytes of an array. */
 void cella_image_fixed(struct cella_image *image, uint8_t *bytes, size_t size);
 #define CELLA_IMAGE_FIXED(image, field) cella_image_fixed((image), (field), sizeof(field))
@@ -67,7 +70,7 @@ void cella_image_bytes(struct cella_image *image, struct cella_bytes *content);
 /* A JSON value or NULL. */
 void cella_image_json(struct cella_image *image, json_t **value);
 
-/* Another record, or NULL, of a noun whose records have all come before. CELLA_IMAGE_NOUN_COUNT: always NULL */
+/* Another record that has come before, or NULL. CELLA_IMAGE_NOUN_COUNT: always NULL */
 struct cella_entry *cella_image_reference(struct cella_image *image, enum cella_image_noun_kind noun,
                                           const struct cella_entry *entry);
 #define CELLA_IMAGE_REFERENCE(image, noun, type, field)                                                                \

@@ -7,10 +7,10 @@
 
 CELLA_IMAGE_KNOWS(struct cella_kept_evidence, 160);
 CELLA_IMAGE_KNOWS(struct cella_organisation, 160);
-CELLA_IMAGE_KNOWS(struct cella_party, 2288);
+CELLA_IMAGE_KNOWS(struct cella_party, 2320);
 CELLA_IMAGE_KNOWS(struct cella_function, 3392);
 CELLA_IMAGE_KNOWS(struct cella_function_usage, 32);
-CELLA_IMAGE_KNOWS(struct cella_data, 408);
+CELLA_IMAGE_KNOWS(struct cella_data, 448);
 
 static void evidence_fields(struct cella_image *image, struct cella_entry *entry)
 {
@@ -37,6 +37,7 @@ static void invitation_fields(struct cella_image *image, struct cella_entry *ent
 static void party_fields(struct cella_image *image, struct cella_entry *entry)
 {
     struct cella_party *party = (struct cella_party *) entry;
+    CELLA_IMAGE_FIXED(image, party->first);
     CELLA_IMAGE_FIXED(image, party->sign);
     CELLA_IMAGE_FIXED(image, party->seal);
     CELLA_IMAGE_TEXT(image, party->name);
@@ -102,18 +103,41 @@ static void maker_field(struct cella_image *image, struct cella_data *data)
     cella_image_note(image, cella_bytes_append(image->makers, cella_view_of(&place, sizeof(place))));
 }
 
-static void data_fields(struct cella_image *image, struct cella_entry *entry)
+/* Owners, each with his policy. */
+static void owner_fields(struct cella_image *image, struct cella_data *data)
 {
-    struct cella_data *data = (struct cella_data *) entry;
-    uint64_t owners = cella_image_number(image, data->owner_count);
+    uint64_t count = cella_image_number(image, data->owner_count);
     if (cella_image_is_reading(image)) {
-        cella_image_note(image, owners == 0 || owners > CELLA_PARTICIPANTS_MAX ? CELLA_BAD_FORMAT : CELLA_OK);
-        data->owners = cella_image_room(image, owners, sizeof(data->owners[0]));
-        data->owner_count = data->owners == NULL ? 0 : owners;
+        cella_image_note(image, count == 0 || count > CELLA_PARTICIPANTS_MAX ? CELLA_BAD_FORMAT : CELLA_OK);
+        data->owners = cella_image_room(image, count, sizeof(data->owners[0]));
+        data->policies = cella_image_room(image, count, sizeof(data->policies[0]));
+        data->owner_count = data->policies == NULL ? 0 : count;
     }
     for (size_t i = 0; i < data->owner_count; i++) {
         CELLA_IMAGE_OWNER(image, CELLA_IMAGE_PARTY, struct cella_party, data->owners[i]);
+        cella_image_json(image, &data->policies[i]);
     }
+}
+
+/* Data can only be made of data that are there: sources come before what was made of them. Uploaded data have none. */
+static void source_fields(struct cella_image *image, struct cella_data *data)
+{
+    uint64_t count = cella_image_number(image, data->source_count);
+    if (cella_image_is_reading(image) && count > 0) {
+        cella_image_note(image, count > CELLA_SOURCES_MAX ? CELLA_BAD_FORMAT : CELLA_OK);
+        data->sources = cella_image_room(image, count, sizeof(data->sources[0]));
+        data->source_count = data->sources == NULL ? 0 : count;
+    }
+    for (size_t i = 0; i < data->source_count; i++) {
+        CELLA_IMAGE_OWNER(image, CELLA_IMAGE_DATA, struct cella_data, data->sources[i]);
+    }
+}
+
+static void data_fields(struct cella_image *image, struct cella_entry *entry)
+{
+    struct cella_data *data = (struct cella_data *) entry;
+    owner_fields(image, data);
+    source_fields(image, data);
     CELLA_IMAGE_NUMBER(image, data->kept);
     CELLA_IMAGE_TEXT(image, data->name);
     CELLA_IMAGE_TEXT(image, data->object);
@@ -124,8 +148,8 @@ static void data_fields(struct cella_image *image, struct cella_entry *entry)
     cella_image_bytes(image, &data->sealed_key);
     cella_image_bytes(image, &data->associated_data);
     CELLA_IMAGE_NUMBER(image, data->stored);
+    cella_image_string(image, &data->url);
     CELLA_IMAGE_NUMBER(image, data->deleted);
-    cella_image_json(image, &data->policy);
     CELLA_IMAGE_NUMBER(image, data->used);
     maker_field(image, data);
     cella_image_logged(image, &data->deletion);

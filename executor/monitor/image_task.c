@@ -90,6 +90,7 @@ static void contract_fields(struct cella_image *image, struct cella_task_record 
     CELLA_IMAGE_NUMBER(image, task->priority);
     CELLA_IMAGE_NUMBER(image, task->attempts);
     CELLA_IMAGE_NUMBER(image, task->attempt);
+    CELLA_IMAGE_NUMBER(image, task->discarded);
     CELLA_IMAGE_NUMBER(image, task->expires_s);
 }
 

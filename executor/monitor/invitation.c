@@ -95,7 +95,7 @@ cella_status cella_invitation_read(const struct cella_monitor *monitor, const ch
     if (cella_table_find(&monitor->state.invitations, terms.id) != NULL) {
         return CELLA_INVITATION_USED;
     }
-    if (cella_clock_now_s(&monitor->state) >= terms.expires) {
+    if (cella_clock_now_s(monitor) >= terms.expires) {
         return CELLA_INVITATION_EXPIRED;
     }
     *out = invitation;

@@ -178,6 +178,26 @@ cella_status cella_keyring_sign_head(const struct cella_keyring *keyring, uint64
     return cella_ed25519_sign(&keyring->sign, cella_bytes_view(&message), out);
 }
 
+cella_status cella_keyring_sign_audit(const struct cella_keyring *keyring, const struct cella_audit_answer *answer,
+                                      uint8_t out[CELLA_ED25519_SIGNATURE_SIZE])
+{
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes message = { 0 };
+    uint8_t request[CELLA_SHA256_SIZE];
+    uint8_t lines[CELLA_SHA256_SIZE];
+    CELLA_TRY(cella_sha256(answer->request, request));
+    CELLA_TRY(cella_sha256(answer->lines, lines));
+    CELLA_TRY(cella_write_field(&message, cella_view_of_string("cella audit v1")));
+    CELLA_TRY(cella_write_field(&message, cella_view_of_string(keyring->executor)));
+    CELLA_TRY(cella_write_field(&message, cella_view_of_string(answer->party)));
+    CELLA_TRY(cella_write_field(&message, cella_view_of(request, sizeof(request))));
+    CELLA_TRY(cella_write_u64(&message, answer->size));
+    CELLA_TRY(cella_write_field(&message, cella_view_of(answer->root, CELLA_SHA256_SIZE)));
+    CELLA_TRY(cella_write_u64(&message, answer->next));
+    CELLA_TRY(cella_write_u8(&message, answer->more ? 1 : 0));
+    CELLA_TRY(cella_write_field(&message, cella_view_of(lines, sizeof(lines))));
+    return cella_ed25519_sign(&keyring->sign, cella_bytes_view(&message), out);
+}
+
 cella_status cella_keyring_sign_statement(const struct cella_keyring *keyring, enum cella_statement_kind kind,
                                           struct cella_view payload, struct cella_view subject,
                                           uint64_t issued_at_unix_s, struct cella_bytes *out)
@@ -261,6 +281,23 @@ cella_status cella_keyring_open_data_key(const struct cella_keyring *keyring, co
         return CELLA_BAD_KEY;
     }
     cella_secret_take(out, &key);
+    return CELLA_OK;
+}
+
+cella_status cella_keyring_output_object(const struct cella_keyring *keyring, const char *task, uint32_t attempt,
+                                         const char *output, char out[33])
+{
+    CELLA_CLEANUP(cella_secret_clear) struct cella_secret key = { 0 };
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes named = { 0 };
+    uint8_t hash[CELLA_SHA256_SIZE];
+    CELLA_TRY(cella_secret_resize(&key, CELLA_SHA256_SIZE));
+    CELLA_TRY(cella_hkdf(CELLA_HASH_SHA256, cella_secret_view(&keyring->ledger), (struct cella_view){ 0 },
+                         cella_view_of_string("cella output object v1"), &key));
+    CELLA_TRY(cella_write_field(&named, cella_view_of_string(task)));
+    CELLA_TRY(cella_write_u32(&named, attempt));
+    CELLA_TRY(cella_write_field(&named, cella_view_of_string(output)));
+    CELLA_TRY(cella_hmac_sha256(cella_secret_view(&key), cella_bytes_view(&named), hash));
+    cella_hex_encode(cella_view_of(hash, 16), out);
     return CELLA_OK;
 }
 

@@ -49,6 +49,22 @@ CELLA_MUST_USE cella_status cella_keyring_sign_session(const struct cella_keyrin
                                                        struct cella_view nonce,
                                                        uint8_t out[CELLA_ED25519_SIGNATURE_SIZE]);
 
+/* What the executor says when it answers a question to its journal: this is all that the asker may see. */
+struct cella_audit_answer {
+    const char *party;                  /* who asks */
+    struct cella_view request;          /* the question as it was signed */
+    uint64_t size;                      /* of the ledger */
+    const uint8_t *root;                /* CELLA_SHA256_SIZE bytes */
+    uint64_t next;                      /* number of the last entry that was looked at; more: there are further ones */
+    bool more;
+    struct cella_view lines;            /* those of the entries that are told, each with a newline behind it */
+};
+
+/* Sign such an answer (docs/protocol.md section 15). It can sign nothing but such a message. */
+CELLA_MUST_USE cella_status cella_keyring_sign_audit(const struct cella_keyring *keyring,
+                                                     const struct cella_audit_answer *answer,
+                                                     uint8_t out[CELLA_ED25519_SIGNATURE_SIZE]);
+
 /* Sign a head of the ledger (head.h). It can sign nothing but such a message. */
 CELLA_MUST_USE cella_status cella_keyring_sign_head(const struct cella_keyring *keyring, uint64_t epoch, uint64_t size,
                                                     const uint8_t root[CELLA_SHA256_SIZE],
@@ -105,6 +121,15 @@ CELLA_MUST_USE cella_status cella_keyring_open_data_key(const struct cella_keyri
 CELLA_MUST_USE cella_status cella_keyring_keep_data_key(const struct cella_keyring *keyring,
                                                         const uint8_t sha256[CELLA_SHA256_SIZE],
                                                         struct cella_view key, struct cella_bytes *out);
+
+/*
+ * Name of the object that an attempt of a task stores an output under: a keyed hash, so that the monitor finds it again after an end
+ * in the middle, and the host, which sees it, learns nothing from it and can not guess another.
+ *
+ * attempt: 1 is the first; out: 32 hexadecimal digits and NUL
+ */
+CELLA_MUST_USE cella_status cella_keyring_output_object(const struct cella_keyring *keyring, const char *task,
+                                                        uint32_t attempt, const char *output, char out[33]);
 
 /* Seal to a party. Needs no private key; here so that the purposes stand beside each other. out is appended to. */
 CELLA_MUST_USE cella_status cella_keyring_seal(const uint8_t receiver[CELLA_X25519_KEY_SIZE], const char *purpose,

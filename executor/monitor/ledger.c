@@ -3,9 +3,9 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/wire.h"
+#include "monitor/clock.h"
 #include "monitor/front.h"
 #include "monitor/ledger_state.h"
 #include "monitor/snapshots.h"
@@ -22,6 +22,7 @@ static void free_entry(struct cella_ledger_entry *entry)
         cella_bytes_clear(&entry->body);
         cella_bytes_clear(&entry->request);
         cella_bytes_clear(&entry->statement);
+        cella_bytes_clear(&entry->line);
         free(entry);
     }
 }
@@ -78,7 +79,7 @@ static void refuse_waiting(struct cella_ledger *ledger)
 
 void cella_ledger_lose(struct cella_ledger *ledger, cella_status reason, const char *sentence)
 {
-    cella_monitor_log(ledger->monitor, "RECOVERY: %s (%s)", sentence, cella_status_name(reason));
+    cella_monitor_log_failure(ledger->monitor, "RECOVERY: %s (%s)", sentence, cella_status_name(reason));
     ledger->condition = CELLA_LEDGER_LOST;
     ledger->reason = reason == CELLA_LEDGER_TAKEN ? reason : CELLA_RECOVERY;
     cella_loop_clear_timer(ledger->monitor->loop, &ledger->retry);
@@ -93,8 +94,9 @@ static void stall(struct cella_ledger *ledger, cella_status reason)
         return;
     }
     if (ledger->condition != CELLA_LEDGER_STALLED || ledger->reason != reason) {
-        cella_monitor_log(ledger->monitor, "ledger: %s (%s); requests are refused and nothing is released until it goes on",
-                          cella_status_text(reason), cella_status_name(reason));
+        cella_monitor_log_failure(ledger->monitor,
+                                  "ledger: %s (%s); requests are refused and nothing is released until it goes on",
+                                  cella_status_text(reason), cella_status_name(reason));
     }
     ledger->condition = CELLA_LEDGER_STALLED;
     ledger->reason = reason;
@@ -116,27 +118,20 @@ static void go_on(struct cella_ledger *ledger)
 
 /* ---- sealing ---- */
 
-/* The host's clock: for people who read records, nothing depends on it. */
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-    (void) clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t) now.tv_sec * 1000 + (uint64_t) now.tv_nsec / 1000000;
-}
-
 static cella_status seal_entry(struct cella_ledger *ledger, struct cella_ledger_entry *entry)
 {
     size_t start = ledger->out.size;
     const struct cella_record record = {
         .sequence = ledger->sealed,
         .more = entry->next != NULL,
-        .time_ms = now_ms(),
+        .time_ms = (uint64_t) cella_clock_now_ms(ledger->monitor),
         .event = cella_view_of_string(entry->event),
         .body = cella_bytes_view(&entry->body),
         .party = cella_view_of_string(entry->party),
         .party_sequence = entry->party_sequence,
         .request = cella_bytes_view(&entry->request),
         .statement = cella_bytes_view(&entry->statement),
+        .line = cella_bytes_view(&entry->line),
     };
     CELLA_TRY(cella_write_u32(&ledger->out, 0));
     CELLA_TRY(cella_record_seal(ledger->writer, &record, ledger->head, &ledger->out, &entry->mark));
@@ -147,12 +142,16 @@ static cella_status seal_entry(struct cella_ledger *ledger, struct cella_ledger_
     }
     memcpy(entry->tag, ledger->out.data + ledger->out.size - sizeof(entry->tag), sizeof(entry->tag));
     memcpy(ledger->head, entry->mark.hash, sizeof(ledger->head));
+    if (entry->number > 0) {
+        cella_journal_log(&ledger->monitor->state.journal, entry->number, ledger->sealed, entry->mark.rest);
+    }
     ledger->sealed++;
     ledger->new_records++;
     ledger->new_bytes += entry->size;
     cella_bytes_clear(&entry->body);
     cella_bytes_clear(&entry->request);
     cella_bytes_clear(&entry->statement);
+    cella_bytes_clear(&entry->line);
     return CELLA_OK;
 }
 
@@ -267,11 +266,12 @@ static void take_ack(struct cella_ledger *ledger, const struct ack *ack)
     cella_status status = ack->status;
     uint64_t size = ack->size;
     if (status == CELLA_LEDGER_TAKEN || (size >= ledger->durable.size && !is_ours(ledger, size, ack->tag))) {
-        cella_ledger_lose(ledger, CELLA_LEDGER_TAKEN, "another executor has written to this ledger; end one of them");
+        cella_ledger_lose(ledger, CELLA_LEDGER_TAKEN, "another executor has written to this ledger; end one of the two, then start the other again");
         return;
     }
     if (size < ledger->durable.size) {
-        cella_ledger_lose(ledger, CELLA_BAD_LEDGER, "the host has lost records that it had acknowledged");
+        cella_ledger_lose(ledger, CELLA_BAD_LEDGER, "the host has lost records that it had acknowledged; end the host, put the ledger back as it "
+                         "was or restore the newest backup, and start it again");
         return;
     }
     cella_loop_clear_timer(ledger->monitor->loop, &ledger->silence);
@@ -410,6 +410,17 @@ static cella_status apply(struct cella_state *state, enum cella_event event, jso
     return cella_state_apply(state, event, body);
 }
 
+/* The line that the event just got. The state has changed: what fails here leaves memory ahead of the ledger. */
+static void add_line(struct cella_ledger *ledger, const struct cella_journal *journal, struct cella_ledger_entry *entry)
+{
+    entry->number = journal->count;
+    cella_status status = cella_journal_line(journal, entry->number, &entry->line);
+    if (status != CELLA_OK && !ledger->broken) {
+        ledger->broken = true;
+        cella_ledger_lose(ledger, status, "a record could not be made; the executor starts again");
+    }
+}
+
 cella_status cella_ledger_commit(struct cella_ledger *ledger, struct cella_state *state, enum cella_event event,
                                  json_t *body, struct cella_view statement)
 {
@@ -432,6 +443,7 @@ cella_status cella_ledger_commit(struct cella_ledger *ledger, struct cella_state
         free_entry(entry);
         return status;
     }
+    add_line(ledger, &state->journal, entry);
     add_entry(&ledger->open, entry);
     if (!ledger->grouping) {
         seal_change(ledger);
@@ -480,6 +492,9 @@ uint64_t cella_ledger_epoch(const struct cella_ledger *ledger)
 
 bool cella_ledger_proceed(struct cella_ledger *ledger)
 {
+    if (ledger == NULL) {
+        return true;
+    }
     send_waiting(ledger);
     cella_snapshots_proceed(ledger->snapshots);
     cella_ledger_link_flush(ledger->link);

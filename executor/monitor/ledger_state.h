@@ -24,6 +24,8 @@ struct cella_ledger_entry {
     struct cella_bytes body;
     struct cella_bytes request;
     struct cella_bytes statement; /* empty: a private record */
+    struct cella_bytes line;      /* of the journal; empty: an event of the ledger itself */
+    size_t number;                /* of the line */
     char party[CELLA_ID_SIZE];
     uint64_t party_sequence;
     struct cella_record_mark mark;

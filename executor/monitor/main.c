@@ -328,6 +328,7 @@ static cella_status run(struct cella_monitor *monitor, struct reaper *reaper, co
     if (monitor->loop == NULL) {
         return CELLA_NO_MEMORY;
     }
+    cella_clock_start(&monitor->clock);
     *step = "the link";
     CELLA_TRY(start_link(monitor));
     fit_limits(monitor);

@@ -36,6 +36,16 @@ void cella_monitor_log(struct cella_monitor *monitor, const char *format, ...)
     send_line(monitor, CELLA_NOTE_LOG, line);
 }
 
+void cella_monitor_log_failure(struct cella_monitor *monitor, const char *format, ...)
+{
+    char line[512];
+    va_list arguments;
+    va_start(arguments, format);
+    (void) vsnprintf(line, sizeof(line), format, arguments);
+    va_end(arguments);
+    send_line(monitor, CELLA_NOTE_FAILED, line);
+}
+
 void cella_monitor_log_death(struct cella_monitor *monitor, const char *program, int wait_status,
                              const char *consequence)
 {
@@ -62,7 +72,7 @@ cella_status cella_monitor_commit_statement(struct cella_monitor *monitor, enum 
     if (body == NULL) {
         return CELLA_NO_MEMORY;
     }
-    CELLA_TRY(cella_clock_stamp(&monitor->state, body));
+    CELLA_TRY(cella_clock_stamp(monitor, body));
     return cella_ledger_commit(monitor->ledger, &monitor->state, event, body, statement);
 }
 

@@ -7,6 +7,7 @@
  */
 
 #include "base/link.h"
+#include "monitor/clock.h"
 #include "monitor/keyring.h"
 #include "monitor/loop.h"
 #include "monitor/state.h"
@@ -80,6 +81,7 @@ struct cella_monitor {
     struct cella_charter charter;
     struct cella_keyring *keyring;
     struct cella_state state;
+    struct cella_clock clock;
     struct cella_ledger *ledger; /* NULL: nobody keeps the state (tests) */
     struct cella_cause cause;
     struct cella_link *link;
@@ -111,6 +113,9 @@ struct cella_monitor {
  * be sent.
  */
 void cella_monitor_log(struct cella_monitor *monitor, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+/* Same, where nothing is served until administrators act: what is wrong, and what they can do. */
+void cella_monitor_log_failure(struct cella_monitor *monitor, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* Same, for the death of a program. */
 void cella_monitor_log_death(struct cella_monitor *monitor, const char *program, int wait_status,

@@ -55,12 +55,14 @@ static const struct {
     { "function.source", cella_operation_function_source, CELLA_REQUEST_REQUEST },
     { "function.audit", cella_operation_function_audit, CELLA_REQUEST_REQUEST },
     { "data.change", cella_operation_data_change, CELLA_REQUEST_REQUEST },
+    { "data.update", cella_operation_data_update, CELLA_REQUEST_REQUEST },
     { "data.delete", cella_operation_data_delete, CELLA_REQUEST_REQUEST },
     { "data.derive", cella_operation_data_derive, CELLA_REQUEST_REQUEST },
     { "task.withdraw", cella_operation_task_withdraw, CELLA_REQUEST_REQUEST },
     { "task.reject", cella_operation_task_reject, CELLA_REQUEST_REQUEST },
     { "task.retry", cella_operation_task_retry, CELLA_REQUEST_REQUEST },
     { "receipt.get", cella_operation_receipt_get, CELLA_REQUEST_REQUEST },
+    { "receipt.find", cella_operation_receipt_find, CELLA_REQUEST_REQUEST },
     { "audit.list", cella_operation_audit_list, CELLA_REQUEST_REQUEST },
 };
 

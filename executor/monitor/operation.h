@@ -61,12 +61,14 @@ cella_status cella_operation_function_show(struct cella_monitor *monitor, struct
 cella_status cella_operation_function_source(struct cella_monitor *monitor, struct cella_call *call);
 cella_status cella_operation_function_audit(struct cella_monitor *monitor, struct cella_call *call);
 cella_status cella_operation_data_change(struct cella_monitor *monitor, struct cella_call *call);
+cella_status cella_operation_data_update(struct cella_monitor *monitor, struct cella_call *call);
 cella_status cella_operation_data_delete(struct cella_monitor *monitor, struct cella_call *call);
 cella_status cella_operation_data_derive(struct cella_monitor *monitor, struct cella_call *call);
 cella_status cella_operation_task_withdraw(struct cella_monitor *monitor, struct cella_call *call);
 cella_status cella_operation_task_reject(struct cella_monitor *monitor, struct cella_call *call);
 cella_status cella_operation_task_retry(struct cella_monitor *monitor, struct cella_call *call);
 cella_status cella_operation_receipt_get(struct cella_monitor *monitor, struct cella_call *call);
+cella_status cella_operation_receipt_find(struct cella_monitor *monitor, struct cella_call *call);
 cella_status cella_operation_audit_list(struct cella_monitor *monitor, struct cella_call *call);
 cella_status cella_operation_data_register(struct cella_monitor *monitor, struct cella_call *call);
 cella_status cella_operation_data_get(struct cella_monitor *monitor, struct cella_call *call);

@@ -137,38 +137,6 @@ cella_status cella_operation_party_remove(struct cella_monitor *monitor, struct 
 
 /* ---- new keys ---- */
 
-struct rotation {
-    uint8_t sign[CELLA_ED25519_KEY_SIZE];
-    uint8_t seal[CELLA_X25519_KEY_SIZE];
-};
-
-/* The statement's words: {version, type, party, executor, number, sign, seal}. */
-static cella_status read_rotation(const struct cella_monitor *monitor, const struct cella_party *party,
-                                  struct cella_view text, struct cella_json_error *error, struct rotation *out)
-{
-    CELLA_CLEANUP(cella_json_cleanup) json_t *json = NULL;
-    struct cella_json_object object;
-    int64_t version;
-    int64_t number;
-    const char *type;
-    const char *executor;
-    const char *id;
-    int64_t next = (int64_t) json_array_size(party->rotations) + 1;
-    CELLA_TRY(cella_json_parse(text, 1024, &json));
-    CELLA_TRY(cella_json_begin(json, "statement", error, &object));
-    CELLA_TRY(cella_json_integer(&object, "version", 1, 1, &version));
-    CELLA_TRY(cella_json_string(&object, "type", 32, &type));
-    CELLA_TRY(cella_json_string(&object, "party", CELLA_THUMBPRINT_SIZE, &id));
-    CELLA_TRY(cella_json_string(&object, "executor", CELLA_THUMBPRINT_SIZE, &executor));
-    CELLA_TRY(cella_json_integer(&object, "number", next, next, &number));
-    CELLA_TRY(cella_json_fixed(&object, "sign", out->sign, sizeof(out->sign)));
-    CELLA_TRY(cella_json_fixed(&object, "seal", out->seal, sizeof(out->seal)));
-    CELLA_TRY(cella_json_end(&object));
-    bool about_this = strcmp(type, "cella rotation") == 0 && strcmp(id, party->entry.id) == 0 &&
-                      strcmp(executor, cella_keyring_executor(monitor->keyring)) == 0;
-    return about_this ? CELLA_OK : CELLA_BAD_FIELD;
-}
-
 /* One text, signed by both keys: the old one says who follows, the new one that it is there. */
 static cella_status verify_by(const char *compact, const uint8_t key[CELLA_ED25519_KEY_SIZE], struct cella_bytes *text)
 {
@@ -193,7 +161,7 @@ static bool is_taken(const struct cella_monitor *monitor, const uint8_t sign[CEL
 }
 
 static cella_status check_rotation(const struct cella_monitor *monitor, struct cella_call *call, const char *statement,
-                                   const char *proof, struct rotation *rotation)
+                                   const char *proof, struct cella_rotation *rotation)
 {
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes text = { 0 };
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes again = { 0 };
@@ -201,7 +169,8 @@ static cella_status check_rotation(const struct cella_monitor *monitor, struct c
     if (status != CELLA_OK) {
         return cella_operation_blame(call, "statement", status);
     }
-    CELLA_TRY(read_rotation(monitor, call->party, cella_bytes_view(&text), &call->error, rotation));
+    CELLA_TRY(cella_rotation_read(cella_bytes_view(&text), call->party->entry.id, cella_keyring_executor(monitor->keyring),
+                                  (int64_t) json_array_size(call->party->rotations) + 1, &call->error, rotation));
     status = verify_by(proof, rotation->sign, &again);
     bool same = again.size == text.size && memcmp(again.data, text.data, text.size) == 0;
     if (status != CELLA_OK || !same) {
@@ -217,12 +186,12 @@ static cella_status check_rotation(const struct cella_monitor *monitor, struct c
 cella_status cella_operation_party_rotate(struct cella_monitor *monitor, struct cella_call *call)
 {
     struct cella_json_object object;
-    struct rotation rotation;
+    struct cella_rotation rotation;
     const char *statement;
     const char *proof;
     CELLA_TRY(cella_json_begin(call->args, "args", &call->error, &object));
-    CELLA_TRY(cella_json_string(&object, "statement", 2048, &statement));
-    CELLA_TRY(cella_json_string(&object, "proof", 2048, &proof));
+    CELLA_TRY(cella_json_string(&object, "statement", CELLA_ROTATION_MAX, &statement));
+    CELLA_TRY(cella_json_string(&object, "proof", CELLA_ROTATION_MAX, &proof));
     CELLA_TRY(cella_json_end(&object));
     CELLA_TRY(cella_operation_may(call, cella_right_to_party(call->party, call->party)));
     CELLA_TRY(check_rotation(monitor, call, statement, proof, &rotation));

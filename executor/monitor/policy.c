@@ -107,18 +107,13 @@ static const char *why_not(const json_t *policy)
                                                         : "functions do not include, and too few auditors have signed for,";
 }
 
-cella_status cella_policy_allows(const struct cella_state *state, const struct cella_data *data,
+static cella_status check_policy(const struct cella_state *state, const struct cella_data *data, const json_t *policy,
                                  const struct cella_function *function, int64_t now_s, char *detail)
 {
-    const json_t *policy = data->policy;
     const json_t *until = json_object_get(policy, "until");
     const json_t *release = json_object_get(policy, "release");
     const char *name;
     json_t *value;
-    if (data->deleted) {
-        (void) snprintf(detail, CELLA_DETAIL_MAX, "%s", data->entry.id);
-        return CELLA_DELETED;
-    }
     if (until != NULL && now_s >= json_integer_value(until)) {
         return refuse(data, detail, "until %lld", (long long) json_integer_value(until));
     }
@@ -136,12 +131,86 @@ cella_status cella_policy_allows(const struct cella_state *state, const struct c
     return CELLA_OK;
 }
 
+static cella_status check_owners(const struct cella_state *state, const struct cella_data *data,
+                                 const struct cella_function *function, int64_t now_s, char *detail)
+{
+    for (size_t i = 0; i < data->owner_count; i++) {
+        CELLA_TRY(check_policy(state, data, data->policies[i], function, now_s, detail));
+    }
+    return CELLA_OK;
+}
+
+cella_status cella_policy_allows(const struct cella_state *state, const struct cella_data *data,
+                                 const struct cella_function *function, int64_t now_s, char *detail)
+{
+    if (data->deleted) {
+        (void) snprintf(detail, CELLA_DETAIL_MAX, "%s", data->entry.id);
+        return CELLA_DELETED;
+    }
+    CELLA_TRY(check_owners(state, data, function, now_s, detail));
+    for (size_t i = 0; i < data->source_count; i++) {
+        CELLA_TRY(check_owners(state, data->sources[i], function, now_s, detail));
+    }
+    return CELLA_OK;
+}
+
+static cella_status check_uses(const struct cella_data *data, char *detail)
+{
+    for (size_t i = 0; i < data->owner_count; i++) {
+        const json_t *uses = json_object_get(data->policies[i], "uses");
+        if (uses != NULL && data->used >= (uint64_t) json_integer_value(uses)) {
+            (void) snprintf(detail, CELLA_DETAIL_MAX, "%s: uses %lld", data->entry.id,
+                            (long long) json_integer_value(uses));
+            return CELLA_USES_USED_UP;
+        }
+    }
+    return CELLA_OK;
+}
+
 cella_status cella_policy_has_use(const struct cella_data *data, char *detail)
 {
-    const json_t *uses = json_object_get(data->policy, "uses");
-    if (uses == NULL || data->used < (uint64_t) json_integer_value(uses)) {
-        return CELLA_OK;
+    CELLA_TRY(check_uses(data, detail));
+    for (size_t i = 0; i < data->source_count; i++) {
+        CELLA_TRY(check_uses(data->sources[i], detail));
     }
-    (void) snprintf(detail, CELLA_DETAIL_MAX, "%s: uses %lld", data->entry.id, (long long) json_integer_value(uses));
-    return CELLA_USES_USED_UP;
+    return CELLA_OK;
+}
+
+/* ---- what binds, shown ---- */
+
+static void add_bounds(json_t *bounds, const struct cella_data *data, const struct cella_party *without)
+{
+    for (size_t i = 0; i < data->owner_count; i++) {
+        if (data->policies[i] != NULL && data->owners[i] != without) {
+            (void) json_array_append_new(bounds, json_pack("{s:s, s:s, s:O}", "data", data->entry.id, "owner",
+                                                           data->owners[i]->entry.id, "policy", data->policies[i]));
+        }
+    }
+}
+
+json_t *cella_policy_bounds(const struct cella_data *data, const struct cella_party *reader)
+{
+    json_t *bounds = json_array();
+    add_bounds(bounds, data, reader == NULL && data->owner_count == 1 ? data->owners[0] : reader);
+    for (size_t i = 0; i < data->source_count; i++) {
+        add_bounds(bounds, data->sources[i], NULL);
+    }
+    if (json_array_size(bounds) == 0) {
+        json_decref(bounds);
+        return NULL;
+    }
+    return bounds;
+}
+
+cella_status cella_policy_check_bounds(const struct cella_data *data, char *detail)
+{
+    CELLA_CLEANUP(cella_json_cleanup) json_t *bounds = cella_policy_bounds(data, NULL);
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes text = { 0 };
+    CELLA_TRY(bounds == NULL ? CELLA_OK : cella_json_write(bounds, &text));
+    if (text.size > CELLA_BOUNDS_MAX) {
+        (void) snprintf(detail, CELLA_DETAIL_MAX, "%s: policies of what they were made of, %zu bytes; at most %u",
+                        data->entry.id, text.size, CELLA_BOUNDS_MAX);
+        return CELLA_TOO_LARGE;
+    }
+    return CELLA_OK;
 }

@@ -4,6 +4,9 @@
 /*
  * What owners allow to be done with their data (docs/protocol.md section 13). Checked when data are assigned, so that
  * nobody approves what could not run, and again when the task is queued and when it starts.
+ *
+ * Each owner has his own policy, and all of them hold. Data that were derived are bound by the policies of everything that they were
+ * made of as well (source.h): as these are now, and after that data's end as they were last.
  */
 
 #include "monitor/state.h"
@@ -20,5 +23,19 @@ CELLA_MUST_USE cella_status cella_policy_check_form(const json_t *policy, struct
 CELLA_MUST_USE cella_status cella_policy_allows(const struct cella_state *state, const struct cella_data *data,
                                                 const struct cella_function *function, int64_t now_s, char *detail);
 
-/* Is one more use left? CELLA_USES_USED_UP */
+/* Is one more use left, of the data and of everything that they were made of? CELLA_USES_USED_UP */
 CELLA_MUST_USE cella_status cella_policy_has_use(const struct cella_data *data, char *detail);
+
+/*
+ * The policies that bind data besides the only owner's own: [{data, owner, policy}], of several owners and of sources, in a fixed
+ * order. Those of one owner are left out where they are shown as his own.
+ *
+ * reader:  the owner whose own policy is left out; NULL: the only owner's, if there is only one
+ * Returns a new array, NULL without memory or when there is none.
+ */
+json_t *cella_policy_bounds(const struct cella_data *data, const struct cella_party *reader);
+
+/* Bytes of JSON that the bounds of one input may have in a contract. */
+#define CELLA_BOUNDS_MAX 131072U
+/* CELLA_TOO_LARGE */
+CELLA_MUST_USE cella_status cella_policy_check_bounds(const struct cella_data *data, char *detail);

@@ -42,24 +42,41 @@ static void write_nonce(uint64_t sequence, uint8_t out[CELLA_GCM_NONCE_SIZE])
     }
 }
 
-static cella_status make_mark(struct cella_view sealed, struct cella_view plain, struct cella_view statement,
-                              struct cella_record_mark *out)
+static cella_status commit_to_all(struct cella_view plain, uint8_t out[CELLA_SHA256_SIZE])
 {
     static const char label[] = "cella record commitment v1";
-    uint8_t commitment[CELLA_SHA256_SIZE];
-    CELLA_TRY(cella_sha256(sealed, out->hash));
-    if (statement.size > 0) {
-        return cella_merkle_leaf(&statement, 1, &out->leaf);
-    }
     struct cella_sha256_stream *stream = cella_sha256_stream_new();
     if (stream == NULL) {
         return CELLA_NO_MEMORY;
     }
     cella_status status = cella_sha256_stream_update(stream, cella_view_of(label, sizeof(label) - 1));
     status = status == CELLA_OK ? cella_sha256_stream_update(stream, plain) : status;
-    status = status == CELLA_OK ? cella_sha256_stream_finish(stream, commitment) : status;
+    status = status == CELLA_OK ? cella_sha256_stream_finish(stream, out) : status;
     cella_sha256_stream_free(stream);
-    CELLA_TRY(status);
+    return status;
+}
+
+static cella_status commit_to_line(struct cella_view line, const uint8_t rest[CELLA_SHA256_SIZE],
+                                   uint8_t out[CELLA_SHA256_SIZE])
+{
+    static const char label[] = "cella record commitment v2";
+    uint8_t text[sizeof(label) - 1 + 2 * CELLA_SHA256_SIZE];
+    memcpy(text, label, sizeof(label) - 1);
+    CELLA_TRY(cella_sha256(line, text + sizeof(label) - 1));
+    memcpy(text + sizeof(label) - 1 + CELLA_SHA256_SIZE, rest, CELLA_SHA256_SIZE);
+    return cella_sha256(cella_view_of(text, sizeof(text)), out);
+}
+
+static cella_status make_mark(struct cella_view sealed, struct cella_view plain, const struct cella_record *record,
+                              uint16_t version, struct cella_record_mark *out)
+{
+    uint8_t commitment[CELLA_SHA256_SIZE];
+    CELLA_TRY(cella_sha256(sealed, out->hash));
+    CELLA_TRY(cella_sha256(plain, out->rest));
+    if (record->statement.size > 0) {
+        return cella_merkle_leaf(&record->statement, 1, &out->leaf);
+    }
+    CELLA_TRY(version == 1 ? commit_to_all(plain, commitment) : commit_to_line(record->line, out->rest, commitment));
     const struct cella_view entry = cella_view_of(commitment, sizeof(commitment));
     return cella_merkle_leaf(&entry, 1, &out->leaf);
 }
@@ -103,7 +120,8 @@ static cella_status write_plain(const struct cella_record *record, struct cella_
     CELLA_TRY(cella_write_field(out, record->party));
     CELLA_TRY(cella_write_u64(out, record->party_sequence));
     CELLA_TRY(cella_write_field(out, record->request));
-    return cella_write_field(out, record->statement);
+    CELLA_TRY(cella_write_field(out, record->statement));
+    return cella_write_field(out, record->line);
 }
 
 static cella_status write_header(const struct cella_record_writer *writer, uint64_t sequence, const uint8_t *previous,
@@ -132,7 +150,7 @@ static cella_status seal_plain(struct cella_record_writer *writer, const struct 
     uint8_t *at = sealed->data + start;
     CELLA_TRY(cella_aead_seal(writer->aead, nonce, cella_view_of(at, CELLA_RECORD_HEADER_SIZE), plain,
                               at + CELLA_RECORD_HEADER_SIZE));
-    return make_mark(cella_view_of(at, sealed->size - start), plain, record->statement, mark);
+    return make_mark(cella_view_of(at, sealed->size - start), plain, record, CELLA_RECORD_VERSION, mark);
 }
 
 cella_status cella_record_seal(struct cella_record_writer *writer, const struct cella_record *record,
@@ -190,7 +208,7 @@ static cella_status take_epoch(struct cella_record_reader *reader, const uint8_t
     return CELLA_OK;
 }
 
-static cella_status read_plain(struct cella_view plain, struct cella_record *out)
+static cella_status read_plain(struct cella_view plain, uint16_t version, struct cella_record *out)
 {
     struct cella_reader reader = cella_reader_of(plain);
     struct cella_view salt;
@@ -204,13 +222,14 @@ static cella_status read_plain(struct cella_view plain, struct cella_record *out
     CELLA_TRY(cella_read_u64(&reader, &out->party_sequence));
     CELLA_TRY(cella_read_field(&reader, CELLA_RECORD_MAX, &out->request));
     CELLA_TRY(cella_read_field(&reader, CELLA_RECORD_MAX, &out->statement));
+    CELLA_TRY(version == 1 ? CELLA_OK : cella_read_field(&reader, CELLA_RECORD_LINE_MAX, &out->line));
     out->more = more == 1;
     return more > 1 ? CELLA_BAD_FORMAT : cella_reader_end(&reader);
 }
 
 /* The header, before anything is opened. */
 static cella_status check_header(struct cella_view sealed, uint64_t sequence, const uint8_t *previous,
-                                 const uint8_t **epoch)
+                                 const uint8_t **epoch, uint16_t *out_version)
 {
     struct cella_reader reader = cella_reader_of(sealed);
     struct cella_view magic;
@@ -233,6 +252,7 @@ static cella_status check_header(struct cella_view sealed, uint64_t sequence, co
         return CELLA_BAD_VERSION;
     }
     *epoch = epoch_view.data;
+    *out_version = version;
     bool next = number == sequence && memcmp(before.data, previous, CELLA_SHA256_SIZE) == 0;
     return next ? CELLA_OK : CELLA_BAD_LEDGER;
 }
@@ -243,8 +263,9 @@ cella_status cella_record_open(struct cella_record_reader *reader, struct cella_
 {
     uint8_t nonce[CELLA_GCM_NONCE_SIZE];
     const uint8_t *epoch = NULL;
+    uint16_t version = 0;
     *out = (struct cella_record){ .sequence = sequence };
-    CELLA_TRY(check_header(sealed, sequence, previous, &epoch));
+    CELLA_TRY(check_header(sealed, sequence, previous, &epoch, &version));
     CELLA_TRY(take_epoch(reader, epoch));
     struct cella_view body =
         cella_view_of(sealed.data + CELLA_RECORD_HEADER_SIZE, sealed.size - CELLA_RECORD_HEADER_SIZE);
@@ -252,10 +273,10 @@ cella_status cella_record_open(struct cella_record_reader *reader, struct cella_
     write_nonce(sequence, nonce);
     cella_status status = cella_aead_open(reader->aead, nonce, cella_view_of(sealed.data, CELLA_RECORD_HEADER_SIZE), body,
                                           plain->data);
-    status = status == CELLA_OK ? read_plain(cella_bytes_view(plain), out) : status;
+    status = status == CELLA_OK ? read_plain(cella_bytes_view(plain), version, out) : status;
     if (status != CELLA_OK) {
         *out = (struct cella_record){ .sequence = sequence };
         return status == CELLA_NO_MEMORY || status == CELLA_CRYPTO_FAILED ? status : CELLA_BAD_LEDGER;
     }
-    return make_mark(sealed, cella_bytes_view(plain), out->statement, mark);
+    return make_mark(sealed, cella_bytes_view(plain), out, version, mark);
 }

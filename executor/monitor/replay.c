@@ -12,6 +12,9 @@ struct cella_replay_change {
     json_t *body;
     char party[CELLA_ID_SIZE];
     uint64_t party_sequence;
+    bool has_line;                   /* of the journal; records of version 1 have none */
+    uint64_t leaf;
+    uint8_t rest[CELLA_SHA256_SIZE];
     struct cella_replay_change *next;
 };
 
@@ -68,13 +71,17 @@ static cella_status apply_changes(struct cella_replay *replay)
     for (const struct cella_replay_change *change = replay->changes; change != NULL; change = change->next) {
         CELLA_TRY(cella_state_apply(replay->state, change->event, change->body));
         note_sequence(replay, change);
+        if (change->has_line) {
+            struct cella_journal *journal = &replay->state->journal;
+            cella_journal_log(journal, journal->count, change->leaf, change->rest);
+        }
     }
     free_changes(replay);
     return CELLA_OK;
 }
 
 static cella_status add_change(struct cella_replay *replay, enum cella_event event, const struct cella_record *record,
-                               json_t *body)
+                               const struct cella_record_mark *mark, json_t *body)
 {
     struct cella_replay_change *change = calloc(1, sizeof(*change));
     if (change == NULL || record->party.size >= sizeof(change->party)) {
@@ -84,6 +91,9 @@ static cella_status add_change(struct cella_replay *replay, enum cella_event eve
     change->event = event;
     change->body = json_incref(body);
     change->party_sequence = record->party_sequence;
+    change->has_line = record->line.size > 0;
+    change->leaf = record->sequence;
+    memcpy(change->rest, mark->rest, sizeof(change->rest));
     if (record->party.size > 0) {
         memcpy(change->party, record->party.data, record->party.size);
     }
@@ -108,7 +118,8 @@ static cella_status take_start(struct cella_replay *replay, const json_t *body)
                                                          sizeof(replay->opened.found));
 }
 
-static cella_status take_event(struct cella_replay *replay, const struct cella_record *record)
+static cella_status take_event(struct cella_replay *replay, const struct cella_record *record,
+                               const struct cella_record_mark *mark)
 {
     CELLA_CLEANUP(cella_json_cleanup) json_t *body = NULL;
     enum cella_event event;
@@ -129,7 +140,7 @@ static cella_status take_event(struct cella_replay *replay, const struct cella_r
     if (record->statement.size > 0) {
         CELLA_TRY(cella_event_add_statement(body, record->statement, record->sequence));
     }
-    CELLA_TRY(add_change(replay, event, record, body));
+    CELLA_TRY(add_change(replay, event, record, mark, body));
     return record->more ? CELLA_OK : apply_changes(replay);
 }
 
@@ -139,7 +150,7 @@ cella_status cella_replay_record(struct cella_replay *replay, struct cella_view 
     struct cella_record_mark mark;
     CELLA_TRY(cella_record_open(replay->reader, sealed, replay->chain.size, replay->chain.head, &replay->plain, &record,
                                 &mark));
-    cella_status status = take_event(replay, &record);
+    cella_status status = take_event(replay, &record, &mark);
     if (status != CELLA_OK) {
         bool passed_on = status == CELLA_NO_MEMORY || status == CELLA_CRYPTO_FAILED || status == CELLA_BAD_VERSION;
         return passed_on ? status : CELLA_BAD_LEDGER;

@@ -53,6 +53,7 @@ static const struct cella_right rights[] = {
     { "data.get", NO_ROLE, OWNER, OWNER },
     { "data.list", NO_ROLE, OWNER, OWNER },
     { "data.change", NO_ROLE, OWNER, OWNER },
+    { "data.update", NO_ROLE, OWNER, OWNER },
     { "data.delete", NO_ROLE, OWNER, OWNER },
     { "data.derive", DATA_OWNER, RECEIVER, PARTICIPANT },
     { "object.upload", NO_ROLE, OWNER, OWNER },
@@ -70,6 +71,7 @@ static const struct cella_right rights[] = {
     { "task.watch", NO_ROLE, PARTICIPANT, PARTICIPANT },
     { "task.list", NO_ROLE, PARTICIPANT, PARTICIPANT },
     { "receipt.get", NO_ROLE, PARTICIPANT | OWNER, PARTICIPANT | OWNER },
+    { "receipt.find", NO_ROLE, PARTICIPANT | OWNER, PARTICIPANT | OWNER },
     { "audit.list", NO_ROLE, PARTY, PARTY },
 };
 

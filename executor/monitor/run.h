@@ -85,7 +85,7 @@ void cella_run_settle(struct cella_run *run);
 
 CELLA_MUST_USE cella_status cella_run_write_fetch(const struct cella_monitor *monitor, const struct cella_run *run,
                                                   struct cella_secret *out);
-/* Makes the outputs' keys and object ids. */
+/* Makes the outputs' keys, and names their objects. */
 CELLA_MUST_USE cella_status cella_run_write_store(struct cella_run *run, struct cella_secret *out);
 /* Sealed input bytes of the task. */
 uint64_t cella_run_bytes_in(const struct cella_run *run);

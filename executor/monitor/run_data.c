@@ -41,7 +41,8 @@ static cella_status write_input(const struct cella_monitor *monitor, const struc
     CELLA_TRY(cella_keyring_open_data_key(monitor->keyring, cella_data_key_owner(data), data->sha256,
                                           cella_bytes_view(&data->sealed_key), cella_data_format_key_size(data->format),
                                           &key));
-    CELLA_TRY(cella_write_field(out, cella_view_of_string(data->object)));
+    CELLA_TRY(cella_write_u8(out, data->url != NULL ? CELLA_COURIER_URL : CELLA_COURIER_OBJECT));
+    CELLA_TRY(cella_write_field(out, cella_view_of_string(data->url != NULL ? data->url : data->object)));
     CELLA_TRY(cella_write_u64(out, data->size));
     CELLA_TRY(cella_write_u8(out, (uint8_t) data->format));
     CELLA_TRY(cella_write_u32(out, data->segment_size));
@@ -72,17 +73,16 @@ cella_status cella_run_write_store(struct cella_run *run, struct cella_secret *o
     CELLA_TRY(begin_message(&message, CELLA_COURIER_STORE, run->output_count));
     size_t place = 0;
     for (size_t i = 0; i < task->function->spec.output_count; i++) {
-        char id[CELLA_ID_SIZE];
         char label[160];
         if (task->outputs[i].receivers == 0) {
             continue;
         }
         struct cella_secret *key = &run->output_keys[place++];
-        CELLA_TRY(cella_monitor_new_id("", id));
-        memcpy(task->outputs[i].object, id, sizeof(task->outputs[i].object));
+        CELLA_TRY(cella_keyring_output_object(cella_runner_monitor(run->runner)->keyring, task->entry.id, task->attempt,
+                                              task->outputs[i].file->name, task->outputs[i].object));
         CELLA_TRY(cella_secret_random(key, CELLA_AES_KEY_SIZE));
         (void) snprintf(label, sizeof(label), "cella output v1/%s/%s", task->entry.id, task->outputs[i].file->name);
-        CELLA_TRY(cella_write_field(&message.bytes, cella_view_of_string(id)));
+        CELLA_TRY(cella_write_field(&message.bytes, cella_view_of_string(task->outputs[i].object)));
         CELLA_TRY(cella_write_field(&message.bytes, cella_secret_view(key)));
         CELLA_TRY(cella_write_field(&message.bytes, cella_view_of_string(label)));
         CELLA_TRY(cella_write_u64(&message.bytes, task->limits.output_bytes));

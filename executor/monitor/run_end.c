@@ -286,7 +286,9 @@ static cella_status commit_failed(struct cella_monitor *monitor, const struct ce
                                           class_name.size),
                              "line", (json_int_t) run->error_line, "messages", messages, "usage",
                              usage_json(run, 0));
-    if (body == NULL || (run->reason_by != NULL &&
+    bool stored = run->asked_to_store || run->task->resumed;
+    if (body == NULL || (stored && json_object_set_new(body, "stored", json_true()) != 0) ||
+        (run->reason_by != NULL &&
                          json_object_set_new(body, "by", json_string(run->reason_by->entry.id)) != 0)) {
         return CELLA_NO_MEMORY;
     }

@@ -325,7 +325,8 @@ static cella_status end_waiting(struct cella_runner *runner, struct cella_task_r
 {
     CELLA_CLEANUP(cella_json_cleanup)
     json_t *body = json_pack("{s:s, s:I, s:s}", "task", task->entry.id, "error", (json_int_t) reason, "detail", detail);
-    if (body == NULL || (by != NULL && json_object_set_new(body, "by", json_string(by->entry.id)) != 0)) {
+    if (body == NULL || (by != NULL && json_object_set_new(body, "by", json_string(by->entry.id)) != 0) ||
+        (task->resumed && json_object_set_new(body, "stored", json_true()) != 0)) {
         return CELLA_NO_MEMORY;
     }
     CELLA_TRY(cella_monitor_commit(runner->monitor, CELLA_EVENT_TASK_FAILED, body));

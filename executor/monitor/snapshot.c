@@ -192,7 +192,7 @@ static cella_status take_leaves(struct cella_snapshot_reader *reader, struct cel
 {
     struct cella_chain *chain = &reader->replay->chain;
     struct cella_reader in = cella_reader_of(item);
-    struct cella_record_mark mark;
+    struct cella_record_mark mark = { 0 };
     memcpy(mark.hash, reader->head, sizeof(mark.hash));
     while (in.rest.size > 0) {
         CELLA_TRY(cella_read_fixed(&in, mark.leaf.bytes, sizeof(mark.leaf.bytes)));

@@ -40,6 +40,7 @@ static const struct {
     [CELLA_EVENT_DATA_CHANGED] = { "data.changed", cella_apply_data_changed, "by", "data", NULL },
     [CELLA_EVENT_DATA_DELETED] = { "data.deleted", cella_apply_data_deleted, "by", "data", NULL },
     [CELLA_EVENT_DATA_DERIVED] = { "data.derived", cella_apply_data_derived, "by", "data", "task" },
+    [CELLA_EVENT_DATA_MOVED] = { "data.moved", cella_apply_data_moved, "by", "data", NULL },
     [CELLA_EVENT_TASK_CREATED] = { "task.created", cella_apply_task_created, "creator", "task", "function" },
     [CELLA_EVENT_TASK_ASSIGNED] = { "task.assigned", cella_apply_task_assigned, "by", "task", NULL },
     [CELLA_EVENT_TASK_CONTRACTED] = { "task.contracted", cella_apply_task_contracted, NULL, "task", NULL },
@@ -221,14 +222,24 @@ bool cella_party_is(const struct cella_party *party, unsigned int role)
     return !party->removed && (party->roles & role) != 0;
 }
 
-bool cella_data_is_owner(const struct cella_data *data, const struct cella_party *party)
+bool cella_data_is_there(const struct cella_data *data)
+{
+    return data->stored || data->url != NULL;
+}
+
+int cella_data_owner_index(const struct cella_data *data, const struct cella_party *party)
 {
     for (size_t i = 0; i < data->owner_count; i++) {
         if (data->owners[i] == party) {
-            return true;
+            return (int) i;
         }
     }
-    return false;
+    return -1;
+}
+
+bool cella_data_is_owner(const struct cella_data *data, const struct cella_party *party)
+{
+    return cella_data_owner_index(data, party) >= 0;
 }
 
 const char *cella_data_key_owner(const struct cella_data *data)

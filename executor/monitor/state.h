@@ -17,6 +17,7 @@
 #include "trust/data_format.h"
 #include "trust/hpke.h"
 #include "trust/jws.h"
+#include "trust/key_history.h"
 
 #define CELLA_PARTIES_MAX 10000U
 #define CELLA_FUNCTIONS_MAX 10000U
@@ -29,9 +30,9 @@
 #define CELLA_DETAIL_MAX 256U
 #define CELLA_ORGANISATIONS_MAX 1000U
 #define CELLA_INVITATIONS_MAX 20000U /* used or revoked ones, which are remembered */
-#define CELLA_ROTATIONS_MAX 100U
 #define CELLA_ALLOWED_MAX 256U /* entries of an allow list */
 #define CELLA_REVIEWERS_MAX 64U
+#define CELLA_SOURCES_MAX 256U /* of data that were derived */
 #define CELLA_PRIORITY_MAX 9U
 #define CELLA_PRIORITY_DEFAULT 5U
 #define CELLA_ATTEMPTS_MAX 10U
@@ -47,7 +48,8 @@ struct cella_organisation {
 
 struct cella_party {
     struct cella_entry entry;
-    uint8_t sign[CELLA_ED25519_KEY_SIZE]; /* the present key; the id is the thumbprint of the first */
+    uint8_t first[CELLA_ED25519_KEY_SIZE]; /* its first signing key, of which the id is the thumbprint */
+    uint8_t sign[CELLA_ED25519_KEY_SIZE];  /* the present one */
     uint8_t seal[CELLA_X25519_KEY_SIZE];
     char name[CELLA_PARTY_NAME_MAX + 1];
     unsigned int roles; /* CELLA_PARTY_... of role.h */
@@ -120,13 +122,18 @@ struct cella_data {
     uint32_t segment_size;       /* of a sealed file, else 0 */
     struct cella_bytes sealed_key;
     struct cella_bytes associated_data;
-    bool stored;
+    bool stored;                 /* the object is in the host's store */
+    char *url;                   /* where the host fetches them for each run; NULL: from its store */
     bool deleted;
-    json_t *policy;              /* docs/protocol.md section 13; NULL: none */
-    uint64_t used;               /* runs that have taken it, of what the policy allows */
+    json_t **policies;           /* one of each owner, in their order; docs/protocol.md section 13; NULL: none */
+    struct cella_data **sources; /* what they were made of, all the way back, each once (source.h): their policies bind, too */
+    size_t source_count;
+    uint64_t used;               /* runs that have taken them, or what was made of them */
     const struct cella_task_record *made_by; /* the task whose output it is; NULL: it was uploaded */
     struct cella_logged deletion;
     struct cella_signed_request deletion_request;
+    /* Not part of the fold: the last walk over sources that came here. */
+    uint64_t walk;
 };
 
 enum cella_task_state {
@@ -194,6 +201,7 @@ struct cella_task_record {
     uint32_t priority;      /* 0 to CELLA_PRIORITY_MAX; among tasks of one creator the higher goes first */
     uint32_t attempts;      /* runs that the contract allows */
     uint32_t attempt;       /* runs so far */
+    uint32_t discarded;     /* bit n: outputs of attempt n may lie in the host's store, and nobody will ever want them */
     int64_t expires_s;      /* Unix time at which it ends if it was not invoked; 0: never */
     cella_status error;
     char error_detail[CELLA_DETAIL_MAX]; /* what limit, which input: for every participant */
@@ -209,6 +217,7 @@ struct cella_task_record {
     uint16_t progress;
     struct cella_bytes progress_text;
     uint32_t waiters; /* questions that wait for a change; kept by the front */
+    bool resumed;       /* it was queued before this start: of an end that the ledger does not know, outputs may be left */
     uint64_t queued_at; /* the ledger's position that has to be durable before it is started */
     struct cella_run *run;
     struct cella_task_record *next_in_queue;
@@ -236,6 +245,8 @@ struct cella_state {
     struct cella_table evidence;               /* struct cella_kept_evidence, the oldest first */
     uint8_t last_statement[CELLA_SHA256_SIZE]; /* of the entry of the last statement */
     bool has_statement;
+    /* Not part of the fold: number of the last walk over sources. */
+    uint64_t walk;
 };
 
 enum cella_event {
@@ -269,6 +280,7 @@ enum cella_event {
     CELLA_EVENT_TASK_WITHDRAWN,
     CELLA_EVENT_TASK_RETRIED,
     CELLA_EVENT_EVIDENCE_KEPT,
+    CELLA_EVENT_DATA_MOVED,
     CELLA_EVENT_COUNT,
 };
 
@@ -307,6 +319,10 @@ struct cella_participant *cella_task_participant(struct cella_task_record *task,
 int cella_task_participant_index(const struct cella_task_record *task, const struct cella_party *party);
 
 bool cella_data_is_owner(const struct cella_data *data, const struct cella_party *party);
+/* Whether a task can have them: they are in the store, or have a URL. */
+bool cella_data_is_there(const struct cella_data *data);
+/* Index among the owners, or -1. */
+int cella_data_owner_index(const struct cella_data *data, const struct cella_party *party);
 /* The id that the data's key is bound to: its owner's, or NULL where the executor keeps the key itself. */
 const char *cella_data_key_owner(const struct cella_data *data);
 

@@ -238,7 +238,7 @@ cella_status cella_statement_of_run(struct cella_monitor *monitor, const struct 
 {
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes payload = { 0 };
     struct draft draft = { 0 };
-    uint64_t now_s = (uint64_t) cella_clock_now_s(&monitor->state);
+    uint64_t now_s = (uint64_t) cella_clock_now_s(monitor);
     CELLA_TRY(fill_run(monitor, task, now_s, &draft));
     CELLA_TRY(fill_outputs(outputs, &draft));
     fill_usage(usage, &draft.run);
@@ -254,7 +254,7 @@ cella_status cella_statement_of_deletion(struct cella_monitor *monitor, const st
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes payload = { 0 };
     uint8_t owners[CELLA_PARTICIPANTS_MAX][CELLA_SHA256_SIZE];
     uint8_t request[CELLA_SHA256_SIZE];
-    uint64_t now_s = (uint64_t) cella_clock_now_s(&monitor->state);
+    uint64_t now_s = (uint64_t) cella_clock_now_s(monitor);
     struct cella_view subject = cella_view_of_string(data->entry.id);
     struct cella_deletion deletion = {
         .data = { subject, CELLA_DIGEST_SEALED, cella_view_of(data->sha256, sizeof(data->sha256)), data->size },

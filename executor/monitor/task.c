@@ -52,9 +52,10 @@ cella_status cella_task_check_data(struct cella_monitor *monitor, struct cella_c
         return blame_input(call, input, CELLA_NOT_STREAMABLE);
     }
     cella_status status = cella_policy_allows(&monitor->state, data, function,
-                                              cella_clock_now_s(&monitor->state), call->detail);
+                                              cella_clock_now_s(monitor), call->detail);
     status = status == CELLA_OK ? cella_policy_has_use(data, call->detail) : status;
-    status = status == CELLA_OK && !data->stored ? CELLA_BAD_STATE : status;
+    status = status == CELLA_OK ? cella_policy_check_bounds(data, call->detail) : status;
+    status = status == CELLA_OK && !cella_data_is_there(data) ? CELLA_BAD_STATE : status;
     return status == CELLA_OK ? CELLA_OK : blame_input(call, input, status);
 }
 

@@ -40,7 +40,7 @@ static cella_status check_function(const struct cella_monitor *monitor, const st
 
 cella_status cella_task_check(const struct cella_monitor *monitor, const struct cella_task_record *task, char *detail)
 {
-    int64_t now_s = cella_clock_now_s(&monitor->state);
+    int64_t now_s = cella_clock_now_s(monitor);
     CELLA_TRY(check_parties(task, detail));
     CELLA_TRY(check_function(monitor, task, detail));
     for (size_t i = 0; i < task->function->spec.input_count; i++) {

@@ -327,7 +327,7 @@ static cella_status commit_draft(struct cella_monitor *monitor, struct cella_cal
     CELLA_TRY(cella_monitor_new_id("task-", id));
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes arguments = { 0 };
     CELLA_TRY(cella_json_write(draft->arguments, &arguments));
-    int64_t expires_s = cella_clock_now_s(&monitor->state) + draft->approval_s;
+    int64_t expires_s = cella_clock_now_s(monitor) + draft->approval_s;
     CELLA_CLEANUP(cella_json_cleanup)
     json_t *event =
         json_pack("{s:s, s:s, s:s, s:O, s:O, s:O, s:O, s:O, s:O, s:O, s:O, s:O, s:I, s:I, s:I, s:I}", "task", id, "creator",

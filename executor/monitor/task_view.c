@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "monitor/operation.h"
+#include "monitor/policy.h"
 
 static json_t *parties_json(const struct cella_task_record *task, uint64_t mask)
 {
@@ -31,6 +32,18 @@ static json_t *digest_json(const uint8_t digest[CELLA_SHA256_SIZE])
     return cella_json_hex(cella_view_of(digest, CELLA_SHA256_SIZE));
 }
 
+/* The only owner's policy by itself; those of several owners, and of what the data were made of, as a list. */
+static void add_policies(const struct cella_data *data, json_t *input)
+{
+    json_t *bounds = cella_policy_bounds(data, NULL);
+    if (data->owner_count == 1 && data->policies[0] != NULL) {
+        (void) json_object_set(input, "policy", data->policies[0]);
+    }
+    if (bounds != NULL) {
+        (void) json_object_set_new(input, "bound_by", bounds);
+    }
+}
+
 static json_t *inputs_json(const struct cella_task_record *task)
 {
     json_t *inputs = json_object();
@@ -50,9 +63,7 @@ static json_t *inputs_json(const struct cella_task_record *task)
             if (input->data->format != CELLA_DATA_SEALED_FILE) {
                 (void) json_object_set_new(one, "format", json_string(cella_data_format_name(input->data->format)));
             }
-            if (input->data->policy != NULL) {
-                (void) json_object_set(one, "policy", input->data->policy);
-            }
+            add_policies(input->data, one);
         }
         (void) json_object_set_new(inputs, input->file->name, one);
     }

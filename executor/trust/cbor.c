@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/utf8.h"
+
 #define INDEFINITE 31U
 #define BREAK 0xffU
 #define NULL_BYTE 0xf6U
@@ -109,30 +111,6 @@ cella_status cella_cbor_skip(struct cella_reader *reader)
 
 /* ---- the two profiles ---- */
 
-/* RFC 3629: shortest form, no surrogates, nothing above U+10FFFF. */
-static bool is_utf8(struct cella_view text)
-{
-    static const uint32_t least[4] = { 0, 0x80, 0x800, 0x10000 };
-    for (size_t at = 0; at < text.size;) {
-        uint8_t first = text.data[at++];
-        unsigned int more = first < 0x80 ? 0 : first >> 5 == 6 ? 1 : first >> 4 == 14 ? 2 : first >> 3 == 30 ? 3 : 4;
-        if (more > 3 || more > text.size - at) {
-            return false;
-        }
-        uint32_t value = more == 0 ? first : first & (0x3fU >> more);
-        for (unsigned int i = 0; i < more; i++, at++) {
-            if (text.data[at] >> 6 != 2) {
-                return false;
-            }
-            value = value << 6 | (text.data[at] & 0x3fU);
-        }
-        if (value < least[more] || value > 0x10ffff || (value >= 0xd800 && value <= 0xdfff)) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* By bytes, a prefix first: RFC 8949 section 4.2.1. */
 static int compare(struct cella_view a, struct cella_view b)
 {
@@ -189,7 +167,7 @@ static cella_status check_item(struct cella_reader *reader, enum cella_cbor_prof
     case CELLA_CBOR_BYTES:
         return CELLA_OK;
     case CELLA_CBOR_TEXT:
-        return is_utf8(item.content) ? CELLA_OK : CELLA_BAD_FORMAT;
+        return cella_utf8_is(item.content) ? CELLA_OK : CELLA_BAD_FORMAT;
     case CELLA_CBOR_ARRAY:
         for (uint64_t i = 0; i < item.value; i++) {
             CELLA_TRY(check_item(reader, profile, depth + 1));

@@ -3,7 +3,7 @@
 
 /*
  * The inside of an appraisal of a receipt: what its steps share. For receipt_report.c, which runs the steps and judges who
- * signed, and receipt_opening.c, which compares the statement with what it speaks of.
+ * signed, receipt_opening.c, which compares the statement with what it speaks of, and receipt_parents.c, which follows it back.
  */
 
 #include "trust/receipt.h"
@@ -24,7 +24,25 @@ struct cella_receipt_appraisal {
     struct cella_deletion deletion;
     bool no_log;                   /* no log that counts has signed */
     bool own_log_only;             /* only the executor's own has */
+    bool chain_complete;           /* every earlier run that is named was supplied, and holds */
 };
+
+/* A receipt of an earlier run that the relying party has. */
+struct cella_predecessor {
+    struct cella_execution execution; /* borrows the bundle */
+    struct cella_merkle_hash leaf;
+    bool reached;  /* a later run names it */
+    bool followed; /* its own parents were looked for */
+};
+
+/*
+ * Judge a predecessor by the trust file that the appraisal is by, but for what it requires the relying party to supply
+ * about one run: inputs, outputs, nonce, parents. reason: why it is refused. Status as of cella_receipt_appraise, and
+ * CELLA_BAD_RECEIPT  it is no run; CELLA_NO_MEMORY
+ */
+CELLA_MUST_USE cella_status cella_receipt_appraise_predecessor(const struct cella_receipt_appraisal *appraisal,
+                                                               const struct cella_bundle *bundle,
+                                                               struct cella_predecessor *out, struct cella_text *reason);
 
 /* What a step found. Waiting: what it needs was not supplied. */
 enum cella_step_result {
@@ -42,4 +60,5 @@ cella_status cella_step_approvals(struct cella_receipt_appraisal *appraisal, enu
 cella_status cella_step_request(struct cella_receipt_appraisal *appraisal, enum cella_step_result *result);
 cella_status cella_step_inputs(struct cella_receipt_appraisal *appraisal, enum cella_step_result *result);
 cella_status cella_step_outputs(struct cella_receipt_appraisal *appraisal, enum cella_step_result *result);
+cella_status cella_step_parents(struct cella_receipt_appraisal *appraisal, enum cella_step_result *result);
 cella_status cella_step_nonce(struct cella_receipt_appraisal *appraisal, enum cella_step_result *result);

@@ -22,6 +22,7 @@ enum bundle_member {
     FUNCTION = 6,
     PAYLOAD = 7,
     TREE_HEAD = 8,
+    HISTORIES = 9,
 };
 
 static cella_status read_version(struct cella_reader *reader, const char *wanted)
@@ -203,6 +204,23 @@ static cella_status read_approvals(struct cella_reader *reader, struct cella_bun
     return CELLA_OK;
 }
 
+static cella_status read_histories(struct cella_reader *reader, struct cella_bundle *out)
+{
+    uint64_t count;
+    CELLA_TRY(cella_cbor_array(reader, &count));
+    const uint8_t *start = reader->rest.data;
+    if (count == 0 || count > CELLA_STATEMENT_PARTIES_MAX) {
+        return CELLA_BAD_FORMAT;
+    }
+    for (uint64_t i = 0; i < count; i++) {
+        struct cella_view history;
+        CELLA_TRY(cella_key_history_take(reader, &history));
+    }
+    out->histories = cella_view_of(start, (size_t) (reader->rest.data - start));
+    out->history_count = (size_t) count;
+    return CELLA_OK;
+}
+
 static cella_status read_bundle_member(struct cella_reader *reader, uint64_t key, struct cella_bundle *out)
 {
     switch (key) {
@@ -222,6 +240,8 @@ static cella_status read_bundle_member(struct cella_reader *reader, uint64_t key
         return cella_cbor_bytes(reader, &out->payload);
     case TREE_HEAD:
         return cella_cbor_text(reader, &out->tree_head);
+    case HISTORIES:
+        return read_histories(reader, out);
     default:
         return CELLA_BAD_FORMAT;
     }
@@ -271,7 +291,8 @@ static cella_status write_bundle(const struct cella_bundle *bundle, struct cella
         { CONTRACT, &bundle->contract }, { APPROVALS, NULL },                       { FUNCTION, &bundle->function },
         { PAYLOAD, &bundle->payload },
     };
-    uint64_t members = (bundle->approval_count > 0 ? 1U : 0U) + (bundle->tree_head.size > 0 ? 1U : 0U);
+    uint64_t members = (bundle->approval_count > 0 ? 1U : 0U) + (bundle->tree_head.size > 0 ? 1U : 0U) +
+                       (bundle->history_count > 0 ? 1U : 0U);
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
         members += parts[i].content != NULL && parts[i].content->size > 0 ? 1U : 0U;
     }
@@ -286,6 +307,11 @@ static cella_status write_bundle(const struct cella_bundle *bundle, struct cella
     if (bundle->tree_head.size > 0) {
         CELLA_TRY(cella_cbor_write_number(out, TREE_HEAD));
         CELLA_TRY(cella_cbor_write_text_view(out, bundle->tree_head));
+    }
+    if (bundle->history_count > 0) {
+        CELLA_TRY(cella_cbor_write_number(out, HISTORIES));
+        CELLA_TRY(cella_cbor_write_head(out, CELLA_CBOR_ARRAY, bundle->history_count));
+        CELLA_TRY(cella_bytes_append(out, bundle->histories));
     }
     return CELLA_OK;
 }

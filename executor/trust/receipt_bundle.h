@@ -14,6 +14,7 @@
  */
 
 #include "trust/evidence.h"
+#include "trust/key_history.h"
 #include "trust/statement.h"
 
 #define CELLA_BUNDLE_MAX 16777216U        /* bytes of a bundle */
@@ -72,6 +73,8 @@ struct cella_bundle {
     struct cella_view function;  /* the package */
     struct cella_view payload;   /* of a statement that is a hash envelope */
     struct cella_view tree_head; /* the log's signed head as text, for tools that read those */
+    struct cella_view histories; /* key_history.h, one after the other: of approvers who had replaced their keys */
+    size_t history_count;        /* at most CELLA_STATEMENT_PARTIES_MAX */
 };
 
 /* Do these bytes begin like a bundle? Decides only how to read them. */

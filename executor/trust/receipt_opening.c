@@ -168,19 +168,44 @@ cella_status cella_step_contract(struct cella_receipt_appraisal *appraisal, enum
 
 /* ---- signed requests ---- */
 
-/* The payload of a request that this key signed and whose kid is that key's. */
-static cella_status open_request(const struct cella_approval *approval, json_t **out, char kid[CELLA_THUMBPRINT_SIZE + 1])
+static cella_status name_executor(const struct cella_receipt_appraisal *appraisal, char out[CELLA_THUMBPRINT_SIZE + 1])
+{
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes id = { 0 };
+    CELLA_TRY(cella_base64url_encode(cella_view_of(appraisal->executor.kid, appraisal->executor.kid_size), &id));
+    CELLA_TRY(id.size == CELLA_THUMBPRINT_SIZE ? CELLA_OK : CELLA_BAD_KEY);
+    memcpy(out, id.data, id.size);
+    out[CELLA_THUMBPRINT_SIZE] = '\0';
+    return CELLA_OK;
+}
+
+/* Is this key the party's? It is when the id is its thumbprint, or when the party's history leads to it. */
+static cella_status check_owner(const struct cella_receipt_appraisal *appraisal, const uint8_t *public_key,
+                                const char *party)
+{
+    struct cella_reader reader = cella_reader_of(appraisal->bundle->histories);
+    char executor[CELLA_THUMBPRINT_SIZE + 1];
+    char owner[CELLA_THUMBPRINT_SIZE + 1];
+    CELLA_TRY(cella_thumbprint(public_key, owner));
+    CELLA_TRY(name_executor(appraisal, executor));
+    for (size_t i = 0; strcmp(owner, party) != 0 && i < appraisal->bundle->history_count; i++) {
+        struct cella_view history;
+        CELLA_TRY(cella_key_history_take(&reader, &history));
+        cella_status status = cella_key_history_owner(history, executor, public_key, owner);
+        CELLA_TRY(status == CELLA_NOT_FOUND ? CELLA_OK : status);
+    }
+    return strcmp(owner, party) == 0 ? CELLA_OK : CELLA_BAD_KEY;
+}
+
+/* The payload of a request that this key signed, and the party that it names, whose key it is. */
+static cella_status open_request(const struct cella_receipt_appraisal *appraisal, const struct cella_approval *approval,
+                                 json_t **out, char party[CELLA_THUMBPRINT_SIZE + 1])
 {
     struct cella_jws jws;
-    char thumbprint[CELLA_THUMBPRINT_SIZE + 1];
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes payload = { 0 };
     CELLA_TRY(cella_jws_split(approval->request, &jws));
-    CELLA_TRY(cella_thumbprint(approval->public_key.data, thumbprint));
-    if (jws.form != CELLA_JWS_KID || strcmp(jws.kid, thumbprint) != 0) {
-        return CELLA_BAD_KEY;
-    }
+    CELLA_TRY(jws.form == CELLA_JWS_KID ? check_owner(appraisal, approval->public_key.data, jws.kid) : CELLA_BAD_KEY);
     CELLA_TRY(cella_jws_verify(&jws, approval->public_key.data, &payload));
-    memcpy(kid, thumbprint, sizeof(thumbprint));
+    memcpy(party, jws.kid, sizeof(jws.kid));
     return cella_json_parse(cella_bytes_view(&payload), CELLA_APPROVAL_MAX, out);
 }
 
@@ -193,12 +218,11 @@ static bool is_text(const json_t *value, struct cella_view text)
 /* An approval of this contract, sent to this executor. */
 static bool approves(const struct cella_receipt_appraisal *appraisal, const json_t *payload)
 {
-    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes executor = { 0 };
+    char executor[CELLA_THUMBPRINT_SIZE + 1];
     const json_t *arguments = json_object_get(payload, "args");
-    return cella_base64url_encode(cella_view_of(appraisal->executor.kid, appraisal->executor.kid_size), &executor) ==
-               CELLA_OK &&
+    return name_executor(appraisal, executor) == CELLA_OK &&
            is_text(json_object_get(payload, "op"), cella_view_of_string("task.approve")) &&
-           is_text(json_object_get(payload, "aud"), cella_bytes_view(&executor)) &&
+           is_text(json_object_get(payload, "aud"), cella_view_of_string(executor)) &&
            is_text(json_object_get(arguments, "task"), appraisal->statement.sign1.header.subject) &&
            is_hex_of(json_object_get(arguments, "contract"), appraisal->execution.contract);
 }
@@ -214,10 +238,10 @@ cella_status cella_step_approvals(struct cella_receipt_appraisal *appraisal, enu
     }
     for (size_t i = 0; i < bundle->approval_count; i++) {
         CELLA_CLEANUP(cella_json_cleanup) json_t *payload = NULL;
-        char kid[CELLA_THUMBPRINT_SIZE + 1] = "";
+        char party[CELLA_THUMBPRINT_SIZE + 1] = "";
         size_t place = 0;
-        cella_status status = open_request(&bundle->approvals[i], &payload, kid);
-        if (status != CELLA_OK || !approves(appraisal, payload) || !is_participant(participants, kid, &place)) {
+        cella_status status = open_request(appraisal, &bundle->approvals[i], &payload, party);
+        if (status != CELLA_OK || !approves(appraisal, payload) || !is_participant(participants, party, &place)) {
             cella_text_set(appraisal->detail, "approval %zu is not one of this contract by a participant", i + 1);
             return status != CELLA_OK ? status : CELLA_BAD_RECEIPT;
         }
@@ -238,17 +262,17 @@ cella_status cella_step_request(struct cella_receipt_appraisal *appraisal, enum 
     for (size_t i = 0; i < appraisal->bundle->approval_count; i++) {
         const struct cella_approval *request = &appraisal->bundle->approvals[i];
         CELLA_CLEANUP(cella_json_cleanup) json_t *payload = NULL;
-        char kid[CELLA_THUMBPRINT_SIZE + 1] = "";
+        char party[CELLA_THUMBPRINT_SIZE + 1] = "";
         size_t place;
         if (!has_digest(request->request, deletion->request)) {
             continue;
         }
-        CELLA_TRY(open_request(request, &payload, kid));
-        if (!is_participant(&deletion->owners, kid, &place)) {
+        CELLA_TRY(open_request(appraisal, request, &payload, party));
+        if (!is_participant(&deletion->owners, party, &place)) {
             cella_text_set(appraisal->detail, "it was asked for by somebody who is not an owner");
             return CELLA_BAD_RECEIPT;
         }
-        cella_text_set(appraisal->detail, "owner %.8s... asked for it", kid);
+        cella_text_set(appraisal->detail, "owner %.8s... asked for it", party);
         return CELLA_OK;
     }
     return wait_for(appraisal, "the request was not supplied", result);

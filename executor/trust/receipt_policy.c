@@ -11,7 +11,7 @@
 #define KEY_TEXT_MAX 128U
 
 static const char *const required_names[] = { "evidence", "function", "contract", "approvals", "inputs", "outputs",
-                                              "nonce" };
+                                              "nonce",    "parents" };
 
 const char *cella_receipt_required(unsigned int bit)
 {

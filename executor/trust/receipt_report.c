@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "trust/receipt_report.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "trust/back_end.h"
@@ -277,6 +278,7 @@ static const struct {
     { "inputs", cella_step_inputs, EVERY, true },
     { "outputs", cella_step_outputs, RUN, true },
     { "nonce", cella_step_nonce, RUN, true },
+    { "parents", cella_step_parents, RUN, true },
 };
 
 static bool is_required(const struct cella_receipt_appraisal *appraisal, const char *name)
@@ -336,7 +338,7 @@ static void list_not_checked(const struct cella_receipt_appraisal *appraisal)
     add_not_checked(report, is_run && appraisal->policy.function_count == 0 && appraisal->bundle->function.size == 0,
                     "which program it was, beyond its hash: you supplied none and the trust file lists none");
     add_not_checked(report, is_run && known && run->previous.data != NULL, "this executor's previous statement");
-    add_not_checked(report, is_run && known && run->parents.count > 0, "the runs whose outputs were inputs here");
+    add_not_checked(report, is_run && known && run->parents.count > 0 && !appraisal->chain_complete, "the runs whose outputs were inputs here");
     add_not_checked(report, is_run, "that no approval was withdrawn before the run: the executor sees to that");
     add_not_checked(report, is_run, "other uses of the same inputs, and what became of them afterwards");
     add_not_checked(report, is_run, "that the program computes what its name says: a statement proves execution, not truth");
@@ -374,6 +376,10 @@ cella_status cella_receipt_appraise(const struct cella_bundle *bundle, const str
                                     struct cella_receipt_report *out)
 {
     struct cella_receipt_appraisal appraisal = { .bundle = bundle, .question = question, .report = out };
+    if (question->parent_count > CELLA_RECEIPT_PREDECESSORS_MAX) {
+        *out = (struct cella_receipt_report){ .status = CELLA_TOO_MANY };
+        return CELLA_TOO_MANY;
+    }
     *out = (struct cella_receipt_report){ .status = CELLA_BAD_RECEIPT };
     cella_status status = cella_receipt_policy_read(question->policy, &appraisal.policy);
     if (status == CELLA_OK) {
@@ -382,4 +388,57 @@ cella_status cella_receipt_appraise(const struct cella_bundle *bundle, const str
     }
     out->status = status;
     return status;
+}
+
+/* ---- earlier runs ---- */
+
+/* What an appraisal of its own needs; too much for a stack that has one of these already. */
+struct inner {
+    struct cella_receipt_report report;
+    struct cella_receipt_appraisal appraisal;
+    struct cella_receipt_question question;
+};
+
+static void free_inner(struct inner **inner)
+{
+    free(*inner);
+}
+
+/* What only the relying party could supply, and about one run only. */
+static void waive(struct cella_receipt_policy *policy)
+{
+    static const char *const names[] = { "inputs", "outputs", "nonce", "parents" };
+    for (unsigned int bit = 0; cella_receipt_required(bit) != NULL; bit++) {
+        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+            if (strcmp(cella_receipt_required(bit), names[i]) == 0) {
+                policy->required &= ~(1U << bit);
+            }
+        }
+    }
+}
+
+cella_status cella_receipt_appraise_predecessor(const struct cella_receipt_appraisal *appraisal,
+                                                const struct cella_bundle *bundle, struct cella_predecessor *out,
+                                                struct cella_text *reason)
+{
+    CELLA_CLEANUP(free_inner) struct inner *inner = calloc(1, sizeof(*inner));
+    if (inner == NULL) {
+        return CELLA_NO_MEMORY;
+    }
+    inner->question.policy = appraisal->question->policy;
+    inner->question.now_unix_s = appraisal->question->now_unix_s;
+    inner->appraisal.bundle = bundle;
+    inner->appraisal.question = &inner->question;
+    inner->appraisal.policy = appraisal->policy;
+    inner->appraisal.report = &inner->report;
+    waive(&inner->appraisal.policy);
+    cella_status status = run_steps(&inner->appraisal);
+    cella_text_set(reason, "%.150s", inner->report.detail.characters);
+    CELLA_TRY(status);
+    if (inner->appraisal.statement.kind != CELLA_STATEMENT_IS_EXECUTION) {
+        cella_text_set(reason, "it is about a deletion, not a run");
+        return CELLA_BAD_RECEIPT;
+    }
+    out->execution = inner->appraisal.execution;
+    return cella_statement_leaf(&inner->appraisal.statement, &out->leaf);
 }

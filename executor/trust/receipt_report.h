@@ -15,6 +15,7 @@
 
 #define CELLA_RECEIPT_CHECKS_MAX 16U
 #define CELLA_RECEIPT_UNCHECKED_MAX 24U
+#define CELLA_RECEIPT_PREDECESSORS_MAX 256U
 
 /* A file that the relying party has and wants to see in the statement. */
 struct cella_receipt_opening {
@@ -35,6 +36,8 @@ struct cella_receipt_question {
     struct cella_view nonce; /* that the relying party gave to its task; empty: it gave none */
     const struct cella_receipt_opening *openings;
     size_t opening_count;
+    const struct cella_bundle *parents; /* receipts of the runs that came before, in any order; each is judged too */
+    size_t parent_count;                /* at most CELLA_RECEIPT_PREDECESSORS_MAX */
 };
 
 struct cella_receipt_report {

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 #define DASH "\xe2\x80\x94 " /* U+2014 and a blank: before each signature */
 #define ED25519_TYPE 0x01
 #define COSIGNATURE_TYPE 0x04
@@ -58,15 +60,54 @@ static cella_status next_line(struct cella_view *rest, struct cella_view *line)
     return CELLA_OK;
 }
 
-/* No control characters, and not beyond one line. Names have no blanks and no '+' either. */
-static bool is_name(struct cella_view text, bool blanks)
+/* UTF-8 without control characters but the end of a line. */
+static bool is_text(struct cella_view text)
 {
-    for (size_t i = 0; i < text.size; i++) {
-        if (text.data[i] < 0x20 || text.data[i] == 0x7f || (!blanks && (text.data[i] == ' ' || text.data[i] == '+'))) {
+    uint32_t character;
+    while (text.size > 0) {
+        if (!cella_utf8_next(&text, &character) || (character < 0x20 && character != '\n')) {
             return false;
         }
     }
-    return text.size > 0 && text.size <= CELLA_TREE_HEAD_NAME_MAX;
+    return true;
+}
+
+/* White_Space of Unicode. */
+static bool is_space(uint32_t character)
+{
+    return character == ' ' || (character >= 0x09 && character <= 0x0d) || character == 0x85 || character == 0xa0 ||
+           character == 0x1680 || (character >= 0x2000 && character <= 0x200a) || character == 0x2028 ||
+           character == 0x2029 || character == 0x202f || character == 0x205f || character == 0x3000;
+}
+
+/* A name in a line: no spaces, no '+'. */
+static bool is_name(struct cella_view text)
+{
+    uint32_t character;
+    bool good = text.size > 0 && text.size <= CELLA_TREE_HEAD_NAME_MAX;
+    while (good && text.size > 0) {
+        good = cella_utf8_next(&text, &character) && character >= 0x20 && character != 0x7f && character != '+' &&
+               !is_space(character);
+    }
+    return good;
+}
+
+/* Base64 of a key's id and something behind it, of whatever length. */
+static bool is_signature(struct cella_view encoded)
+{
+    size_t size = encoded.size;
+    if (size % 4 != 0 || size < 4 * ((KEY_ID_SIZE + 3) / 3)) {
+        return false;
+    }
+    size -= encoded.data[size - 1] != '=' ? 0 : encoded.data[size - 2] != '=' ? 1 : 2;
+    for (size_t i = 0; i < size; i++) {
+        uint8_t digit = encoded.data[i];
+        bool letter = (digit >= 'A' && digit <= 'Z') || (digit >= 'a' && digit <= 'z');
+        if (!letter && !(digit >= '0' && digit <= '9') && digit != '+' && digit != '/') {
+            return false;
+        }
+    }
+    return size * 3 / 4 > KEY_ID_SIZE;
 }
 
 static cella_status read_size(struct cella_view line, uint64_t *out)
@@ -100,7 +141,7 @@ static cella_status read_signature(struct cella_view line, struct cella_view *na
     }
     *name = cella_view_of(rest.data, (size_t)(blank - rest.data));
     *encoded = cella_view_of(blank + 1, rest.size - name->size - 1);
-    return is_name(*name, false) && encoded->size > 0 ? CELLA_OK : CELLA_BAD_FORMAT;
+    return is_name(*name) && is_signature(*encoded) ? CELLA_OK : CELLA_BAD_FORMAT;
 }
 
 static cella_status check_signatures(struct cella_view lines)
@@ -137,8 +178,9 @@ cella_status cella_tree_head_read(struct cella_view content, struct cella_tree_h
     if (content.size > CELLA_TREE_HEAD_MAX) {
         return CELLA_TOO_LARGE;
     }
-    CELLA_TRY(next_line(&rest, &head.origin));
-    CELLA_TRY(is_name(head.origin, true) ? next_line(&rest, &line) : CELLA_BAD_FORMAT);
+    CELLA_TRY(is_text(content) ? next_line(&rest, &head.origin) : CELLA_BAD_FORMAT);
+    bool named = head.origin.size > 0 && head.origin.size <= CELLA_TREE_HEAD_NAME_MAX;
+    CELLA_TRY(named ? next_line(&rest, &line) : CELLA_BAD_FORMAT);
     CELLA_TRY(read_size(line, &head.size));
     CELLA_TRY(next_line(&rest, &line));
     CELLA_TRY(read_root(line, &head.root));
@@ -216,7 +258,7 @@ cella_status cella_tree_head_witnessed(const struct cella_tree_head *head, const
     uint64_t seen;
     CELLA_TRY(find(head, witness, COSIGNATURE_TYPE, &found));
     struct cella_reader reader = cella_reader_of(cella_bytes_view(&found));
-    if (cella_read_u64(&reader, &seen) != CELLA_OK) {
+    if (cella_read_u64(&reader, &seen) != CELLA_OK || seen > INT64_MAX) {
         return CELLA_BAD_SIGNATURE;
     }
     CELLA_TRY(cosigned_text(head, seen, &text));
@@ -249,7 +291,7 @@ cella_status cella_tree_head_sign(struct cella_view origin, uint64_t size, const
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes text = { 0 };
     uint8_t signature[CELLA_ED25519_SIGNATURE_SIZE];
     char line[32];
-    if (!is_name(origin, false)) {
+    if (!is_name(origin)) {
         return CELLA_BAD_FIELD;
     }
     int line_size = snprintf(line, sizeof(line), "\n%llu\n", (unsigned long long) size);
@@ -270,7 +312,7 @@ cella_status cella_tree_head_cosign(const struct cella_tree_head *head, struct c
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes text = { 0 };
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes payload = { 0 };
     uint8_t signature[CELLA_ED25519_SIGNATURE_SIZE];
-    if (!is_name(name, false)) {
+    if (!is_name(name) || time_unix_s > INT64_MAX) {
         return CELLA_BAD_FIELD;
     }
     CELLA_TRY(cosigned_text(head, time_unix_s, &text));

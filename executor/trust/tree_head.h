@@ -16,7 +16,7 @@
 #include "base/wire.h"
 #include "trust/merkle.h"
 
-#define CELLA_TREE_HEAD_MAX 16384U /* bytes of a note */
+#define CELLA_TREE_HEAD_MAX 131072U /* bytes of a note: its signatures may be others' of thousands of bytes each */
 #define CELLA_TREE_HEAD_NAME_MAX 255U
 #define CELLA_TREE_HEAD_SIGNATURES_MAX 32U
 
@@ -30,13 +30,14 @@ struct cella_tree_head {
 
 /*
  * Read a note. content: untrusted; out borrows it
- * CELLA_BAD_FORMAT  not of that form; CELLA_TOO_LARGE
+ * CELLA_BAD_FORMAT  not of that form, in any line: also those of others, which are not looked at beyond their form
+ * CELLA_TOO_LARGE
  */
 CELLA_MUST_USE cella_status cella_tree_head_read(struct cella_view content, struct cella_tree_head *out);
 
 /* Somebody who signs heads: a log, or a witness. */
 struct cella_tree_head_key {
-    struct cella_view name; /* without blanks and '+'; a log's is the origin */
+    struct cella_view name; /* without spaces of any kind and '+'; a log's should be the origin */
     uint8_t public_key[CELLA_ED25519_KEY_SIZE];
 };
 
@@ -59,7 +60,7 @@ CELLA_MUST_USE cella_status cella_tree_head_sign(struct cella_view origin, uint6
                                                  const struct cella_merkle_hash *root, const struct cella_secret *seed,
                                                  struct cella_bytes *out);
 
-/* The line that a witness adds, appended to out. name as an origin's. CELLA_BAD_FIELD */
+/* The line that a witness adds, appended to out. name as an origin's, time at most INT64_MAX: CELLA_BAD_FIELD */
 CELLA_MUST_USE cella_status cella_tree_head_cosign(const struct cella_tree_head *head, struct cella_view name,
                                                    uint64_t time_unix_s, const struct cella_secret *seed,
                                                    struct cella_bytes *out);

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from . import _native
@@ -30,6 +30,7 @@ class Session:
         charter: the exact bytes of its charter.
         report: how all of this was verified.
         head: where its ledger stands, signed by it; None for an executor without one.
+        evidence: what it showed, as it came: type, and base64url of evidence, endorsements, evidence_nonce, keys, charter.
     """
 
     executor: str
@@ -38,6 +39,7 @@ class Session:
     charter: bytes
     report: Report
     head: Head | None = None
+    evidence: dict[str, str] = field(default_factory=dict)
 
     @property
     def rules(self) -> dict[str, Any]:
@@ -154,6 +156,7 @@ def attest(connection: Connection, trust: Trust, *, fresh: bool = False) -> Sess
         charter=charter,
         report=_with_connection(report, "OK"),
         head=read_head(answer["head"], keys[:32]) if "head" in answer else None,
+        evidence={name: answer[name] for name in sorted(MEMBERS - {"version", "signature"})},
     )
 
 

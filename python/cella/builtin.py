@@ -166,6 +166,8 @@ class Builtin:
         public: bool = True,
         isolation: Mapping[str, str] | None = None,
         streams: Sequence[str] = (),
+        locked: Mapping[str, Any] | None = None,
+        **more: Any,
     ) -> bytes:
         """The function package that runs this builtin.
 
@@ -179,6 +181,8 @@ class Builtin:
             public: whether everybody may use it without the owner's approval.
             isolation: what is asked beyond the ordinary box.
             streams: the inputs that are read while they are being decrypted.
+            locked: argument -> value that nobody can change.
+            more: title, optional, release, description, descriptions of builtin_package.
 
         Raises:
             ArgumentError: a name is not in the table, or a group has too few or many members.
@@ -189,8 +193,9 @@ class Builtin:
             "output": self._files(outputs, members, "output"),
         }
         known = [row.name for row in rows if not row.is_file]
-        given = known if arguments is None else list(arguments)
-        for name in given:
+        locked = dict(locked or {})
+        given = [name for name in known if name not in locked] if arguments is None else list(arguments)
+        for name in (*given, *locked):
             if name not in known:
                 self._refuse("argument", name, known)
         profile = profile or self.profiles[0]
@@ -201,6 +206,7 @@ class Builtin:
         return builtin_package(
             self.name, files["input"], files["output"], given,
             profile=profile, limits=limits, public=public, isolation=isolation, streams=streams,
+            locked=locked, **more,
         )
 
     def check(self, arguments: Mapping[str, Any]) -> None:

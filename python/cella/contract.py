@@ -45,7 +45,7 @@ FUNCTION_MEMBERS = {
     "audited_by",
 }
 FILE_MEMBERS = {
-    "inputs": {"owners", "stream", "data", "sha256", "size", "format", "policy"},
+    "inputs": {"owners", "stream", "data", "sha256", "size", "format", "policy", "bound_by"},
     "outputs": {"receivers", "fusion"},
 }
 FORMATS = {
@@ -54,6 +54,7 @@ FORMATS = {
     "teaclave-file-128": "a protected file of Intel's SGX SDK under a key of 128 bits",
 }
 """Format of an input that is not a sealed file -> what it is."""
+BOUND_MEMBERS = {"data", "owner", "policy"}
 POLICY_MEMBERS = {"functions", "auditors", "uses", "until", "release"}
 ISOLATION = {
     "clock": {
@@ -133,9 +134,13 @@ def _is_known(terms: dict[str, Any]) -> bool:
         rules = [terms.get("auditors", {})]
         for kind, known in FILE_MEMBERS.items():
             for item in terms[kind].values():
-                if set(item) - known or item.get("format", "aes-gcm-128") not in FORMATS or set(item.get("policy", ())) - POLICY_MEMBERS:
+                bounds = item.get("bound_by", ())
+                policies = [item.get("policy", {}), *(bound["policy"] for bound in bounds)]
+                if set(item) - known or item.get("format", "aes-gcm-128") not in FORMATS:
                     return False
-                rules.append(item.get("policy", {}).get("auditors", {}))
+                if any(set(bound) != BOUND_MEMBERS for bound in bounds) or any(set(one) - POLICY_MEMBERS for one in policies):
+                    return False
+                rules += [one.get("auditors", {}) for one in policies]
         return not any(set(rule) - {"parties", "threshold"} for rule in rules)
     except (TypeError, AttributeError, KeyError):
         return True  # of a shape that explain refuses with its own words
@@ -234,6 +239,9 @@ def _costs(terms: dict[str, Any]) -> list[str]:
     for name, item in sorted(terms["inputs"].items()):
         if "uses" in item.get("policy", {}):
             lines.append(f"  Each run takes 1 of the {item['policy']['uses']} uses of {name}.")
+        for bound in item.get("bound_by", ()):
+            if "uses" in bound["policy"]:
+                lines.append(f"  Each run takes 1 of the {bound['policy']['uses']} uses of {bound['data']}, by {name}.")
     runs = "1 run" if attempts == 1 else f"up to {attempts} runs, a further one only after one has failed"
     lines.append(f"  The approval is for {runs}.")
     lines.append(f"  If it was not invoked before {_when(terms['expires'])} it is over.")
@@ -266,6 +274,10 @@ def _inputs(inputs: dict[str, Any], me: str | None) -> list[str]:
         if "format" in item:
             lines.append(f"    not a sealed file but {item['format']}: {FORMATS[item['format']]}")
         lines += _policy(item.get("policy", {}), me)
+        for bound in item.get("bound_by", ()):
+            made = "its owner" if bound["data"] == item["data"] else f"made of {bound['data']}, whose owner"
+            lines.append(f"    {made} {_people([bound['owner']], me)} has set:")
+            lines += [f"  {line}" for line in _policy(bound["policy"], me)]
         if item.get("stream"):
             lines.append("    read once, forward, while it is being decrypted; nothing is released before all of it")
             lines.append("    was found to be what was registered")
@@ -278,7 +290,8 @@ def _who_gets(terms: dict[str, Any], me: str | None) -> list[str]:
     for name, item in sorted(terms["outputs"].items()):
         if item.get("fusion"):
             lines.append(f"  {name}: stays in the executor; nobody gets its key. It belongs to {_people(item['receivers'], me)}")
-            lines.append("    together, and becomes the input of a task only if all of them approve that task")
+            lines.append("    together, and becomes the input of a task only if all of them approve that task, and only as the")
+            lines.append("    policies of the inputs that it was made of allow then")
         else:
             lines.append(f"  {name}: to {_people(item['receivers'], me)}")
     lines += [

@@ -35,10 +35,13 @@ class Data:
         sha256: of the sealed file, hexadecimal.
         size: bytes of the sealed file.
         stored: whether the sealed file has been uploaded.
-        policy: what their owner lets be done with them; None: whatever he approves.
-        used: runs that have taken them so far.
+        policy: what the caller, as their owner, lets be done with them; None: whatever he approves.
+        bound_by: policies that hold besides: of other owners, and of data that these were made of: {data, owner, policy} each.
+            DataRegistry.list leaves them out.
+        used: runs that have taken them, or what was made of them, so far.
         deleted: whether their key is forgotten.
         format: of the file: "sealed-file", or one of Teaclave's.
+        url: where the executor's host fetches them from for each run; "" where they were uploaded.
     """
 
     id: str
@@ -51,6 +54,8 @@ class Data:
     used: int = 0
     deleted: bool = False
     format: str = SEALED_FILE
+    bound_by: Sequence[Mapping[str, Any]] = ()
+    url: str = ""
 
     @classmethod
     def of(cls, answer: dict[str, Any]) -> Data:
@@ -66,6 +71,8 @@ class Data:
             used=answer.get("used", 0),
             deleted=bool(answer.get("deleted")),
             format=answer.get("format", SEALED_FILE),
+            bound_by=tuple(answer.get("bound_by", ())),
+            url=answer.get("url", ""),
         )
 
 
@@ -196,16 +203,10 @@ class DataRegistry:
         Raises:
             IntegrityError, FormatError: a file in one of Teaclave's formats does not open with the key.
         """
-        import hashlib
-
         report = reporter_of(progress)
         label = _label(path, name)
+        facts = _facts_of(path, key)
         with open(path, "rb") as file:
-            if key.format == SEALED_FILE:
-                digest = hashlib.file_digest(file, "sha256").digest()
-                facts = Sealed(_native.plain_size(file.tell(), key.segment), file.tell(), digest)
-            else:
-                facts = verify_teaclave(key, file)
             data = self.register(label, facts, key, policy)
             self._upload(data, file, facts.sealed_size, label, report)
         return data
@@ -215,15 +216,16 @@ class DataRegistry:
         report(Event("upload", label, size, size))
 
     def register(
-        self, name: str, facts: Sealed, key: DataKey, policy: Mapping[str, Any] | None = None
+        self, name: str, facts: Sealed, key: DataKey, policy: Mapping[str, Any] | None = None, url: str = ""
     ) -> Data:
-        """Register an encrypted file without uploading it."""
+        """Register an encrypted file without uploading it: url says where it lies instead. See add_url."""
         sealed = {"segment": key.segment, "associated_data": to_base64url(key.associated_data)}
         context = data_context(self._executor.party, facts.sha256)
         answer = self._executor.request(
             "data.register",
             {
                 **({} if policy is None else {"policy": dict(policy)}),
+                **({"url": url} if url else {}),
                 "name": name,
                 "sha256": facts.sha256.hex(),
                 "size": facts.sealed_size,
@@ -233,11 +235,62 @@ class DataRegistry:
         )
         owners = (self._executor.party,)
         return Data(
-            answer["data"], name, owners, facts.sha256.hex(), facts.sealed_size, stored=False, policy=policy, format=key.format
+            answer["data"], name, owners, facts.sha256.hex(), facts.sealed_size, stored=False, policy=policy,
+            format=key.format, url=url
         )
 
+    def add_url(
+        self,
+        url: str,
+        key: DataKey,
+        name: str | None = None,
+        *,
+        path: str | os.PathLike[str] | None = None,
+        sha256: str = "",
+        size: int = 0,
+        policy: Mapping[str, Any] | None = None,
+    ) -> Data:
+        """Register an encrypted file that lies at a URL. The executor's host fetches it for each run that takes it.
+
+        The host sees the URL, and so does whoever serves it; both see ciphertext only. Contracts name the digest: whatever comes from there
+        is either this file or refused (BAD_DIGEST). The host's operator has to allow the place: otherwise runs fail with
+        PLACE_NOT_ALLOWED.
+
+        Args:
+            url: https, or http where the operator allows it. It may have a key of its own in its query; no user and password.
+            key: of the file, with all that is needed to open it.
+            name: at most 64 characters; None for the last part of the URL's path.
+            path: the same file here, to take digest and size from; or give
+            sha256, size: of the encrypted file: hexadecimal digits, bytes.
+
+        Raises:
+            RequestError: BAD_FIELD, the URL is none that an executor takes; or neither a file nor digest and size are given.
+        """
+        if (path is None) == (not sha256 or not size):
+            raise _native.error("BAD_FIELD", "give either path, or sha256 and size", "path")
+        if path is None:
+            try:
+                facts = Sealed(0, size, bytes.fromhex(sha256))
+            except ValueError:
+                raise _native.error("BAD_FIELD", f"sha256 is not hexadecimal digits: {sha256!r}", "sha256") from None
+        else:
+            facts = _facts_of(path, key)
+        return self.register(_label(url.partition("?")[0].rstrip("/"), name), facts, key, policy, url)
+
+    def update(self, data: Data | str, url: str | None) -> Data:
+        """Change where data lie; what they are stays, so contracts and approvals do.
+
+        Args:
+            url: fetched there from the next run on; None: in the executor's store, where they were uploaded, or are to be (Executor.upload).
+        """
+        args = {"data": data.id if isinstance(data, Data) else data}
+        return Data.of(self._executor.request("data.update", args | ({} if url is None else {"url": url})))
+
     def change(self, data: Data | str, policy: Mapping[str, Any] | None) -> Data:
-        """Set the policy of data, from now on; None: there is none. What has not started is judged by the new one."""
+        """Set the caller's policy of data, from now on; None: there is none. What has not started is judged by the new one.
+
+        Of several owners each has his own, and all of them hold. What was made of the data in the executor is bound by it, too.
+        """
         args: dict[str, Any] = {"data": data.id if isinstance(data, Data) else data}
         if policy is not None:
             args["policy"] = dict(policy)
@@ -255,7 +308,8 @@ class DataRegistry:
 
         Args:
             task: Task or its id.
-            output: its name. All its receivers own the data together, and take part in each task that uses them.
+            output: its name. All its receivers own the data together, and take part in each task that uses them. The policies of
+                the task's inputs go on binding: see Data.bound_by.
         """
         return Data.of(self._executor.request("data.derive", {"task": getattr(task, "id", task), "output": output}))
 
@@ -297,6 +351,17 @@ class DataRegistry:
     def list(self) -> Sequence[Data]:
         """All of the caller's data."""
         return [Data.of(item) for item in self._executor.pages("data.list", "data")]
+
+
+def _facts_of(path: str | os.PathLike[str], key: DataKey) -> Sealed:
+    """Digest and sizes of a file that is encrypted already; one in a format of Teaclave's is opened for that."""
+    import hashlib
+
+    with open(path, "rb") as file:
+        if key.format != SEALED_FILE:
+            return verify_teaclave(key, file)
+        digest = hashlib.file_digest(file, "sha256").digest()
+        return Sealed(_native.plain_size(file.tell(), key.segment), file.tell(), digest)
 
 
 def _label(source: Source, name: str | None) -> str:

@@ -37,6 +37,7 @@ READS = frozenset(
         "function.source",
         "audit.list",
         "receipt.get",
+        "receipt.find",
         "executor.info",
         "ledger.consistency",
         "function.get",
@@ -73,6 +74,8 @@ class Executor:
         report: what was verified and what was not (trust.Report).
         id: the executor's id, 43 characters.
         address: as given.
+        trust: the trust file by which it was judged.
+        head: the newest head of its ledger that was verified here; None: it keeps none.
 
     Raises:
         AttestationError: the executor is not one that the trust file accepts; see the error's report.
@@ -94,14 +97,14 @@ class Executor:
         self.timeout = timeout
         self.auto_enrol = auto_enrol
         self._host, self._port = parse_address(address)
-        self._trust = Trust.load(trust)
+        self.trust = Trust.load(trust)
         self._identity = identity
         self._lock = threading.Lock()
         self._idle: list[Connection] = []
         self._last_seq = 0
         self._information: dict[str, Any] | None = None
         self._session: Session | None = None
-        self._head: ledger.Head | None = None
+        self.head: ledger.Head | None = None
         self._head_kept = False
         connection, session = self._open(fresh)
         self._session = session
@@ -130,7 +133,7 @@ class Executor:
     def _open(self, fresh: bool = False) -> tuple[Connection, Session]:
         connection = Connection(self._host, self._port, self.timeout)
         try:
-            session = attest(connection, self._trust, fresh=fresh)
+            session = attest(connection, self.trust, fresh=fresh)
             known = self._session
             if known is not None and (session.executor, session.seal_public, session.charter) != (
                 known.executor,
@@ -151,7 +154,7 @@ class Executor:
     def _check_ledger(self, connection: Connection, session: Session) -> None:
         """Refuse an executor whose ledger does not continue the one that this party has seen."""
         with self._lock:
-            known = self._head if self._head_kept else None
+            known = self.head if self._head_kept else None
         if known is None and self._has_identity():
             known = ledger.load(session.executor, self.party, session.sign_public)
         if known is not None and session.head is None:
@@ -162,8 +165,8 @@ class Executor:
         elif known is not None and head is not None:
             head = self._ask_for_proof(connection, session, known)
         with self._lock:
-            if head is not None and (self._head is None or head.size >= self._head.size):
-                self._head, self._head_kept = head, known is not None and head == known
+            if head is not None and (self.head is None or head.size >= self.head.size):
+                self.head, self._head_kept = head, known is not None and head == known
 
     def _ask_for_proof(self, connection: Connection, session: Session, known: ledger.Head) -> ledger.Head:
         """A head of now that continues the known one.
@@ -189,7 +192,7 @@ class Executor:
     def _keep_head(self) -> None:
         """Once the executor has answered this party: from now on it can be asked to prove what follows."""
         with self._lock:
-            head, kept, self._head_kept = self._head, self._head_kept, True
+            head, kept, self._head_kept = self.head, self._head_kept, True
         if head is not None and not kept:
             ledger.save(self.party, head)
 
@@ -301,13 +304,17 @@ class Executor:
         """
         found: list[dict[str, Any]] = []
         after: dict[str, Any] = {}
-        member = "number" if op == "audit.list" else op.partition(".")[0]
         while True:
             answer = self.request(op, {**(args or {}), **after})
             found += answer[name]
             if not answer.get("more") or not answer[name]:
                 return found
-            after = {"after": answer[name][-1][member]}
+            after = {"after": answer[name][-1][op.partition(".")[0]]}
+
+    def ask(self, op: str, args: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        """A question that changes nothing, as it was signed, and its answer."""
+        self.request("party.get")  # known and connected from here on, so that this goes out once
+        return (signed := self.sign(op, args)), self._send(signed, None)
 
     def _exchange(self, op: str, args: Mapping[str, Any], timeout: float | None) -> dict[str, Any]:
         signed = self.sign(op, args)
@@ -439,7 +446,7 @@ class Executor:
             raise _native.error("BAD_HTTP", f"the executor answered HTTP {status}")
 
     def audit(self, **filters: Any) -> list[dict[str, Any]]:
-        """What happened here, as far as it concerns the caller.
+        """What happened here, as far as it concerns the caller; proved, where there is a ledger (cella.audit).
 
         Args:
             filters: since and until (Unix seconds), party, function, data, task (ids).
@@ -447,7 +454,9 @@ class Executor:
         Returns:
             {number, time, event, by?, subject?, other?, code?} each, the oldest first.
         """
-        return self.pages("audit.list", "entries", {name: value for name, value in filters.items() if value is not None})
+        from . import audit
+
+        return list(audit.fetch(self, filters).entries)
 
     def receipt(self, of: str) -> Receipt:
         """A proof of what happened here, with everything that it takes to judge it. Nothing of it is verified.

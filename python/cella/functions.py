@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from . import _native
 from .encoding import from_base64url, to_base64url, write_json
-from .script import Script, parse_isolation, parse_limits
+from .script import Script, describe, parse_isolation, parse_limits, parse_release
 
 if TYPE_CHECKING:
     from .executor import Executor
@@ -238,22 +238,39 @@ def builtin_package(
     public: bool = True,
     isolation: Mapping[str, str] | None = None,
     streams: Sequence[str] = (),
+    release: Mapping[str, int] | None = None,
+    title: str | None = None,
+    optional: Iterable[str] = (),
+    locked: Mapping[str, Any] | None = None,
+    description: str = "",
+    descriptions: Mapping[str, str] | None = None,
 ) -> bytes:
     """Package of a function that is built into the executor. Builtin.package knows the names and checks them.
+
+    Args:
+        name: of the builtin.
+        title: name of the function; None for the builtin's.
+        inputs, outputs, arguments: names that it declares.
+        optional: the inputs and outputs that may be missing.
+        locked: argument -> value that nobody can change.
+        limits, public, isolation, streams, release, description, descriptions: as of Script.package.
 
     >>> b'"executor":"builtin"' in builtin_package("echo", arguments=["message"])
     True
     """
     content: dict[str, Any] = {
         "version": 1,
-        "name": name,
+        "name": title or name,
         "executor": "builtin",
         "public": public,
         "profile": profile,
         "entry": name,
-        "inputs": [{"name": item, "stream": True} if item in streams else {"name": item} for item in inputs],
-        "outputs": [{"name": item} for item in outputs],
-        "arguments": [{"name": item} for item in arguments],
+        "inputs": [_declared(item, optional, streams) for item in inputs],
+        "outputs": [_declared(item, optional) for item in outputs],
+        "arguments": [
+            *({"name": item} for item in arguments),
+            *({"name": item, "default": value, "locked": True} for item, value in (locked or {}).items()),
+        ],
     }
     if set(streams) - set(inputs):
         raise _native.error("BAD_ARGUMENT", f"{', '.join(set(streams) - set(inputs))} is a stream but no input", "streams")
@@ -261,7 +278,15 @@ def builtin_package(
         content["limits"] = parse_limits(limits)
     if isolation:
         content["isolation"] = parse_isolation(isolation)
+    if release:
+        content["release"] = parse_release(release)
+    describe(content, description, descriptions or {})
     return write_json(content, "function package")
+
+
+def _declared(name: str, optional: Iterable[str], streams: Iterable[str] = ()) -> dict[str, Any]:
+    flags = {"optional": name in set(optional), "stream": name in set(streams)}
+    return {"name": name, **{flag: True for flag, is_set in flags.items() if is_set}}
 
 
 class LocalFunction:
@@ -276,6 +301,7 @@ class LocalFunction:
         limits: lower than the executor's.
         streams: the inputs that are read while they are being decrypted.
         isolation: what is asked beyond the ordinary box.
+        release: rules that it declares to keep about what it releases.
     """
 
     def __init__(
@@ -287,6 +313,7 @@ class LocalFunction:
         limits: Mapping[str, int | str] | None,
         streams: Sequence[str] = (),
         isolation: Mapping[str, str] | None = None,
+        release: Mapping[str, int] | None = None,
     ) -> None:
         functools.update_wrapper(self, original)
         self._original = original
@@ -297,6 +324,7 @@ class LocalFunction:
         self.limits = dict(limits or {})
         self.streams = tuple(streams)
         self.isolation = dict(isolation or {})
+        self.release = dict(release or {})
         self.package()  # names and limits are judged where they are written
 
     def __call__(self, *positional: Any, **named: Any) -> Any:
@@ -312,6 +340,7 @@ class LocalFunction:
             public=public,
             streams=self.streams,
             isolation=self.isolation,
+            release=self.release,
         )
 
     @property
@@ -350,6 +379,7 @@ def function(
     limits: Mapping[str, int | str] | None = ...,
     streams: Sequence[str] = ...,
     isolation: Mapping[str, str] | None = ...,
+    release: Mapping[str, int] | None = ...,
 ) -> Callable[[Callee], LocalFunction]:
     ...
 
@@ -363,6 +393,7 @@ def function(
     limits: Mapping[str, int | str] | None = None,
     streams: Sequence[str] = (),
     isolation: Mapping[str, str] | None = None,
+    release: Mapping[str, int] | None = None,
 ) -> Any:
     """Decorator: make a Python function something that can be sent to an executor as text.
 
@@ -379,6 +410,8 @@ def function(
             the memory limit.
         isolation: what is asked beyond the ordinary box, for example {"clock": "coarse", "zygote": "owner",
             "sizes": "padded"}; see script.parse_isolation.
+        release: rules that the function keeps about what it releases, for example {"minimum_group": 10}: what owners of data
+            ask for in their policies; see script.parse_release.
 
     Returns:
         A LocalFunction.
@@ -390,7 +423,7 @@ def function(
     def wrap(target: Callable[..., Any]) -> Any:
         if _is_run_as_script(target):
             return target
-        return LocalFunction(target, inputs, outputs, profile, limits, streams, isolation)
+        return LocalFunction(target, inputs, outputs, profile, limits, streams, isolation, release)
 
     return wrap if original is None else wrap(original)
 

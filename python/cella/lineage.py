@@ -10,12 +10,15 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Union
+from typing import TYPE_CHECKING, Any, Union
 
 from . import _native
-from .encoding import one_line
+from .encoding import one_line, to_base64url
 from .receipts import Content, Item, Parts, Receipt, _digest, verify_receipt
 from .trust import Trust
+
+if TYPE_CHECKING:
+    from .executor import Executor
 
 RECEIPTS_MAX = 1024
 """Receipts of one view."""
@@ -320,6 +323,39 @@ def _ordered(nodes: dict[bytes, Node], root: bytes) -> list[bytes]:
             after.append(leaf)
             stack.pop()
     return after[::-1]
+
+
+def fetch(executor: Executor, of: str) -> list[Receipt]:
+    """The receipt of a run, and those of the runs before it that the caller may have, as far back as they lead.
+
+    An executor gives receipts to those who took part. Of a run in which the caller did not there is none here, nor of what
+    led to that one; who has them adds them.
+
+    Args:
+        executor: where all of them ran.
+        of: id of a task that finished, or of data that were deleted.
+
+    Returns:
+        The one asked for first; at most RECEIPTS_MAX.
+
+    Raises:
+        as Executor.receipt, for the first one.
+    """
+    found = [executor.receipt(of)]
+    known = {found[0].leaf}
+    for receipt in found:  # it grows
+        for leaf in receipt.content.get("parents") or ():
+            if leaf in known or len(found) >= RECEIPTS_MAX:
+                continue
+            known.add(leaf)
+            try:
+                earlier = executor.receipt(executor.request("receipt.find", {"leaf": to_base64url(leaf)})["of"])
+            except _native.NotFound:
+                continue
+            if earlier.leaf != leaf:
+                raise _native.error("BAD_RECEIPT", f"the executor gave another statement than {leaf.hex()}")
+            found.append(earlier)
+    return found
 
 
 def provenance(

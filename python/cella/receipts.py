@@ -9,7 +9,7 @@ import hashlib
 import os
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Union
 
@@ -21,6 +21,8 @@ from .verification import seconds_of
 BUNDLE_MAX = 16777216
 """Bytes of a receipt or proof bundle (executor/trust/receipt_bundle.h)."""
 SALT_SIZE = 32
+PARENTS_MAX = 256
+"""Receipts of earlier runs beside one (executor/trust/receipt_report.h)."""
 _MARKS = {"passed": "✓", "failed": "✗", "not done": "·"}
 _WORDS = {"passed": "proved", "failed": "REFUSED", "not done": "not checked"}
 _KINDS = ("sealed file", "salted", "plain")
@@ -85,6 +87,7 @@ class Parts:
         function: the package.
         payload: of a statement that holds a hash only.
         tree_head: the log's signed head, as text.
+        histories: of approvers who had replaced their keys: (first public key, the statements with which they did).
     """
 
     receipt: bytes
@@ -95,6 +98,7 @@ class Parts:
     function: bytes = b""
     payload: bytes = b""
     tree_head: str = ""
+    histories: tuple[tuple[bytes, tuple[str, ...]], ...] = ()
 
     @classmethod
     def read(cls, content: Content) -> Parts:
@@ -107,7 +111,8 @@ class Parts:
         if data[:1] and data[0] >> 5 == 6:
             return cls(data)
         found = _native.bundle_read(data)
-        return cls(**{**found, "approvals": tuple(found["approvals"])})
+        histories = tuple((key, tuple(statements)) for key, statements in found["histories"])
+        return cls(**{**found, "approvals": tuple(found["approvals"]), "histories": histories})
 
     def write(self) -> bytes:
         """As a proof bundle.
@@ -124,6 +129,7 @@ class Parts:
             function=self.function,
             payload=self.payload,
             tree_head=self.tree_head.encode(),
+            histories=tuple((key, tuple(one.encode() for one in statements)) for key, statements in self.histories),
         )
 
 
@@ -311,6 +317,11 @@ def _openings(receipt: Receipt, inputs: Mapping[str, Opened], outputs: Mapping[s
             yield is_output, name, item.kind, digest, size
 
 
+def _with_endorsements(given: Content | Parts | Receipt, endorsements: bytes) -> Parts:
+    parts = given.parts if isinstance(given, Receipt) else given if isinstance(given, Parts) else Parts.read(given)
+    return replace(parts, endorsements=parts.endorsements + endorsements) if endorsements else parts
+
+
 def verify_receipt(
     receipt: Content | Parts,
     policy: Trust | dict[str, Any] | str | os.PathLike[str],
@@ -320,6 +331,7 @@ def verify_receipt(
     inputs: Mapping[str, Opened] | None = None,
     outputs: Mapping[str, Opened] | None = None,
     endorsements: Iterable[bytes | str | os.PathLike[str] | tuple[int, bytes]] = (),
+    parents: Iterable[Content | Parts | Receipt] = (),
 ) -> ReceiptReport:
     """Judge a receipt.
 
@@ -332,30 +344,30 @@ def verify_receipt(
         inputs: files that you have, by name: contents or paths of the *sealed* files (or of public data); a pair of salt
             and data for a salted digest. Of a deletion: the file under the name of the data.
         outputs: likewise.
-        endorsements: what the evidence needs besides what the bundle has, as for :func:`cella.verify`.
+        endorsements: what the evidence needs besides what the bundles have, as for :func:`cella.verify`.
+        parents: receipts of the runs whose outputs were inputs here, and of those before them, in any order, at most
+            PARENTS_MAX. Each is judged by the same policy, and must have made an input of the run that names it.
 
     Returns:
         A report; ``accepted`` says whether the trust file is met. A bad receipt is a report, never an exception.
 
     Raises:
         PolicyError: BAD_POLICY, the trust file is not acceptable.
-        FormatError: BAD_FORMAT, it is neither a receipt nor a proof bundle.
+        FormatError: BAD_FORMAT, it is neither a receipt nor a proof bundle, or a parent is none.
         RequestError: BAD_FIELD, a file was named that the receipt does not have.
+        LimitError: TOO_MANY parents.
 
     >>> verify_receipt(b"?", {"version": 1})
     Traceback (most recent call last):
     ...
     cella.FormatError: BAD_FORMAT: input is not well formed: it is no proof bundle
     """
-    parts = receipt if isinstance(receipt, Parts) else Parts.read(receipt)
-    trust = Trust.load(policy)
     collected = endorsing.collect(endorsements)
-    if collected:
-        import dataclasses
-
-        parts = dataclasses.replace(parts, endorsements=parts.endorsements + collected)
+    parts, *earlier = [_with_endorsements(one, collected) for one in (receipt, *parents)]
+    trust = Trust.load(policy)
     openings = tuple(_openings(Receipt(parts), inputs or {}, outputs or {})) if inputs or outputs else ()
-    found = _native.receipt_appraise(parts.write(), trust.json, seconds_of(at), nonce=nonce or b"", openings=openings)
+    found = _native.receipt_appraise(parts.write(), trust.json, seconds_of(at), nonce=nonce or b"", openings=openings,
+                                     parents=tuple(one.write() for one in earlier))
     return ReceiptReport(
         accepted=found["status"] == "OK",
         code=found["status"],
@@ -392,14 +404,18 @@ class TreeHead:
         """
         return cls(*_native.tree_head_read(text.encode()), text)
 
-    def verify(self, key: bytes) -> None:
+    def verify(self, key: bytes, name: str | None = None) -> None:
         """The log's own signature under its Ed25519 key.
+
+        Args:
+            key: 32 bytes.
+            name: of the key; None is the origin, as it is for most logs.
 
         Raises:
             NotFound: this key has not signed.
             IntegrityError: BAD_SIGNATURE.
         """
-        _native.tree_head_verify(self.text.encode(), self.origin, key, False)
+        _native.tree_head_verify(self.text.encode(), self.origin if name is None else name, key, False)
 
     def witnessed(self, name: str, key: bytes) -> int:
         """When a witness saw this head, by its cosignature: Unix seconds. Raises as verify does."""
@@ -431,7 +447,7 @@ def export(receipt: Receipt, folder: str | os.PathLike[str]) -> list[Path]:
 
     Returns:
         What was written: receipt.cbor, and as far as there are any: evidence.cbor, endorsements.bin, contract.json,
-        approval-N.jws with approval-N.key, function.json, payload.cbor, tree-head.txt, receipt.tlog-proof.
+        approval-N.jws with approval-N.key, history-N.key with history-N-M.jws, function.json, payload.cbor, tree-head.txt, receipt.tlog-proof.
 
     Raises:
         StateError: EXISTS, a file is there already; nothing was written then.
@@ -453,6 +469,9 @@ def export(receipt: Receipt, folder: str | os.PathLike[str]) -> list[Path]:
     for number, (key, request) in enumerate(parts.approvals, 1):
         files[f"approval-{number}.jws"] = request.encode()
         files[f"approval-{number}.key"] = f"ed25519:{to_base64url(key)}\n".encode()
+    for number, (key, statements) in enumerate(parts.histories, 1):
+        files[f"history-{number}.key"] = f"ed25519:{to_base64url(key)}\n".encode()
+        files.update({f"history-{number}-{step}.jws": text.encode() for step, text in enumerate(statements, 1)})
     written = [(target / name, content) for name, content in files.items() if content]
     for path, _ in written:
         if path.exists():

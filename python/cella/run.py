@@ -57,12 +57,14 @@ def _package(
         limits = {**function.limits, **(limits or {})}
         streams = [*function.streams, *streams]
         isolation = strictest(function.isolation, isolation or {})
+        release = function.release
         script = function.script
     else:
+        release = {}
         profile = profile or "python"
         script = _script_of(function, entry)
     package = script.package(
-        inputs, outputs, arguments, profile=profile, limits=limits, streams=streams, isolation=isolation
+        inputs, outputs, arguments, profile=profile, limits=limits, streams=streams, isolation=isolation, release=release
     )
     missing = script.missing({*inputs, *outputs, *arguments})
     if missing:

@@ -21,6 +21,8 @@ from .encoding import quantity, write_json
 from .runtime import _teaclave, _teaclave_modules, _teaclave_syntax
 
 SOURCE_MAX = 1 << 20
+RELEASE_RULES_MAX = 16
+DESCRIPTION_MAX = 1024
 LIMITS = ("cpu_s", "wall_s", "memory_bytes", "output_bytes", "result_bytes", "log_bytes", "threads")
 ISOLATION = {"clock": ("fine", "coarse"), "zygote": ("shared", "owner"), "sizes": ("exact", "padded")}
 """Member of isolation -> its ordinary and its strict word."""
@@ -214,6 +216,9 @@ class Script:
         locked: Mapping[str, Any] | None = None,
         streams: Iterable[str] = (),
         isolation: Mapping[str, str] | None = None,
+        release: Mapping[str, int] | None = None,
+        description: str = "",
+        descriptions: Mapping[str, str] | None = None,
     ) -> bytes:
         """The function package (docs/protocol.md section 4): made once, hashed, never written again.
 
@@ -233,6 +238,9 @@ class Script:
             streams: the inputs that are read once, forward, while they are being decrypted: for what is larger than
                 memory.
             isolation: what is asked beyond the ordinary box; see parse_isolation.
+            release: rules that the script keeps about what it releases; see parse_release.
+            description: what it does, for whoever may see what it declares; at most 1,024 characters.
+            descriptions: name of an input, output or argument -> what it is.
 
         Raises:
             ArgumentError: BAD_ARGUMENT, names and parameters do not fit.
@@ -259,6 +267,9 @@ class Script:
             content["limits"] = parse_limits(limits)
         if isolation:
             content["isolation"] = parse_isolation(isolation)
+        if release:
+            content["release"] = parse_release(release)
+        describe(content, description, descriptions or {})
         return write_json(content, "function package")
 
     def _check_names(self, inputs: Sequence[str], outputs: Sequence[str], arguments: Sequence[str]) -> None:
@@ -342,6 +353,51 @@ def parse_isolation(isolation: Mapping[str, str]) -> dict[str, str]:
             words = " or ".join(ISOLATION[name])
             raise _native.error("BAD_ARGUMENT", f"isolation {name} is {words}, not {word!r}", name)
     return dict(isolation)
+
+
+def parse_release(release: Mapping[str, int]) -> dict[str, int]:
+    """Rules that a function declares to keep about what it releases: name -> the least that it keeps to.
+
+    They are part of the package, so auditors sign for them with the source. An owner of data asks for them in a policy, and the
+    executor compares: what is declared must be at least what is asked for.
+
+    >>> parse_release({"minimum_group": 10})
+    {'minimum_group': 10}
+
+    Raises:
+        ArgumentError: BAD_ARGUMENT, more than 16 rules, a name that is none, a number below 1.
+    """
+    if len(release) > RELEASE_RULES_MAX:
+        raise _native.error("BAD_ARGUMENT", f"{len(release)} release rules; at most {RELEASE_RULES_MAX}", "release")
+    for name, least in release.items():
+        if not _IDENTIFIER.match(name):
+            raise _native.error(
+                "BAD_ARGUMENT", f"release rule {name!r} is not a Python name of at most 64 ASCII characters", name
+            )
+        if isinstance(least, bool) or not isinstance(least, int) or not 1 <= least < 1 << 63:
+            raise _native.error("BAD_ARGUMENT", f"release rule {name} is a whole number from 1, not {least!r}", name)
+    return dict(release)
+
+
+def describe(content: dict[str, Any], description: str, descriptions: Mapping[str, str]) -> None:
+    """Add descriptions to a package: its own, and those of what it declares.
+
+    >>> content = {"inputs": [{"name": "a"}], "outputs": [], "arguments": []}
+    >>> describe(content, "counts", {"a": "what is counted"})
+    >>> content["description"], content["inputs"]
+    ('counts', [{'name': 'a', 'description': 'what is counted'}])
+
+    Raises:
+        ArgumentError: BAD_ARGUMENT, a description is too long, or of something that is not declared.
+    """
+    declared = {item["name"]: item for kind in ("inputs", "outputs", "arguments") for item in content[kind]}
+    for name, text in {"": description, **descriptions}.items():
+        if len(text.encode()) > DESCRIPTION_MAX:
+            raise _native.error("BAD_ARGUMENT", f"description {name or 'of the function'}: at most {DESCRIPTION_MAX} bytes", name)
+        if name and name not in declared:
+            raise _native.error("BAD_ARGUMENT", f"description of {name}, which is neither input, output nor argument", name)
+        if text:
+            (declared[name] if name else content)["description"] = text
 
 
 def _bad_script(message: str, line: int | None = None) -> _native.CellaError:

@@ -20,6 +20,7 @@ from .sealing import output_label
 
 if TYPE_CHECKING:
     from .executor import Executor
+    from .lineage import Provenance
     from .receipts import Receipt
 
 DONE = frozenset({"finished", "failed", "cancelled"})
@@ -459,6 +460,17 @@ class Task:
         """
         self._finished()
         return self.executor.receipt(self.id)
+
+    def provenance(self, policy: Any = None) -> Provenance:
+        """The runs that led to it, out of the receipts that the caller may have. Waits for the task's end.
+
+        Args:
+            policy: as of :func:`cella.provenance`; None: nothing is verified.
+        """
+        from .lineage import fetch, provenance
+
+        self._finished()
+        return provenance(fetch(self.executor, self.id), policy=policy)
 
     @property
     def usage(self) -> dict[str, int]:

@@ -13,7 +13,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / os.environ.get("CELLA_BUILD", "build/release")
-PROGRAMS = ("cella-host", "cella-front", "cella-monitor", "cella-courier", "cella-zygote")
+HOST = ("cella-host", "cella-ledger")
+EXECUTOR = ("cella-front", "cella-monitor", "cella-courier", "cella-zygote")
+PROGRAMS = HOST + EXECUTOR
 
 
 def run(*words: str | Path) -> str:

@@ -11,7 +11,8 @@ import sources
 
 # Program -> shared libraries that it may be linked with, without versions: docs/architecture.md says the same.
 LIBRARIES: dict[str, set[str]] = {
-    "cella-host": {"libc", "libevent_core", "libsqlite3"},
+    "cella-host": {"libc", "libevent_core"},
+    "cella-ledger": {"libc", "libsqlite3"},
     "cella-front": {"libc", "libcrypto", "libssl", "libseccomp"},
     "cella-monitor": {"libc", "libcrypto", "libjansson", "libtss2-esys", "libtss2-mu"},
     "cella-courier": {"libc", "libcrypto", "libseccomp"},
@@ -23,6 +24,9 @@ LIBRARIES: dict[str, set[str]] = {
 FORBIDDEN: dict[str, str] = {
     "cella-host": r"cella_(secret|hpke|keyring|sealed|jws|evidence|policy|json|ed25519|x25519|aead|sha256|tls|ask)_\w*"
     r"|(EVP|SSL|CRYPTO|OPENSSL)_\w*|json_\w+|llhttp_\w*|Py[A-Z_]\w*|dlopen|dlsym",
+    "cella-ledger": r"cella_(secret|hpke|keyring|sealed|jws|evidence|policy|json|ed25519|x25519|aead|sha256|tls|ask|relay|launch)"
+    r"_\w*|(EVP|SSL|CRYPTO|OPENSSL)_\w*|json_\w+|llhttp_\w*|event_\w+|Py[A-Z_]\w*|dlopen|dlsym|exec[lv]\w*|posix_spawn\w*"
+    r"|fork|vfork|clone|connect|bind|listen|accept4?|pthread_create",
     "cella-front": r"cella_(keyring|hpke|sealed|aead|ed25519|x25519|state|operation|monitor|run|runner|pool|spec|json)_\w*"
     r"|cella_evidence_soft_make|json_\w+|Py[A-Z_]\w*|dlopen|dlsym|exec[lv]\w*|fork|vfork|connect|bind|listen",
     "cella-monitor": r"SSL_\w*|cella_tls_\w*|llhttp_\w*|cella_http_\w*|Py[A-Z_]\w*|connect|bind|listen|accept4?"
@@ -65,6 +69,7 @@ def test_symbols(name):
 
 @pytest.mark.parametrize("name, rooms", [
     ("cella-host", ("cella_trust", "cella_platform", "cella_confine", "cella_monitor", "cella_front", "cella_cell")),
+    ("cella-ledger", ("cella_trust", "cella_platform", "cella_confine", "cella_monitor", "cella_front", "cella_cell")),
     ("cella-zygote", ("cella_trust", "cella_platform", "cella_monitor", "cella_front")),
     ("cella-courier", ("cella_platform", "cella_monitor", "cella_front", "cella_builtins")),
     ("cella-monitor", ("cella_front", "cella_builtins")),
@@ -94,7 +99,7 @@ def test_only_the_monitor_signs_and_unwraps():
 
 
 def test_only_host_and_monitor_start_programs():
-    starters = {name for name in elf.PROGRAMS if elf.own(name) & {"execve", "fexecve", "execveat"}}
+    starters = {name for name in elf.PROGRAMS if elf.own(name) & {"execve", "fexecve", "execveat", "posix_spawn"}}
     assert starters <= {"cella-host", "cella-monitor"}
 
 

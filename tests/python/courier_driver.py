@@ -62,7 +62,7 @@ class Object:
     @property
     def entry(self) -> bytes:
         """Its part of FETCH."""
-        return (ld.field_of(self.id.encode()) + struct.pack(">QBI", len(self.registered), FORMATS[self.format], SEGMENTS[self.segment])
+        return (b"\x01" + ld.field_of(self.id.encode()) + struct.pack(">QBI", len(self.registered), FORMATS[self.format], SEGMENTS[self.segment])
                 + hashlib.sha256(self.registered).digest() + ld.field_of(self.key) + ld.field_of(b"label")
                 + bytes([self.form]))
 

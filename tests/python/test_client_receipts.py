@@ -314,6 +314,92 @@ def bare(made: Made, protected: dict, payload: bytes) -> bytes:
     return cbor(Tag([text, {}, payload, signature]))
 
 
+def rotation(signer, made: Made, old, new, number: int, **changes) -> str:
+    """A rotation statement as docs/protocol.md section 14 has it."""
+    said = {"version": 1, "type": "cella rotation", "party": _native.thumbprint(_native.ed25519_public(old)),
+            "executor": receipts.to_base64url(kid_of(made.executor)), "number": number,
+            "sign": receipts.to_base64url(_native.ed25519_public(new)), "seal": receipts.to_base64url(bytes(32)), **changes}
+    return _native.jws_sign(signer, json.dumps(said).encode(), "plain")
+
+
+def with_new_keys(made: Made) -> tuple[list, Parts, tuple[str, str]]:
+    """The second party has had three keys, and approved with the last; its seeds, the parts, its statements."""
+    seeds = [made.parties[1], _native.Secret.generate(), _native.Secret.generate()]
+    request = {"op": "task.approve", "aud": receipts.to_base64url(kid_of(made.executor)), "seq": 1, "time": TIME,
+               "args": {"task": made.task, "contract": sha256(made.contract()).hex()}}
+    header = json.dumps({"alg": "EdDSA", "kid": made.ids()[1]}, separators=(",", ":"))
+    text = ".".join(receipts.to_base64url(part.encode()) for part in (header, json.dumps(request)))
+    signature = receipts.to_base64url(_native.ed25519_sign(seeds[2], text.encode()))
+    approval = (_native.ed25519_public(seeds[2]), f"{text}.{signature}")
+    statements = (rotation(seeds[0], made, seeds[0], seeds[1], 1), rotation(seeds[1], made, seeds[0], seeds[2], 2))
+    parts = made.parts()
+    first = _native.ed25519_public(seeds[0])
+    return seeds, dataclasses.replace(parts, approvals=(parts.approvals[0], approval), histories=((first, statements),)), statements
+
+
+def test_an_approver_who_had_replaced_his_keys(made, tmp_path):
+    seeds, parts, statements = with_new_keys(made)
+    section = {"require": ["approvals"]}
+    assert judge(made, parts, section).accepted
+    assert Parts.read(parts.write()).histories == parts.histories
+    written = {path.name for path in receipts.export(Receipt(parts), tmp_path / "out")}
+    assert {"history-1.key", "history-1-1.jws", "history-1-2.jws"} <= written
+    longer = (*statements, rotation(seeds[2], made, seeds[0], _native.Secret.generate(), 3))
+    stranger = _native.Secret.generate()
+    other = (_native.ed25519_public(stranger), (rotation(stranger, made, stranger, seeds[2], 1),))
+    first = parts.histories[0][0]
+    assert judge(made, dataclasses.replace(parts, histories=((first, longer),)), section).accepted
+    elsewhere = (_native.ed25519_public(stranger), (rotation(stranger, made, stranger, _native.Secret.generate(), 1),))
+    assert judge(made, dataclasses.replace(parts, histories=(elsewhere, (first, statements))), section).accepted
+    # Whoever names somebody else's key as his own successor gets nothing: a request says whose it is.
+    for taken in (made.parties[0], seeds[2]):
+        taking = (_native.ed25519_public(stranger), (rotation(stranger, made, stranger, taken, 1),))
+        assert judge(made, dataclasses.replace(parts, histories=(taking, (first, statements))), section).accepted
+    assert judge(made, dataclasses.replace(parts, histories=(other,)), section).code == "BAD_KEY"
+
+
+@pytest.mark.parametrize(("what", "code"), [
+    ("none", "BAD_KEY"), ("short", "BAD_KEY"), ("first key", "BAD_SIGNATURE"), ("signer", "BAD_SIGNATURE"),
+    ("number", "BAD_FIELD"), ("type", "BAD_FIELD"), ("party", "BAD_FIELD"), ("executor", "BAD_FIELD"), ("order", "BAD_SIGNATURE"),
+    ("header", "BAD_FORMAT"), ("more", "UNKNOWN_FIELD"),
+])
+def test_histories_that_do_not_hold(made, what, code):
+    seeds, parts, (one, two) = with_new_keys(made)
+    first = parts.histories[0][0]
+
+    def second(signer=seeds[1], number=2, **changes):
+        return rotation(signer, made, seeds[0], seeds[2], number, **changes)
+
+    kid = _native.jws_sign(seeds[1], b"{}")
+    histories = {
+        "none": (), "short": ((first, (one,)),), "first key": ((_native.ed25519_public(_native.Secret.generate()), (one, two)),),
+        "signer": ((first, (one, second(seeds[0]))),), "number": ((first, (one, second(number=1))),),
+        "type": ((first, (one, second(type="cella invitation"))),), "party": ((first, (one, second(party=made.ids()[0]))),),
+        "executor": ((first, (one, second(executor=made.ids()[0]))),), "order": ((first, (two, one)),),
+        "header": ((first, (one, kid)),), "more": ((first, (one, second(more=1))),),
+    }[what]
+    report = judge(made, dataclasses.replace(parts, histories=histories), {"require": ["approvals"]})
+    assert (report.accepted, report.code) == (False, code), str(report)
+
+
+def test_histories_of_another_shape(made):
+    seeds, parts, statements = with_new_keys(made)
+    whole = parts.write()
+    start = whole.rindex(cbor(list(parts.histories[0])))
+    assert whole[start - 2] == 9  # the bundle's last member: an array of one history
+    first = parts.histories[0][0]
+    shapes = ([first], [first, []], [first[:31], list(statements)], [first, [1]], [first, [*statements, b"x"]],
+              [first, list(statements), 0], [first, ["x" * 2049]], [first, ["x"] * 101], "x")
+    for shape in shapes:
+        with pytest.raises(cella.FormatError):
+            _native.bundle_read(whole[:start] + cbor(shape))
+    with pytest.raises(cella.FormatError):
+        _native.bundle_read(whole[:start - 1] + cbor([]))
+    for bad in ((first[:31], statements), (first, ("x" * 2049,)), (first, ()), (first, ("x",) * 101)):
+        with pytest.raises(cella.RequestError):
+            dataclasses.replace(parts, histories=(bad,)).write()
+
+
 def executors(made: Made) -> dict:
     return {"executors": ["ed25519:" + receipts.to_base64url(_native.ed25519_public(made.executor))], "logs": 0}
 

@@ -14,7 +14,7 @@ import pytest
 import cella
 from cella.functions import builtin_package, source_of
 from cella.local import run_local
-from cella.script import Script, parse_isolation, parse_limits
+from cella.script import Script, parse_isolation, parse_limits, parse_release
 
 CONSTANT = 3
 
@@ -202,6 +202,47 @@ def test_isolation() -> None:
             parse_isolation(bad)  # type: ignore[arg-type]
 
 
+def test_release_rules() -> None:
+    rules = {"minimum_group": 10, "decimals": 2}
+    assert json.loads(parse("def main(a): pass").package(["a"], release=rules))["release"] == rules
+    assert json.loads(builtin_package("echo", release=rules))["release"] == rules
+    assert "release" not in json.loads(parse("def main(): pass").package(release={}))
+    for bad, says in (
+        ({"minimum group": 1}, "'minimum group' is not a Python name"),
+        ({"1": 1}, "'1' is not a Python name"),
+        ({"a": 0}, "a is a whole number from 1, not 0"),
+        ({"a": True}, "not True"),
+        ({"a": 1.5}, "not 1.5"),
+        ({"a": "10"}, "not '10'"),
+        ({"a": 1 << 63}, "a is a whole number"),
+        ({f"r{number}": 1 for number in range(17)}, "17 release rules; at most 16"),
+    ):
+        with pytest.raises(cella.ArgumentError, match=says):
+            parse_release(bad)  # type: ignore[arg-type]
+    with pytest.raises(cella.ArgumentError, match="not 0"):
+
+        @cella.function(release={"minimum_group": 0})
+        def refused_where_it_is_written() -> None:
+            pass
+
+
+def test_descriptions() -> None:
+    script = parse("def main(a, b, n=1): pass")
+    texts = {"a": "what is read", "b": "what is written", "n": "how often"}
+    made = json.loads(script.package(["a"], ["b"], description="counts", descriptions=texts))
+    assert made["description"] == "counts"
+    assert [made[kind][0]["description"] for kind in ("inputs", "outputs", "arguments")] == list(texts.values())
+    assert "description" not in json.loads(script.package(["a"], ["b"]))
+    made = json.loads(builtin_package("echo", ["a", "b"], ["c"], ["m"], title="my-echo", optional=["b", "c"], locked={"k": 5},
+                                      description="says it again", descriptions={"k": "locked"}))
+    assert (made["name"], made["entry"], made["description"]) == ("my-echo", "echo", "says it again")
+    assert made["inputs"] == [{"name": "a"}, {"name": "b", "optional": True}] and made["outputs"][0]["optional"] is True
+    assert made["arguments"] == [{"name": "m"}, {"name": "k", "default": 5, "locked": True, "description": "locked"}]
+    for wrong in ({"description": "x" * 1025}, {"descriptions": {"z": "not there"}}, {"descriptions": {"a": "\u00e4" * 513}}):
+        with pytest.raises(cella.ArgumentError):
+            script.package(["a"], ["b"], **wrong)  # type: ignore[arg-type]
+
+
 def test_streams() -> None:
     made = json.loads(parse("def main(a, b): pass").package(["a", "b"], streams=["b"], optional=["b"]))
     assert made["inputs"] == [{"name": "a"}, {"name": "b", "optional": True, "stream": True}]
@@ -241,13 +282,13 @@ def test_local_run() -> None:
 
 
 def test_what_the_decorator_declares_is_in_the_package() -> None:
-    @cella.function(inputs=["a"], streams=["a"], isolation={"clock": "coarse"}, limits={"threads": 0})
+    @cella.function(inputs=["a"], streams=["a"], isolation={"clock": "coarse"}, limits={"threads": 0}, release={"k": 3})
     def reads(a):  # type: ignore[no-untyped-def]
         return len(a.read())
 
     made = json.loads(reads.package())
     assert made["inputs"] == [{"name": "a", "stream": True}]
-    assert made["isolation"] == {"clock": "coarse"} and made["limits"] == {"threads": 0}
+    assert made["isolation"] == {"clock": "coarse"} and made["limits"] == {"threads": 0} and made["release"] == {"k": 3}
     assert reads.local(a=b"abc").result() == 3
 
 

@@ -9,8 +9,9 @@ import xml.etree.ElementTree as ElementTree
 
 import cella
 import pytest
-from cella import lineage, picture
+from cella import _native, lineage, picture
 from cella.cli.main import run
+from cella.encoding import to_base64url
 from cella.receipts import Parts, Receipt
 from receipts_made import CONTENT_TYPE, TIME, Made, Tag, cbor, kid_of, sha256, signed
 
@@ -222,3 +223,110 @@ def test_command_names_the_file_that_is_none(chain, tmp_path, capsys):
     assert run(["receipt", "provenance", *paths, str(tmp_path / "no.proof")]) == 2
     assert "no.proof: " in capsys.readouterr().err
     assert run(["receipt", "provenance", str(tmp_path / "absent")]) == 2
+
+
+# A receipt judged together with those before it
+
+
+def judged(chain: list[Made], *parents, section: dict | None = None, **more):
+    trust = chain[0].trust(require=["parents"]) if section is None else chain[0].trust(**section)
+    return cella.verify_receipt(chain[0].parts(), trust, at=TIME, parents=parents, **more)
+
+
+def test_a_receipt_with_all_before_it(chain):
+    report = judged(chain, chain[2].parts(), chain[1].parts())
+    check = report.check("parents")
+    assert report.accepted and check.outcome == "passed" and "2 earlier runs" in check.detail, str(report)
+    assert not any("whose outputs were inputs" in sentence for sentence in report.not_checked)
+    again = judged(chain, Receipt(chain[1].parts()), chain[2].parts().write(), chain[2].parts())
+    assert again.accepted and "3 earlier runs" in again.check("parents").detail  # twice the same harms nothing
+    first = judged(chain[2:])
+    assert first.accepted and first.check("parents").outcome == "passed"
+
+
+def test_a_chain_with_a_gap_is_not_proved(chain):
+    for given in ((), (chain[1].parts(),)):
+        report = judged(chain, *given)
+        assert (report.accepted, report.code) == (False, "NOT_PROVED"), str(report)
+        assert any("whose outputs were inputs" in sentence for sentence in report.not_checked)
+        assert judged(chain, *given, section={}).accepted
+    for section in ({}, {"require": ["parents"]}):  # without the one between nothing says that it belongs here
+        report = judged(chain, chain[2].parts(), section=section)
+        assert (report.accepted, report.code) == (False, "BAD_RECEIPT") and "predecessor 1" in report.detail
+
+
+def test_what_is_no_predecessor_is_refused(chain):
+    stranger = dataclasses.replace(chain[2], task="task-" + "e" * 32)
+    report = judged(chain, chain[1].parts(), chain[2].parts(), stranger.parts())
+    assert report.code == "BAD_RECEIPT" and "predecessor 3" in report.detail
+    assert judged(chain[2:], chain[1].parts()).code == "BAD_RECEIPT"  # a later run is none
+    assert judged(chain, chain[0].parts()).code == "BAD_RECEIPT"  # nor is it itself
+
+
+def test_a_parent_that_made_no_input_is_refused(chain):
+    first = chain[2]
+    named = dataclasses.replace(later(first, 1), sealed=b"from elsewhere")
+    report = judged([named], first.parts())
+    assert report.code == "BAD_RECEIPT" and "no output of it is an input" in report.detail
+    for item in (["result", 2, sha256(first.output), len(first.output)], ["result", 0, sha256(first.output), 1]):
+        other = dataclasses.replace(first, changes={3: [item]})
+        child = later(other, 1)
+        assert judged([child], other.parts()).code == "BAD_RECEIPT"
+
+
+def test_each_predecessor_is_judged(chain):
+    flipped = chain[2].parts()
+    flipped = dataclasses.replace(flipped, receipt=flipped.receipt[:-1] + bytes([flipped.receipt[-1] ^ 1]))
+    report = judged(chain, chain[1].parts(), flipped)
+    assert report.code == "BAD_SIGNATURE" and "predecessor 2 is refused" in report.detail
+    report = judged(chain, chain[1].parts(), dataclasses.replace(chain[2].parts(), evidence_file=b""))
+    assert report.code == "BAD_KEY"
+    section = {"require": ["parents", "approvals", "nonce", "inputs", "outputs"]}  # the last three are about one run
+    own = {"nonce": b"nonce678", "inputs": {"a": chain[0].sealed, "b": (chain[0].salt, chain[0].plain)},
+           "outputs": {"result": chain[0].output}}
+    assert judged(chain, chain[1].parts(), chain[2].parts(), section=section, **own).accepted
+    bare = dataclasses.replace(chain[2].parts(), approvals=())
+    report = judged(chain, chain[1].parts(), bare, section=section, **own)
+    assert report.code == "NOT_PROVED" and "predecessor 2" in report.detail
+
+
+def test_predecessors_that_are_none_at_all(chain):
+    with pytest.raises(cella.FormatError):
+        judged(chain, b"?")
+    report = judged(chain, b"\xd2?")
+    assert report.code == "BAD_FORMAT"
+    with pytest.raises(cella.LimitError):
+        judged(chain, *[chain[1].parts()] * 257)
+
+
+def bare_deletion(made: Made) -> bytes:
+    """The statement of a deletion, without any log."""
+    payload = cbor({1: ["data-1", 0, bytes(32), 1], 2: [kid_of(made.parties[0])], 3: [TIME, 0], 4: "", 5: None})
+    kid = kid_of(made.executor)
+    protected, signature = signed(made.executor, {
+        1: -8, 3: "application/vnd.cella.deletion+cbor", 4: kid,
+        15: {1: "urn:cella:executor:" + kid.hex(), 2: "data-1", 6: TIME}}, payload)
+    return cbor(Tag([protected, {}, payload, signature]))
+
+
+def test_a_deletion_is_no_predecessor(chain):
+    section = {"executors": ["ed25519:" + to_base64url(_native.ed25519_public(chain[0].executor))], "logs": 0}
+    report = judged(chain, bare_deletion(chain[1]), section=section)
+    assert report.code == "BAD_RECEIPT" and "a deletion, not a run" in report.detail, str(report)
+
+
+def test_command_takes_parents(chain, tmp_path, capsys):
+    trust = chain[0].trust()
+    (tmp_path / "trust.toml").write_text("\n".join([
+        "version = 1", 'accept = ["soft"]', "[soft]", f"roots = {json.dumps(trust['soft']['roots'])}", "[receipt]",
+        'require = ["parents"]', "[[measurement]]",
+        *(f"{name} = {json.dumps(value)}" for name, value in trust["measurement"][0].items())]) + "\n")
+    names = []
+    for number, made in enumerate(chain):
+        names.append(str(tmp_path / f"{number}.proof"))
+        (tmp_path / f"{number}.proof").write_bytes(made.parts().write())
+    options = ["--trust", str(tmp_path / "trust.toml"), "--at", str(TIME)]
+    assert run(["verify", names[0], *options, "--parent", names[2], "--parent", names[1]]) == 0
+    assert "2 earlier runs are accepted" in capsys.readouterr().out
+    assert run(["receipt", "verify", names[0], *options, "--parent", names[1]]) == 3
+    capsys.readouterr()

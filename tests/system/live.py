@@ -130,6 +130,7 @@ class LiveExecutor:
         ready: wait until clients can connect.
         user: number of the user, and of its group, that the host runs as; None for the caller's.
         before: a program that executes the host, with its arguments.
+        host_program: another cella-host than the built one.
 
     Attributes:
         state: the state folder.
@@ -147,12 +148,13 @@ class LiveExecutor:
         ready: bool = True,
         user: int | None = None,
         before: Sequence[str] = (),
+        host_program: Path = PROGRAMS / "cella-host",
     ) -> None:
         self.state = folder / name
         self.log_path = folder / f"{name}.log"
         self.address = ""
         self._open: list[cella.Executor] = []
-        words: list[str | Path] = [*before, PROGRAMS / "cella-host", "run"]
+        words: list[str | Path] = [*before, host_program, "run"]
         if config is None:
             words += ["--dev", self.state]
         else:

@@ -19,6 +19,10 @@ import numpy
 import pytest
 from live import REPOSITORY, CommandLine, LiveExecutor, wait_until
 
+sys.path.insert(0, str(REPOSITORY / "tests" / "python"))
+
+import teaclave_files
+
 People = Callable[[str], CommandLine]
 CLASSIFIER = REPOSITORY / "examples" / "classifier"
 JOIN = "def main(left, right, out):\n    out.write(left.read() + right.read())\n    return {'size': len(left) + len(right)}\n"
@@ -279,6 +283,108 @@ def test_sealed_here_and_used_there(alice: CommandLine) -> None:
     assert alice("task", "fetch", task).out == "2\n"
     shown = json.loads(alice("data", "show", data).out)
     assert shown["stored"] is True and shown["name"] == "table.csv.sealed"
+
+
+def test_release_rules_of_functions_and_data(alice: CommandLine) -> None:
+    write(alice, "table.csv", "a,b\n1,2\n3,4\n")
+    write(alice, "rows.py", "def main(table): return len(table.csv())")
+    words = ("function", "register", "rows.py", "--input", "table")
+    silent = alice(*words).out.strip()
+    declares = alice(*words, "--release", "minimum_group=10", "--release", "decimals=2").out.strip()
+    assert json.loads(alice("function", "show", declares).out)["spec"]["release"] == {"minimum_group": 10, "decimals": 2}
+    data = alice("data", "add", "table.csv", "--release", "minimum_group=10").out.strip()
+    refused = alice("task", "create", silent, "--input", f"table={data}", code=6).err
+    assert "DATA_POLICY" in refused and "minimum_group 10; the function declares 0" in refused
+    task = alice("task", "create", declares, "--input", f"table={data}").out.split()[0]
+    prose = alice("task", "contract", task).out
+    assert "keeps to: decimals at least 2, minimum_group at least 10" in prose
+    assert "asks that the function declares: minimum_group at least 10" in prose
+    alice("data", "policy", data, "--release", "minimum_group=11")
+    assert "DATA_POLICY" in alice("task", "invoke", task, code=6).err
+    echo = alice("function", "register", "--builtin", "echo", "--argument", "message", "--release", "k=1").out.strip()
+    assert json.loads(alice("function", "show", echo).out)["spec"]["release"] == {"k": 1}
+    for bad in ("k=0", "k=1.5", "k=ten", "k=-1", "k=" + "9" * 19, "k"):
+        assert "--release" in alice(*words, "--release", bad, code=2).err
+        assert "--release" in alice("data", "policy", data, "--release", bad, code=2).err
+
+
+def test_descriptions_and_what_builtins_declare(alice: CommandLine) -> None:
+    write(alice, "rows.py", "def main(table, n=1): return n * len(table.csv())")
+    function = alice("function", "register", "rows.py", "--input", "table", "--public", "--name", "row-counter",
+                     "--description", "Counts the rows of a table, unforgettably", "--describe", "table=CSV with a head",
+                     "--describe", "n=times").out.strip()
+    spec = json.loads(alice("function", "show", function).out)["spec"]
+    assert spec["description"].startswith("Counts") and spec["inputs"][0]["description"] == "CSV with a head"
+    assert function in alice("function", "list", "--search", "UNFORGETTABLY").out
+    assert "neither input" in alice("function", "register", "rows.py", "--describe", "x=y", code=None).err
+    echo = alice("function", "register", "--builtin", "echo", "--name", "parrot", "--lock", "message=always").out.strip()
+    shown = json.loads(alice("function", "show", echo).out)["spec"]
+    assert (shown["name"], shown["entry"]) == ("parrot", "echo") and shown["arguments"][0]["locked"] is True
+    task = alice("task", "create", echo, "--invoke").out.split()[0]
+    assert alice("task", "fetch", task).out == '"always"\n'
+
+
+# ---- new keys for data, and formats that exist already ----
+
+DIGEST = "import hashlib\ndef main(a): return hashlib.sha256(a.read()).hexdigest()\n"
+
+
+def digest_of(person: CommandLine, data: str) -> str:
+    write(person, "digest.py", DIGEST)
+    function = person("function", "register", "digest.py", "--input", "a").out.strip()
+    task = person("task", "create", function, "--input", f"a={data}", "--invoke").out.split()[0]
+    return str(json.loads(person("task", "fetch", task).out))
+
+
+def test_data_get_a_new_key(alice: CommandLine) -> None:
+    content = os.urandom(1_500_000)
+    write(alice, "plain", content)
+    alice("encrypt", "plain", "--segment", "4KB")
+    old = alice("data", "add", "plain.sealed", "--sealed", "--key", "plain.key", "--name", "visits", "--uses", "3").out.strip()
+    assert "missing.key" in alice("data", "rotate", old, "--key", "missing.key", "--new-key", "x.key", code=None).err
+    assert not (alice.home / "x.key").exists() and json.loads(alice("data", "show", old).out)["stored"] is True
+    new = alice("data", "rotate", old, "--key", "plain.key", "--new-key", "next.key").out.strip()
+    assert new != old and (alice.home / "next.key").stat().st_mode & 0o777 == 0o600
+    shown = json.loads(alice("data", "show", new).out)
+    assert shown["name"] == "visits" and shown["policy"] == {"uses": 3} and shown["stored"] is True
+    assert json.loads(alice("data", "show", old).out)["deleted"] is True
+    assert digest_of(alice, new) == hashlib.sha256(content).hexdigest()
+    # The old key is not the new file's; nothing is lost by trying, and no second key file is overwritten.
+    assert "BAD_TAG" in alice("data", "rotate", new, "--key", "plain.key", "--new-key", "third.key", code=3).err
+    assert json.loads(alice("data", "show", new).out)["stored"] is True
+    kept = (alice.home / "next.key").read_bytes()
+    assert "next.key" in alice("data", "rotate", new, "--key", "next.key", "--new-key", "next.key", code=6).err
+    assert (alice.home / "next.key").read_bytes() == kept
+    told = alice("data", "rotate", new, "--key", "next.key", "--new-key", "fourth.key", "--json").events()[-1]
+    assert told["event"] == "data" and told["stored"] is True and told["data"] != new
+
+
+@pytest.mark.parametrize("format", sorted(teaclave_files.KEYS))
+def test_data_in_a_format_of_teaclave(alice: CommandLine, format: str) -> None:
+    content = os.urandom(100_000)
+    key_size, iv_size = teaclave_files.KEYS[format]
+    key, iv = os.urandom(key_size), os.urandom(iv_size)
+    path = write(alice, "visits.enc", teaclave_files.file_of(format, key + iv, content))
+    write(alice, "visits.hex", key.hex() + "\n")
+    write(alice, "wrong.hex", os.urandom(key_size).hex())
+    for name in ("visits.hex", "wrong.hex"):
+        (alice.home / name).chmod(0o600)
+    opens = ["--format", format, *(["--iv", iv.hex()] if iv else [])]
+    data = alice("data", "add", "visits.enc", "--key", "visits.hex", *opens).out.strip()
+    shown = json.loads(alice("data", "show", data).out)
+    assert shown["format"] == format and shown["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert digest_of(alice, data) == hashlib.sha256(content).hexdigest()
+    before = len(alice("data", "list").out.splitlines())
+    assert alice("data", "add", "visits.enc", "--key", "wrong.hex", *opens, code=3).err
+    assert "belong together" in alice("data", "add", "visits.enc", "--format", format, code=2).err
+    assert "belong together" in alice("data", "add", "visits.enc", "--sealed", "--key", "visits.hex", *opens, code=2).err
+    if iv:
+        assert "hexadecimal" in alice(
+            "data", "add", "visits.enc", "--key", "visits.hex", "--format", format, "--iv", "zz", code=2).err
+    assert len(alice("data", "list").out.splitlines()) == before
+    new = alice("data", "rotate", data, "--key", "visits.hex", "--new-key", "sealed.key", *opens).out.strip()
+    assert json.loads(alice("data", "show", new).out)["format"] == "sealed-file"
+    assert digest_of(alice, new) == hashlib.sha256(content).hexdigest()
 
 
 def test_builtins_and_public_functions(alice: CommandLine, person: People) -> None:

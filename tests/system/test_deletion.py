@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import cella
+import pytest
 from live import LiveExecutor, files, package_of, refused, until_running, wait_until
 
 Start = Callable[..., LiveExecutor]
@@ -98,3 +99,50 @@ def test_what_was_not_told_is_told_at_the_next_start(start: Start, tmp_path: Pat
     gone(second, stored)
     me = second.client(me.identity, enrol=False)
     assert copied(me, kept).outputs["out"].bytes() == b"kept"
+
+
+# ---- what an end in the middle leaves ----
+
+TWO = "def main(size, first, second):\n    first.write(b'f' * 1000)\n    for _ in range(size):\n        second.write(bytes(1 << 20))\n"
+
+
+@pytest.mark.parametrize("program", ["host", "monitor"])
+def test_outputs_of_a_run_that_was_cut_off_are_deleted(start: Start, program: str) -> None:
+    """Killed while it stores: its task failed, the next start has its objects deleted, and those of the next attempt stay."""
+    live = start()
+    me = live.client()
+    function = me.functions.register(package_of(
+        TWO, inputs=[], outputs=files("first", "second"), arguments=[{"name": "size"}]))
+    known = objects(live)
+    options = {"outputs": {"first": None, "second": None}, "attempts": 2}
+    task = me.tasks.create(function, arguments={"size": 128}, **options).invoke()
+    left = wait_until(lambda: [path for path in live.objects() if path.name.islower() and path.stat().st_size < 2000 and
+                               path not in known and path.parent.name != "store"], 60, "the first output is stored")
+    live.one(program).kill()
+    if program == "host":
+        live.wait()
+        assert left[0].exists()
+        live = start()
+    me = wait_until(lambda: connected(live, me), 60, "an executor answers again")
+    task = me.tasks.get(task.id)
+    with refused("EXECUTOR_DIED"):
+        task.wait(timeout=30).result()
+    wait_until(lambda: objects(live) == known, 20, f"nothing of the attempt is left: {objects(live) - known}")
+    assert task.retry().wait(timeout=60).outputs["first"].bytes() == b"f" * 1000
+    two = objects(live) - known
+    assert len(two) == 2 and left[0] not in two
+    live.close()
+    live = start()
+    me = wait_until(lambda: connected(live, me), 60, "an executor answers again")
+    data = me.data.add(b"to see that what is told at a start was told", "x")
+    me.data.delete(data)
+    wait_until(lambda: objects(live) == known | two, 20, "the second attempt's outputs stay")
+    assert me.tasks.get(task.id).outputs["second"].bytes() == bytes(128 << 20)
+
+
+def connected(live: LiveExecutor, me: cella.Executor) -> cella.Executor | None:
+    """The same party at the next executor, if that is there."""
+    try:
+        return cella.connect(live.address, live.trust, me.identity)
+    except cella.CellaError:
+        return None

@@ -94,6 +94,32 @@ def test_a_policy_asks_for_release_rules(house: House) -> None:
     assert task.invoke().wait().result() == "mine"
 
 
+@cella.function(inputs=["x"], release={"minimum_group": 10, "decimals": 2})
+def average(x):
+    return sum(map(float, x.text().split())) / 10
+
+
+def test_a_function_declares_release_rules_through_the_client(house: House) -> None:
+    """Decorator, script and builtin: what is declared is in the hash, in the contract, and compared with the policy."""
+    a, b = people(house, 2)
+    strict = a.data.add(b"1 2 3", "x", policy={"release": {"minimum_group": 11}})
+    fitting = a.data.add(b"1 2 3", "x", policy={"release": {"minimum_group": 10, "decimals": 1}})
+    function = b.functions.register(average.package(public=True))
+    assert function.spec["release"] == a.functions.get(function.id).spec["release"] == {"minimum_group": 10, "decimals": 2}
+    with refused("DATA_POLICY", text="minimum_group 11; the function declares 10"):
+        a.tasks.create(function, inputs={"x": strict})
+    task = a.tasks.create(function, inputs={"x": fitting})
+    text = task.contract().explain(a.party)
+    assert "keeps to: decimals at least 2, minimum_group at least 10" in text
+    assert "asks that the function declares: decimals at least 1, minimum_group at least 10" in text
+    assert task.invoke().wait().result() == 0.6
+    assert a.run(average, inputs={"x": fitting}).wait().result() == 0.6
+    with refused("DATA_POLICY"):
+        a.run(average, inputs={"x": strict})
+    script = cella.Script.parse(READ, "read.py").package(["x"], public=True, release={"minimum_group": 11})
+    assert a.tasks.create(b.functions.register(script), inputs={"x": strict}, invoke=True).wait().result() == "1 2 3"
+
+
 def test_uses_are_counted_exactly_under_a_race(house: House) -> None:
     a = people(house, 1)[0]
     function = reader(a)
@@ -202,8 +228,6 @@ def test_a_fusion_output_feeds_the_next_task(house: House) -> None:
     for one in (a, b):
         with refused("DENIED"):
             one.download({"data": fused.id}, lambda block: None)
-        with refused("DENIED"):  # one owner alone sets no policy
-            one.data.change(fused, {"uses": 1})
     read = reader(c)
     for owners in ([a.party], [a.party, b.party, c.party], [a.party, c.party]):
         task = a.tasks.create(read, inputs={"x": owners})
@@ -218,6 +242,165 @@ def test_a_fusion_output_feeds_the_next_task(house: House) -> None:
     for one in (a, b):
         one.tasks.get(again.id).approve(again.contract())
     assert again.invoke().wait().outputs["z"].text() == "from a, from b" * 2
+
+
+# ---- what binds data that were made of others ----
+
+COPY = "def main(x, z):\n    z.write(x.read())\n"
+
+
+def fusion(a: cella.Executor, b: cella.Executor, function: cella.Function, x: cella.Data, y: cella.Data) -> cella.Data:
+    """x of a and y of b, joined: data of both that nobody can open."""
+    task = a.tasks.create(function, inputs={"x": x, "y": [b.party]}, outputs={"z": [a.party, b.party]}, fusion=["z"])
+    theirs = b.tasks.get(task.id)
+    theirs.assign({"y": y})
+    for one in (task, theirs):
+        one.approve(task.contract())
+    task.invoke().wait()
+    return b.data.derive(task, "z")
+
+
+def both_run(a: cella.Executor, b: cella.Executor, function: cella.Function, **options: Any) -> cella.Task:
+    task = a.tasks.create(function, **options)
+    for one in (a, b):
+        one.tasks.get(task.id).approve(task.contract())
+    return task.invoke().wait()
+
+
+def joiner(one: cella.Executor, **declared: Any) -> cella.Function:
+    return one.functions.register(package_of(JOIN, public=True, inputs=files("x", "y"), outputs=files("z"), **declared))
+
+
+def test_a_fusion_output_is_bound_by_the_policies_of_what_it_was_made_of(house: House) -> None:
+    """By hash, by release rule, by time: the owner's present policy, though he is asked for nothing but the first task."""
+    a, b, c = people(house, 3)
+    join, read = joiner(c), reader(c)
+    x = a.data.add(b"of a, ", "x", policy={"functions": [join.sha256]})
+    fused = fusion(a, b, join, x, b.data.add(b"of b", "y"))
+    for owner in (a, b):
+        assert owner.data.get(fused.id).bound_by == ({"data": x.id, "owner": a.party, "policy": {"functions": [join.sha256]}},)
+    with refused("DATA_POLICY", text=f"{x.id}: functions do not include {read.id}"):
+        b.tasks.create(read, inputs={"x": fused})
+    a.data.change(x, {"functions": [join.sha256, read.sha256]})
+    task = b.tasks.create(read, inputs={"x": fused})
+    explained = task.contract().explain(a.party)
+    assert f"made of {x.id}, whose owner you has set:" in explained and read.sha256 in explained
+    for one in (a, b):
+        one.tasks.get(task.id).approve(task.contract())
+    a.data.change(x, {"release": {"minimum_group": 10}})  # what has not started is judged by the new one
+    with refused("DATA_POLICY", text="release minimum_group 10; the function declares 0"):
+        task.invoke()
+    a.data.change(x, {"until": int(time.time()) - 1})
+    with refused("DATA_POLICY", text=f"{x.id}: until"):
+        task.invoke()
+    a.data.change(x, None)
+    assert b.data.get(fused.id).bound_by == ()
+    assert task.invoke().wait(check=False).state == "finished"
+
+
+def test_a_deleted_source_goes_on_binding(house: House) -> None:
+    a, b, c = people(house, 3)
+    x = a.data.add(b"of a, ", "x", policy={"uses": 2})
+    fused = fusion(a, b, joiner(c), x, b.data.add(b"of b", "y"))
+    a.data.delete(x)
+    read = reader(c)
+    assert both_run(a, b, read, inputs={"x": fused}).result() == "of a, of b"
+    with refused("USES_USED_UP", text=x.id):
+        a.tasks.create(read, inputs={"x": fused})
+
+
+def test_uses_of_sources_are_counted_once_a_run(house: House) -> None:
+    """Over two steps, with the same source on several ways, and given back by what has not started."""
+    a, b, c = people(house, 3)
+    join, read = joiner(c), reader(c)
+    x = a.data.add(b"a", "x", policy={"uses": 4})
+    y = b.data.add(b"b", "y")
+    first = fusion(a, b, join, x, y)
+    assert (a.data.get(x.id).used, b.data.get(y.id).used) == (1, 1)
+    run = both_run(a, b, join, inputs={"x": first, "y": first}, outputs={"z": [a.party, b.party]}, fusion=["z"])
+    second = a.data.derive(run, "z")
+    assert [a.data.get(one.id).used for one in (x, first, second)] == [2, 1, 0]
+    assert both_run(a, b, read, inputs={"x": second}).result() == "abab"
+    assert [a.data.get(one.id).used for one in (x, first, second)] == [3, 2, 1]
+    assert f"Each run takes 1 of the 4 uses of {x.id}, by x." in a.tasks.create(
+        read, inputs={"x": second}).contract().explain(a.party)
+    tasks = [a.tasks.create(read, inputs={"x": one}) for one in (first, second, first, second)]
+    for task in tasks:
+        for one in (a, b):
+            one.tasks.get(task.id).approve(task.contract())
+    results = at_once(4, lambda index: tasks[index].invoke())
+    assert codes(results) == ["OK"] + ["USES_USED_UP"] * 3
+    assert a.data.get(x.id).used == 4
+
+
+def test_each_owner_of_a_fusion_output_sets_his_own_policy(house: House) -> None:
+    a, b, c = people(house, 3)
+    join, read, other = joiner(c), reader(c), reader(c, name="other")
+    fused = fusion(a, b, join, a.data.add(b"1", "x"), b.data.add(b"2", "y"))
+    assert fused.policy is None and fused.bound_by == ()
+    with refused("NOT_FOUND"):
+        c.data.change(fused.id, None)
+    assert a.data.change(fused, {"functions": [read.sha256]}).policy == {"functions": [read.sha256]}
+    changed = b.data.change(fused, {"uses": 1})
+    assert changed.policy == {"uses": 1}
+    assert changed.bound_by == ({"data": fused.id, "owner": a.party, "policy": {"functions": [read.sha256]}},)
+    with refused("DATA_POLICY", text=fused.id):
+        b.tasks.create(other, inputs={"x": fused})
+    b.data.change(fused, None)  # nobody takes back what another has set
+    with refused("DATA_POLICY"):
+        b.tasks.create(other, inputs={"x": fused})
+    b.data.change(fused, {"uses": 1})
+    task = both_run(a, b, read, inputs={"x": fused})
+    assert task.result() == "12"
+    text = task.contract().explain(b.party)
+    assert f"its owner {a.party} has set:" in text and "its owner you has set:" in text
+    with refused("USES_USED_UP"):
+        a.tasks.create(read, inputs={"x": fused})
+
+
+def test_an_output_that_its_receiver_has_is_bound_in_the_executor_all_the_same(house: House) -> None:
+    a, b, c = people(house, 3)
+    copy = c.functions.register(package_of(COPY, public=True, inputs=files("x"), outputs=files("z")))
+    x = a.data.add(b"mine", "x", policy={"functions": [copy.sha256]})
+    task = a.tasks.create(copy, inputs={"x": x}, outputs={"z": None}, invoke=True).wait()
+    derived = a.data.derive(task, "z")
+    with refused("DATA_POLICY"):
+        a.tasks.create(reader(c), inputs={"x": derived})
+    assert a.tasks.create(copy, inputs={"x": derived}, outputs={"z": None}, invoke=True).wait().outputs["z"].text() == "mine"
+
+
+def test_policies_that_no_contract_has_room_for(house: House) -> None:
+    """Eight sources that name 256 functions each: 140 KB for one input."""
+    a = people(house, 1)[0]
+    names = [f"x{number}" for number in range(8)]
+    function = a.functions.register(
+        package_of(f"def main({', '.join(names)}, z):\n    z.write(b'.')\n", inputs=files(*names), outputs=files("z")))
+    many = [function.sha256, *(f"{number:064x}" for number in range(255))]
+    data = {name: a.data.add(name.encode(), name, policy={"functions": many}) for name in names}
+    task = a.tasks.create(function, inputs=data, outputs={"z": None}, invoke=True).wait()
+    derived = a.data.derive(task, "z")
+    with refused("TOO_LARGE", text="at most 131072") as caught:
+        a.tasks.create(function, inputs=dict.fromkeys(names, derived), outputs={"z": None})
+    assert caught.value.field == "args.inputs.x0"
+
+
+def test_data_are_made_of_so_many_at_most(house: House) -> None:
+    """256 sources: the next step up is refused, and says so."""
+    a = people(house, 1)[0]
+    names = [f"x{number}" for number in range(32)]
+    script = f"def main({', '.join(names)}, z):\n    z.write(b'.')\n"
+    function = a.functions.register(package_of(script, inputs=files(*names), outputs=files("z")))
+    data = [a.data.add(b"%d" % number, "x") for number in range(32 * 8 - 8)]
+
+    def joined(of: list[cella.Data]) -> cella.Task:
+        inputs = dict(zip(names, of + of[:1] * (32 - len(of))))
+        return a.tasks.create(function, inputs=inputs, outputs={"z": None}, invoke=True).wait()
+
+    groups = [a.data.derive(joined(data[first : first + 31]), "z") for first in range(0, 248, 31)]
+    full = a.data.derive(joined(groups), "z")  # 248 uploads and 8 outputs
+    with refused("TOO_MANY") as caught:
+        a.data.derive(joined([full]), "z")
+    assert caught.value.field == "args.output"
 
 
 @pytest.mark.parametrize("receivers, isolation", [("a", None), ("bc", None), ("ab", {"sizes": "padded"})])
@@ -372,10 +555,11 @@ def test_64_approve_at_once(house: House) -> None:
 def test_64_cancel_and_invoke_at_once(house: House) -> None:
     """One end, once, whatever comes in between; and the quota is what the ends say."""
     a = people(house, 1)[0]
+    clients = [house.live.client(a.identity, enrol=False) for _ in range(64)]
     for _ in range(3):
         function = a.functions.register(package_of("import time\ndef main(): time.sleep(30)"), quota=1)
         task = a.tasks.create(function)
-        results = at_once(64, lambda index: a.request("task.cancel" if index % 2 else "task.invoke", {"task": task.id}))
+        results = at_once(64, lambda index: clients[index].request("task.cancel" if index % 2 else "task.invoke", {"task": task.id}))
         assert set(codes(results)) <= {"OK", "BAD_STATE"}
         task.wait(check=False, timeout=30)
         assert task.state == "cancelled"

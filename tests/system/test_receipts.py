@@ -19,8 +19,9 @@ from pathlib import Path
 import cella
 import pytest
 from cella import _native
-from cella.encoding import from_base64url
+from cella.encoding import from_base64url, to_base64url
 from cella.receipts import Parts, Receipt, TreeHead, tlog_proof
+from checkpoint_reader import LOG, Checkpoint, Note, Refused, cosign, public_of, verify_tlog_proof, vkey
 from live import CommandLine, LiveExecutor, files, package_of, refused, script_task, until_running, wait_until
 
 Start = Callable[..., LiveExecutor]
@@ -87,7 +88,7 @@ def test_a_run_is_proved_to_somebody_who_was_not_there(joined: Joined, tmp_path:
     report = json.loads(done.stdout)
     assert {check["name"]: check["outcome"] for check in report["checks"]} == dict.fromkeys(
         ["format", "evidence", "executor", "signature", "payload", "inclusion", "runtime", "function", "contract", "approvals",
-         "inputs", "outputs", "nonce"], "passed")
+         "inputs", "outputs", "nonce", "parents"], "passed")
 
 
 def test_what_the_statement_says(joined: Joined) -> None:
@@ -137,6 +138,65 @@ def entry_of(receipt: bytes) -> bytes:
 
 def flipped(content: bytes, at: int) -> bytes:
     return content[:at] + bytes([content[at] ^ 1]) + content[at + 1:]
+
+
+def test_tree_head_and_proof_as_others_read_them(joined: Joined) -> None:
+    """By a reader that was written out of the specifications, without any of Cella's code."""
+    said = joined.task.receipt()
+    evidence = said.parts.evidence_file
+    certificate = evidence.rindex(b"\x06\x82\x58\x20") + 4  # member 6: [log key, signature]
+    log = evidence[certificate : certificate + 32]
+    name = f"urn:cella:log:{joined.a.id}"
+    note = Note.read(said.parts.tree_head.encode())
+    assert note.verify(vkey(name, LOG, log)) == 0
+    head = Checkpoint.read(note.text)
+    assert (head.origin, head.size) == (name, said.content["receipts"][0]["size"])
+    proof = tlog_proof(said)
+    assert proof is not None
+    entry = entry_of(said.parts.receipt)
+    assert verify_tlog_proof(proof.encode(), entry, vkey(name, LOG, log)) == head
+    with pytest.raises(Refused):
+        verify_tlog_proof(proof.encode(), entry[:-1], vkey(name, LOG, log))
+    seed = bytes(range(32))
+    witnessed = said.parts.tree_head + cosign(note.text, "witness.example/w1", seed, 1790000000)
+    assert TreeHead.read(witnessed).witnessed("witness.example/w1", public_of(seed)) == 1790000000
+
+
+def test_what_led_to_an_output(live: LiveExecutor, tmp_path: Path) -> None:
+    """From a run back through those before it, as far as each party may have their receipts."""
+    me, other = live.client(), live.client()
+    made = script_task(me, "def main(out):\n    out.write(b'made')", outputs=["out"]).wait()
+    function = me.functions.register(package_of("def main(x, y):\n    y.write(x.read())", inputs=files("x"), outputs=files("y"), public=True))
+    middle = me.tasks.create(function, inputs={"x": me.data.derive(made.id, "out")}, outputs={"y": None}, invoke=True).wait()
+    last_function = me.functions.register(package_of("def main(x): return len(x.read())", inputs=files("x"), public=True))
+    last = me.tasks.create(last_function, inputs={"x": me.data.derive(middle.id, "y")}, result=[me.party, other.party])
+    contract = last.contract()
+    for one in (me, other):
+        cella.Task(one, last.id).approve(contract)
+    last.invoke().wait()
+    view = last.provenance(live.trust)
+    assert [node.subject for node in view.nodes] == [last.id, middle.id, made.id] and view.complete and view.accepted
+    theirs = cella.Task(other, last.id).provenance()
+    assert [node.subject for node in theirs.nodes] == [last.id] and theirs.missing == (view.nodes[1].leaf,)
+    found = me.receipt(last.id), me.receipt(middle.id), me.receipt(made.id)
+    report = found[0].verify(live.trust, parents=found[1:])
+    assert report.accepted and report.check("parents").outcome == "passed", str(report)
+    with refused("NOT_FOUND"):
+        other.request("receipt.find", {"leaf": to_base64url(view.nodes[1].leaf)})
+    with refused("NOT_FOUND"):
+        me.request("receipt.find", {"leaf": to_base64url(bytes(32))})
+    data = me.data.add(b"gone")
+    me.data.delete(data)
+    gone = me.receipt(data.id)
+    assert me.request("receipt.find", {"leaf": to_base64url(gone.leaf)}) == {"of": data.id}
+    me.identity.save(tmp_path / "me.json")
+    cli = CommandLine(tmp_path, {"CELLA_AT": live.address, "CELLA_TRUST": str(live.trust), "CELLA_IDENTITY": "me.json"})
+    said = cli("receipt", "trace", last.id, "-o", tmp_path / "kept", "--json")
+    assert json.loads(said.out)["complete"], said
+    assert {path.name for path in (tmp_path / "kept").iterdir()} == {f"{one}.proof" for one in (last.id, middle.id, made.id)}
+    again = cli("receipt", "trace", last.id, "-o", tmp_path / "kept", code=None)
+    assert again.code != 0 and "never overwritten" in again.err
+    assert "parent " in cli("receipt", "trace", last.id).out
 
 
 def test_what_was_changed_is_refused(joined: Joined, tmp_path: Path) -> None:
@@ -189,19 +249,41 @@ def test_approvals_are_the_parties_own_words(joined: Joined) -> None:
         assert payload["op"] == "task.approve" and payload["args"]["contract"] == joined.task.contract().sha256
 
 
-def test_an_approver_with_new_keys(live: LiveExecutor) -> None:
-    """His approval can not be told to be his by the key of his id, so it is left out, and the rest holds."""
+def test_an_approver_with_new_keys(live: LiveExecutor, tmp_path: Path) -> None:
+    """Each approves with another key than his id is of; then one replaces his again. His own statements show whose they are."""
     a, b = live.client(), live.client()
-    b.parties.rotate(b.identity.successor())
+    first = b.identity.sign_public
+    for one in (b, b, a):
+        one.parties.rotate(one.identity.successor())
     function = a.functions.register(package_of("def main(): return 1", public=True))
     task = a.tasks.create(function, result=[a.party, b.party])
     contract = task.contract()
     for one in (a, b):
         cella.Task(one, task.id).approve(contract)
+    signed_by = {one.identity.sign_public for one in (a, b)}
+    b.parties.rotate(b.identity.successor())
     found = task.invoke().receipt()
-    assert [key for key, _ in found.parts.approvals] == [a.identity.sign_public]
+    assert {key for key, _ in found.parts.approvals} == signed_by
+    assert sorted(len(statements) for _, statements in found.parts.histories) == [1, 2]  # not the one that came after
+    assert first in {key for key, _ in found.parts.histories}
+    strict_file = tmp_path / "strict.toml"
+    strict_file.write_text(live.trust.read_text() + '\n[receipt]\nrequire = ["approvals"]\n')
+    report = found.verify(strict_file)
+    assert report.accepted and report.check("approvals").outcome == "passed", str(report)
+    for histories in ((), found.parts.histories[:1]):
+        report = Receipt(dataclasses.replace(found.parts, histories=histories)).verify(strict_file)
+        assert report.code == "BAD_KEY", str(report)
+
+
+def test_a_deletion_by_an_owner_with_new_keys(live: LiveExecutor) -> None:
+    me = live.client()
+    data = me.data.add(b"gone")
+    me.parties.rotate(me.identity.successor())
+    me.data.delete(data)
+    found = me.receipt(data.id)
+    assert [len(statements) for _, statements in found.parts.histories] == [1]
     report = found.verify(live.trust)
-    assert report.accepted and report.check("approvals").outcome == "not done", str(report)
+    assert report.accepted and report.check("request").outcome == "passed", str(report)
 
 
 def test_who_did_not_take_part_learns_nothing(joined: Joined) -> None:

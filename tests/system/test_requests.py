@@ -127,8 +127,9 @@ OPERATIONS: dict[str, dict[str, tuple[str, bool, Any]]] = {
     "task.reject": {"task": ("text", True, TASK), "reason": ("long text", False, "x")},
     "task.retry": {"task": ("text", True, TASK), "nonce": ("bytes", False, "AAAAAAAAAAA")},
     "receipt.get": {"of": ("text", True, TASK)},
+    "receipt.find": {"leaf": ("bytes", True, "A" * 43)},
     "audit.list": {
-        "after": ("integer", False, 0), "since": ("integer", False, 0), "until": ("integer", False, 0),
+        "after": ("integer", False, 0), "size": ("integer", False, 1), "since": ("integer", False, 0), "until": ("integer", False, 0),
         "party": ("text", False, "x"), "function": ("text", False, "x"), "data": ("text", False, "x"), "task": ("text", False, "x"),
     },
     "task.assign": {"task": ("text", True, TASK), "inputs": ("object", True, {})},
@@ -202,7 +203,7 @@ def test_every_text_has_a_longest_size(hand: Hand, op: str, name: str) -> None:
     ("function.usage", "NOT_FOUND"), ("function.change", "NOT_FOUND"), ("function.delete", "NOT_FOUND"),
     ("function.source", "NOT_FOUND"), ("data.change", "NOT_FOUND"), ("data.delete", "NOT_FOUND"), ("data.derive", "NOT_FOUND"),
     ("party.change", "NOT_FOUND"), ("party.remove", "NOT_FOUND"), ("organisation.get", "NOT_FOUND"),
-    ("organisation.add", "NOT_FOUND"), ("task.get", "NOT_FOUND"), ("receipt.get", "NOT_FOUND"),
+    ("organisation.add", "NOT_FOUND"), ("task.get", "NOT_FOUND"), ("receipt.get", "NOT_FOUND"), ("receipt.find", "NOT_FOUND"),
     ("task.watch", "NOT_FOUND"), ("task.create", "NOT_FOUND"),
 ])
 def test_what_does_not_exist(hand: Hand, op: str, code: str) -> None:

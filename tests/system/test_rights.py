@@ -106,7 +106,8 @@ class World:
         for one in (self.owner, self.listed, self.other):
             one.tasks.get(target.id).approve(contract)
         target.invoke().wait()
-        return {"task": target.id, "output": "z", "contract": contract.sha256}, {
+        leaf = to_base64url(target.receipt().leaf)
+        return {"task": target.id, "output": "z", "contract": contract.sha256, "leaf": leaf}, {
             "creator": (self.owner, {"the creator", "participants"}),
             "receiver": (self.listed, {"receivers", "participants"}),
             "participant": (self.other, {"participants"}),
@@ -148,8 +149,10 @@ TRIED: dict[str, tuple[str, Callable[[dict[str, str]], dict[str, Any]]]] = {
     "task.create": ("function", lambda t: {"function": t["function"]}),
     "data.get": ("data", lambda t: {"data": t["data"]}),
     "data.change": ("data", lambda t: {"data": t["data"]}),
+    "data.update": ("data", lambda t: {"data": t["data"], "url": "https://data.example/x"}),
     "data.delete": ("data", lambda t: {"data": t["data"]}),
     "receipt.get": ("task", lambda t: {"of": t["task"]}),
+    "receipt.find": ("task", lambda t: {"leaf": t["leaf"]}),
     "data.derive": ("task", lambda t: {"task": t["task"], "output": t["output"]}),
     "task.assign": ("task", lambda t: {"task": t["task"], "inputs": {}}),
     "task.contract": ("task", lambda t: {"task": t["task"]}),

@@ -49,6 +49,12 @@ static void test_good_file(void **state)
     assert_string_equal(config.collateral_program, "none");
     assert_string_equal(config.collateral_intel, "https://pccs.example:8081");
     assert_string_equal(config.collateral_amd, "file:///srv/collateral");
+    assert_int_equal(parse("{\"state\":\"/s\",\"fetch_from\":\"https://a.example/x http://b.example:81/\",\"fetch_private\":true,"
+                           "\"fetch_seconds\":5,\"fetch_max_bytes\":7,\"fetch_program\":\"/f\"}",
+                           &config, blame),
+                     CELLA_OK);
+    assert_string_equal(config.fetch_from, "https://a.example/x http://b.example:81/");
+    assert_true(config.fetch_private && config.fetch_seconds == 5 && config.fetch_max_bytes == 7);
 }
 
 static void test_bad_files(void **state)
@@ -97,6 +103,18 @@ static void test_bad_files(void **state)
         { "{\"state\":\"/s\",\"platform\":\"soft soft soft soft\"}", CELLA_BAD_FIELD, "platform" },
         { "{\"state\":\"/s\",\"platform\":2}", CELLA_BAD_FIELD, "platform" },
         { "{\"state\":\"/s\",\"log\":\"xml\"}", CELLA_BAD_FIELD, "log" },
+        { "{\"state\":\"/s\",\"fetch_program\":\"x\"}", CELLA_BAD_FIELD, "fetch_program" },
+        { "{\"state\":\"/s\",\"fetch_from\":[\"https://a\"]}", CELLA_BAD_FIELD, "fetch_from" },
+        { "{\"state\":\"/s\",\"fetch_from\":\"data.example\"}", CELLA_BAD_FIELD, "fetch_from" },
+        { "{\"state\":\"/s\",\"fetch_from\":\"file:///srv\"}", CELLA_BAD_FIELD, "fetch_from" },
+        { "{\"state\":\"/s\",\"fetch_from\":\"https://a https://\"}", CELLA_BAD_FIELD, "fetch_from" },
+        { "{\"state\":\"/s\",\"fetch_from\":\"https:///a\"}", CELLA_BAD_FIELD, "fetch_from" },
+        { "{\"state\":\"/s\",\"fetch_from\":\"https://u@a\"}", CELLA_BAD_FIELD, "fetch_from" },
+        { "{\"state\":\"/s\",\"fetch_from\":\"https://a?b\"}", CELLA_BAD_FIELD, "fetch_from" },
+        { "{\"state\":\"/s\",\"fetch_private\":\"yes\"}", CELLA_BAD_FIELD, "fetch_private" },
+        { "{\"state\":\"/s\",\"fetch_seconds\":0}", CELLA_BAD_FIELD, "fetch_seconds" },
+        { "{\"state\":\"/s\",\"fetch_max_bytes\":0}", CELLA_BAD_FIELD, "fetch_max_bytes" },
+        { "{\"state\":\"/s\",\"ledger_program\":\"x\"}", CELLA_BAD_FIELD, "ledger_program" },
         { "{\"state\":\"/s\",\"collateral_program\":\"x\"}", CELLA_BAD_FIELD, "collateral_program" },
         { "{\"state\":\"/s\",\"collateral_program\":false}", CELLA_BAD_FIELD, "collateral_program" },
         { "{\"state\":\"/s\",\"collateral_intel\":\"pccs.example\"}", CELLA_BAD_FIELD, "collateral_intel" },
@@ -151,6 +169,8 @@ static void test_command_line(void **state)
     assert_string_equal(config.platform, "soft"); /* of --dev, whose trust file it writes */
     assert_non_null(strstr(config.collateral_program, "/cella-collateral")); /* not in the executor's folder */
     assert_true(strncmp(config.collateral_program, "/p", 2) != 0);
+    assert_non_null(strstr(config.ledger_program, "/cella-ledger"));
+    assert_true(strncmp(config.ledger_program, "/p", 2) != 0);
     assert_int_equal(read_line(&config, 7, good), CELLA_BAD_ARGUMENT); /* value missing */
     assert_int_equal(read_line(&config, 2, good), CELLA_BAD_ARGUMENT); /* no folder */
     assert_int_equal(read_line(&config, 1, good), CELLA_BAD_ARGUMENT);

@@ -24,7 +24,15 @@ struct ledger {
     struct cella_chain chain;
 };
 
-static void add(struct ledger *ledger, struct cella_record_writer *writer, const char *event, const char *body, bool more)
+static void record_of_hex(const char *digits, struct cella_bytes *out)
+{
+    struct cella_view text = cella_view_of_string(digits);
+    assert_int_equal(cella_bytes_resize(out, text.size / 2), CELLA_OK);
+    assert_int_equal(cella_hex_decode(text, out->data, out->size), CELLA_OK);
+}
+
+static void add_line(struct ledger *ledger, struct cella_record_writer *writer, const char *event, const char *body, bool more,
+                     const char *line)
 {
     struct cella_record_mark mark;
     const struct cella_record record = {
@@ -34,11 +42,17 @@ static void add(struct ledger *ledger, struct cella_record_writer *writer, const
         .event = cella_view_of_string(event),
         .body = cella_view_of_string(body),
         .request = cella_view_of_string("a.b.c"),
+        .line = cella_view_of_string(line),
     };
     assert_int_equal(cella_record_seal(writer, &record, ledger->head, &ledger->records[ledger->count], &mark), CELLA_OK);
     assert_int_equal(cella_chain_add(&ledger->chain, &mark), CELLA_OK);
     memcpy(ledger->head, mark.hash, sizeof(ledger->head));
     ledger->count++;
+}
+
+static void add(struct ledger *ledger, struct cella_record_writer *writer, const char *event, const char *body, bool more)
+{
+    add_line(ledger, writer, event, body, more, "");
 }
 
 static const char genesis[] =
@@ -394,6 +408,93 @@ static void leaves(void **unused)
     clear(&ledger);
 }
 
+/* Two records of version 1, as the software of before sealed them with the ledger key 07 07 ...; and their leaves. */
+static const char *const first_version[2] = {
+    "435245430001d1442d665f0727161837d99088a40c452a842959f00c228f329dbf143e1361cd000000000000000000000000000000000000"
+    "000000000000000000000000000000000000000000003311b5c4e3ab4dd3e038d1f81a29e038a098686eaa6f65cc5a4a40a97b8914e5fac1"
+    "31fe34f581e05d7192b731db75476ecde1357e3fa7baef7f8d0cc26a99de2420abe4b4c8af19cf614fd33f8846abb9302faa0607d9d93027"
+    "7888dfc3ff06233b2163a7e9aa806bc0452141bd9ae57b1160f9e8badd106e33dca0f2484eb30f17c6bcc5c260dc8c2eb818542fa4e54d43"
+    "e92e4a5adf02ac6e1bcae605ddf38fb6cf65bf36a7d1829f9af6006e985c8e0906fe4b6cf5eb30",
+    "435245430001d1442d665f0727161837d99088a40c452a842959f00c228f329dbf143e1361cd00000000000000011658c99cdcde7d2cab48"
+    "e275c22fa995e4e672622076e43f7259f8fd50787999a22b268fd66aa55492071411b30a83ed0483fd9ee328a728877832dd500440596b27"
+    "9c07846e145b04bcd635930f99cae66153e286a76db89a00cb86fe4e056d9e7ea90d51033838ec8c0434dc52825c27404f7356a3a3af9ae5"
+    "a06bc85925516e8fcd3e7881b617593062dbbdc3793dd4e4d73218a7381861edee282a52a6aa6ec01fcc098d3c527746541ec4f68ff59171"
+    "80dadb6dea6ba643cd767e6fa43119fbea9c62274d34d9abdaa58340f245f0797a3c324f62bf46326ccd88b8e2dd5b1ab64392dc92dca856"
+    "8e2739143bb8144bd82370d6e36665bf7fbffa90bed1115f52e06b",
+};
+static const char *const first_version_leaves[2] = {
+    "3476906c4ce936190d8ddc12d88aac61d2f6a0a1286db3c543fd472dce3ca385",
+    "d13b94f4e27a983255516f01252bcc7bc645383c7a1b50bbd8c75bc3ad38efe7",
+};
+
+/* A ledger that begins with them goes on with the present version; their entries say of no line where it is logged. */
+static void records_of_version_1(void **unused)
+{
+    struct ledger ledger = { 0 };
+    struct cella_record_writer *writer = NULL;
+    struct cella_state state = { 0 };
+    struct cella_replay replay;
+    (void) unused;
+    assert_int_equal(cella_secret_resize(&ledger.key, CELLA_SHA256_SIZE), CELLA_OK);
+    memset(ledger.key.data, 7, CELLA_SHA256_SIZE);
+    assert_int_equal(cella_replay_begin(&replay, &ledger.key, &state), CELLA_OK);
+    for (size_t i = 0; i < 2; i++) {
+        CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes record = { 0 };
+        struct cella_merkle_hash leaf;
+        struct cella_merkle_hash expected;
+        record_of_hex(first_version[i], &record);
+        assert_int_equal(cella_replay_record(&replay, cella_bytes_view(&record)), CELLA_OK);
+        assert_int_equal(cella_chain_leaf(&replay.chain, i, &leaf), CELLA_OK);
+        assert_int_equal(cella_hex_decode(cella_view_of_string(first_version_leaves[i]), expected.bytes, 32), CELLA_OK);
+        assert_true(cella_merkle_equal(&leaf, &expected));
+    }
+    assert_true(state.journal.count == 1 && !state.journal.entries[0].logged);
+    assert_int_equal(cella_record_writer_new(&ledger.key, &writer), CELLA_OK);
+    ledger.count = 2;
+    memcpy(ledger.head, replay.chain.head, sizeof(ledger.head));
+    add_line(&ledger, writer, "party.enrolled",
+             "{\"party\":\"p2\",\"sign\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\","
+             "\"seal\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\",\"name\":\"\"}",
+             false, "{\"number\":2}");
+    assert_int_equal(cella_replay_record(&replay, cella_bytes_view(&ledger.records[2])), CELLA_OK);
+    assert_true(state.journal.count == 2 && state.journal.entries[1].logged && state.journal.entries[1].leaf == 2);
+    cella_record_writer_free(writer);
+    cella_replay_clear(&replay);
+    cella_state_clear(&state);
+    clear(&ledger);
+}
+
+/* Whoever has the line and the rest comes to the leaf; with another line, or another rest, nobody does. */
+static void lines_are_committed_to(void **unused)
+{
+    static const char line[] = "{\"event\":\"e\",\"number\":1,\"time\":5}";
+    static const char label[] = "cella record commitment v2";
+    struct ledger ledger = { 0 };
+    struct cella_record_mark mark;
+    struct cella_merkle_hash expected;
+    struct cella_record_writer *writer = NULL;
+    uint8_t digest[CELLA_SHA256_SIZE];
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes sealed = { 0 };
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes text = { 0 };
+    (void) unused;
+    assert_int_equal(cella_secret_random(&ledger.key, CELLA_SHA256_SIZE), CELLA_OK);
+    assert_int_equal(cella_record_writer_new(&ledger.key, &writer), CELLA_OK);
+    const struct cella_record record = { .event = cella_view_of_string("e"),
+                                         .body = cella_view_of_string("{}"),
+                                         .line = cella_view_of_string(line) };
+    assert_int_equal(cella_record_seal(writer, &record, ledger.head, &sealed, &mark), CELLA_OK);
+    assert_int_equal(cella_bytes_append(&text, cella_view_of_string(label)), CELLA_OK);
+    assert_int_equal(cella_sha256(record.line, digest), CELLA_OK);
+    assert_int_equal(cella_bytes_append(&text, cella_view_of(digest, sizeof(digest))), CELLA_OK);
+    assert_int_equal(cella_bytes_append(&text, cella_view_of(mark.rest, sizeof(mark.rest))), CELLA_OK);
+    assert_int_equal(cella_sha256(cella_bytes_view(&text), digest), CELLA_OK);
+    const struct cella_view entry = cella_view_of(digest, sizeof(digest));
+    assert_int_equal(cella_merkle_leaf(&entry, 1, &expected), CELLA_OK);
+    assert_true(cella_merkle_equal(&mark.leaf, &expected));
+    cella_record_writer_free(writer);
+    clear(&ledger);
+}
+
 static void events_have_names(void **unused)
 {
     enum cella_event found;
@@ -455,6 +556,8 @@ int main(void)
         cmocka_unit_test(half_a_change_is_none),
         cmocka_unit_test(what_does_not_belong),
         cmocka_unit_test(leaves),
+        cmocka_unit_test(records_of_version_1),
+        cmocka_unit_test(lines_are_committed_to),
         cmocka_unit_test(events_have_names),
         cmocka_unit_test(consistency),
     };

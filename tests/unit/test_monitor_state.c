@@ -109,6 +109,84 @@ static void terms_of_a_task(void **unused)
     cella_state_clear(&state);
 }
 
+/* The same bytes at another place; what names their digest does not notice. */
+static void data_move(void **unused)
+{
+    struct cella_state state = { 0 };
+    (void) unused;
+    furnish(&state);
+    struct cella_data *data = cella_state_data(&state, "d");
+    assert_false(cella_data_is_there(data));
+    uint64_t before = state.bytes;
+    apply(&state, CELLA_EVENT_DATA_MOVED, json_pack("{s:s, s:s, s:s}", "data", "d", "by", "b", "url", "https://a/1"));
+    assert_string_equal(data->url, "https://a/1");
+    uint64_t first = state.bytes - before; /* the URL, and what the journal takes for every event */
+    assert_true(cella_data_is_there(data));
+    apply(&state, CELLA_EVENT_DATA_MOVED, json_pack("{s:s, s:s, s:s}", "data", "d", "by", "b", "url", "https://b/22"));
+    assert_string_equal(data->url, "https://b/22");
+    uint64_t second = state.bytes - before - first;
+    assert_int_equal(first - second, strlen("https://a/1") - (strlen("https://b/22") - strlen("https://a/1")));
+    apply(&state, CELLA_EVENT_DATA_MOVED, json_pack("{s:s, s:s}", "data", "d", "by", "b"));
+    assert_null(data->url);
+    assert_false(cella_data_is_there(data));
+    apply(&state, CELLA_EVENT_DATA_STORED, json_pack("{s:s}", "data", "d"));
+    apply(&state, CELLA_EVENT_DATA_MOVED, json_pack("{s:s, s:s, s:s}", "data", "d", "by", "b", "url", "https://c/3"));
+    assert_true(data->stored);
+    apply(&state, CELLA_EVENT_DATA_DELETED, json_pack("{s:s, s:s}", "data", "d", "by", "b"));
+    assert_null(data->url);
+    assert_false(cella_data_is_there(data));
+    CELLA_CLEANUP(cella_json_cleanup) json_t *nothing = json_pack("{s:s, s:s}", "data", "e", "by", "b");
+    assert_int_equal(cella_state_apply(&state, CELLA_EVENT_DATA_MOVED, nothing), CELLA_INTERNAL);
+    cella_state_clear(&state);
+}
+
+/* An output of t as data e of both, and what binds it: policies of each owner, uses of what it was made of. */
+static void what_data_were_made_of(void **unused)
+{
+    struct cella_state state = { 0 };
+    (void) unused;
+    furnish(&state);
+    json_t *body = json_pack("{s:s, s:s, s:s, s:[s, s], s:{s:[s]}, s:{s:[s, s]}, s:[], s:[], s:{}, s:{s:b}}", "task", "t",
+                             "creator", "a", "function", "f", "participants", "a", "b", "inputs", "x", "b", "outputs", "z",
+                             "a", "b", "result", "messages", "arguments", "fusion", "z", 1);
+    apply(&state, CELLA_EVENT_TASK_CREATED, body);
+    apply(&state, CELLA_EVENT_TASK_ASSIGNED, json_pack("{s:s, s:{s:s}}", "task", "t", "inputs", "x", "d"));
+    apply(&state, CELLA_EVENT_TASK_CONTRACTED, json_pack("{s:s, s:s}", "task", "t", "contract", "e30"));
+    apply(&state, CELLA_EVENT_TASK_QUEUED, json_pack("{s:s}", "task", "t"));
+    apply(&state, CELLA_EVENT_TASK_FINISHED,
+          json_pack("{s:s, s:{s:{s:s, s:s, s:i, s:s, s:{}}}}", "task", "t", "outputs", "z", "object", "01", "sha256", key,
+                    "size", 100, "kept_key", "AAAA", "keys"));
+    apply(&state, CELLA_EVENT_DATA_DERIVED, json_pack("{s:s, s:s, s:s}", "data", "e", "task", "t", "output", "z"));
+    struct cella_data *made = cella_state_data(&state, "e");
+    struct cella_data *source = cella_state_data(&state, "d");
+    assert_int_equal(made->owner_count, 2);
+    assert_int_equal(made->source_count, 1);
+    assert_ptr_equal(made->sources[0], source);
+    assert_int_equal(source->used, 1);
+
+    apply(&state, CELLA_EVENT_DATA_CHANGED, json_pack("{s:s, s:s, s:{s:i}}", "data", "e", "by", "b", "policy", "uses", 1));
+    assert_null(made->policies[0]);
+    assert_non_null(made->policies[1]);
+    CELLA_CLEANUP(cella_json_cleanup)
+    json_t *strange = json_pack("{s:s, s:s, s:n}", "data", "d", "by", "a", "policy");
+    assert_int_equal(cella_state_apply(&state, CELLA_EVENT_DATA_CHANGED, strange), CELLA_INTERNAL); /* a does not own d */
+
+    /* A run of e, and of d itself beside it, takes one use of each; leaving the queue gives them back. */
+    body = json_pack("{s:s, s:s, s:s, s:[s, s], s:{s:[s, s], s:[s]}, s:{s:[s]}, s:[], s:[], s:{}}", "task", "u", "creator",
+                     "a", "function", "f", "participants", "a", "b", "inputs", "x", "a", "b", "y", "b", "outputs", "z", "a",
+                     "result", "messages", "arguments");
+    apply(&state, CELLA_EVENT_TASK_CREATED, body);
+    apply(&state, CELLA_EVENT_TASK_ASSIGNED, json_pack("{s:s, s:{s:s, s:s}}", "task", "u", "inputs", "x", "e", "y", "d"));
+    apply(&state, CELLA_EVENT_TASK_CONTRACTED, json_pack("{s:s, s:s}", "task", "u", "contract", "e30"));
+    apply(&state, CELLA_EVENT_TASK_QUEUED, json_pack("{s:s}", "task", "u"));
+    assert_int_equal(source->used, 2);
+    assert_int_equal(made->used, 1);
+    apply(&state, CELLA_EVENT_TASK_WITHDRAWN, json_pack("{s:s, s:s}", "task", "u", "party", "b"));
+    assert_int_equal(source->used, 1);
+    assert_int_equal(made->used, 0);
+    cella_state_clear(&state);
+}
+
 static void one_participant_approves_by_assigning(void **unused)
 {
     struct cella_state state = { 0 };
@@ -358,6 +436,8 @@ int main(void)
         cmocka_unit_test(the_hosts_configuration),
         cmocka_unit_test(the_charter),
         cmocka_unit_test(terms_of_a_task),
+        cmocka_unit_test(what_data_were_made_of),
+        cmocka_unit_test(data_move),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

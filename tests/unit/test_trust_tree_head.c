@@ -84,6 +84,30 @@ static void test_witness(void **state)
     assert_int_equal(cella_tree_head_witnessed(&head, &witness, &seen), CELLA_BAD_SIGNATURE);
 }
 
+/* What another writer makes of the same keys and numbers: tests/python/checkpoint_reader.py, out of the specifications. */
+static void test_the_bytes_of_another_writer(void **state)
+{
+    (void) state;
+    static const char expected[] =
+        "log.example/cella\n20852163\nAQIDAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n\n"
+        "\xe2\x80\x94 log.example/cella "
+        "OoYRUwH3jzM9T0R5oBsHoV7pQlwvfNyp2akb6uWaRPSmH8WVling2l+g2WYureHtiWWcHLPJp3K0c6ruiYpO7MSXeAo=\n"
+        "\xe2\x80\x94 witness.example/w1 "
+        "63YswgAAAABkGFDL6tUP3JmPZDBIqI4xWOqwXgpz+iD8vCyEfaxQpCbUMQbahhJMfsQq8EYQC9vyGf0Uhrf1D7E/kTgIERlS9YcvDA==\n";
+    CELLA_CLEANUP(cella_secret_clear) struct cella_secret seed = secret_of_hex(EXECUTOR_SEED);
+    struct cella_merkle_hash root = { { 1, 2, 3 } };
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes text = signed_head(20852163, &root);
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes line = { 0 };
+    struct cella_tree_head head;
+    assert_int_equal(cella_tree_head_read(cella_bytes_view(&text), &head), CELLA_OK);
+    const struct cella_view witness = cella_view_of_string("witness.example/w1");
+    assert_int_equal(cella_tree_head_cosign(&head, witness, (uint64_t) INT64_MAX + 1, &seed, &line), CELLA_BAD_FIELD);
+    assert_int_equal(cella_tree_head_cosign(&head, cella_view_of_string("w\xc2\xa0w"), 1, &seed, &line), CELLA_BAD_FIELD);
+    assert_int_equal(cella_tree_head_cosign(&head, witness, 1679315147, &seed, &line), CELLA_OK);
+    assert_int_equal(cella_bytes_append(&text, cella_bytes_view(&line)), CELLA_OK);
+    assert_true(cella_view_is(cella_bytes_view(&text), expected));
+}
+
 static void test_continues(void **state)
 {
     (void) state;
@@ -180,7 +204,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sign_and_verify), cmocka_unit_test(test_every_bit_flipped),
-        cmocka_unit_test(test_witness),
+        cmocka_unit_test(test_witness), cmocka_unit_test(test_the_bytes_of_another_writer),
         cmocka_unit_test(test_continues), cmocka_unit_test(test_what_is_refused),
         cmocka_unit_test(test_evidence_file), cmocka_unit_test(test_bundle),
     };

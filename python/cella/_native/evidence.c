@@ -46,6 +46,11 @@ PyObject *native_text(const char *text)
     return PyUnicode_DecodeUTF8(text, (Py_ssize_t) strlen(text), "replace");
 }
 
+PyObject *native_view_text(struct cella_view text)
+{
+    return PyUnicode_DecodeUTF8((const char *) text.data, (Py_ssize_t) text.size, "replace");
+}
+
 PyObject *native_checks(const struct cella_check *checks, size_t count)
 {
     PyObject *list = PyList_New(0);

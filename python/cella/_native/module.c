@@ -108,7 +108,8 @@ static int module_exec(PyObject *module)
         PyModule_AddFunctions(module, native_evidence_methods) < 0 ||
         PyModule_AddFunctions(module, native_event_log_methods) < 0 ||
         PyModule_AddFunctions(module, native_tpm_methods) < 0 ||
-        PyModule_AddFunctions(module, native_receipt_methods) < 0) {
+        PyModule_AddFunctions(module, native_receipt_methods) < 0 ||
+        PyModule_AddFunctions(module, native_bundle_methods) < 0) {
         return -1;
     }
     return PyModule_AddStringConstant(module, "VERSION", CELLA_VERSION);

@@ -78,6 +78,7 @@ int native_put(PyObject *dict, const char *key, PyObject *value);
 
 /* Texts of a report quote what the evidence claims: decoded without ever failing. */
 PyObject *native_text(const char *text);
+PyObject *native_view_text(struct cella_view text);
 
 /* Parts of reports: (name, outcome, code, detail) of each check; sentences; the whole report about evidence as a dict. */
 PyObject *native_checks(const struct cella_check *checks, size_t count);
@@ -99,4 +100,5 @@ extern PyMethodDef native_files_methods[];
 extern PyMethodDef native_evidence_methods[];
 extern PyMethodDef native_event_log_methods[];
 extern PyMethodDef native_receipt_methods[];
+extern PyMethodDef native_bundle_methods[];
 extern PyMethodDef native_tpm_methods[];

@@ -3,7 +3,6 @@
 
 #include "trust/receipt.h"
 #include "trust/receipt_report.h"
-#include "trust/tree_head.h"
 
 #define METHOD(function) (PyCFunction)(void (*)(void))(function)
 #define OPENINGS_MAX 256
@@ -11,11 +10,6 @@
 static PyObject *bytes_or_none(struct cella_view view)
 {
     return view.data == NULL ? Py_NewRef(Py_None) : native_bytes(view);
-}
-
-static PyObject *text_of_view(struct cella_view view)
-{
-    return PyUnicode_DecodeUTF8((const char *) view.data, (Py_ssize_t) view.size, "replace");
 }
 
 static PyObject *number(uint64_t value)
@@ -27,7 +21,7 @@ static PyObject *number(uint64_t value)
 
 static PyObject *item_of(const struct cella_statement_item *item)
 {
-    return Py_BuildValue("(NiNN)", text_of_view(item->name), (int) item->kind, native_bytes(item->digest),
+    return Py_BuildValue("(NiNN)", native_view_text(item->name), (int) item->kind, native_bytes(item->digest),
                          number(item->size));
 }
 
@@ -58,7 +52,7 @@ static PyObject *runtime_of(const struct cella_execution *run)
     PyObject *list = PyList_New(0);
     for (size_t i = 0; list != NULL && i < run->runtime_count; i++) {
         const struct cella_statement_layer *layer = &run->runtime[i];
-        if (native_append(list, Py_BuildValue("(NN)", text_of_view(layer->name), native_bytes(layer->measurement))) < 0) {
+        if (native_append(list, Py_BuildValue("(NN)", native_view_text(layer->name), native_bytes(layer->measurement))) < 0) {
             Py_CLEAR(list);
         }
     }
@@ -108,7 +102,7 @@ static int put_deletion(PyObject *dict, const struct cella_deletion *deletion)
                    native_put(dict, "owners", digests_of(&deletion->owners)) < 0 ||
                    native_put(dict, "time", number(deletion->time_unix_s)) < 0 ||
                    native_put(dict, "time_source", number((uint64_t) deletion->time_source)) < 0 ||
-                   native_put(dict, "reason", text_of_view(deletion->reason)) < 0 ||
+                   native_put(dict, "reason", native_view_text(deletion->reason)) < 0 ||
                    native_put(dict, "request", bytes_or_none(deletion->request)) < 0
                ? -1
                : 0;
@@ -154,7 +148,7 @@ static PyObject *receipt_of(const struct native_state *state, struct cella_view 
         return NULL;
     }
     return Py_BuildValue("{s:N,s:N,s:N,s:N,s:N,s:N}", "log", native_bytes(header->kid), "issuer",
-                         text_of_view(header->issuer), "size", number(receipt.size), "index", number(receipt.index),
+                         native_view_text(header->issuer), "size", number(receipt.size), "index", number(receipt.index),
                          "position_signed", PyBool_FromLong(header->has_size && header->has_index), "path", path);
 }
 
@@ -204,8 +198,8 @@ static PyObject *receipt_show(PyObject *module, PyObject *arguments, PyObject *k
                                                                                                       : "deletion")) < 0 ||
         native_put(dict, "enveloped", PyBool_FromLong(statement.enveloped)) < 0 ||
         native_put(dict, "executor", native_bytes(header->kid)) < 0 ||
-        native_put(dict, "issuer", text_of_view(header->issuer)) < 0 ||
-        native_put(dict, "subject", text_of_view(header->subject)) < 0 ||
+        native_put(dict, "issuer", native_view_text(header->issuer)) < 0 ||
+        native_put(dict, "subject", native_view_text(header->subject)) < 0 ||
         native_put(dict, "issued", number(header->issued_at_unix_s)) < 0 ||
         native_put(dict, "leaf", native_bytes(cella_view_of(leaf.bytes, sizeof(leaf.bytes)))) < 0 ||
         native_put(dict, "receipts", receipts_of(state, &statement)) < 0 ||
@@ -279,25 +273,72 @@ static PyObject *appraise(const struct native_state *state, const struct cella_b
     return dict;
 }
 
+/* A receipt, or a bundle with one; borrows content. */
+static cella_status read_either(struct cella_view content, struct cella_bundle *out)
+{
+    *out = (struct cella_bundle){ .receipt = content };
+    return cella_bundle_looks(content) ? cella_bundle_read(content, out) : CELLA_OK;
+}
+
+static void free_parents(struct cella_bundle **parents)
+{
+    PyMem_Free(*parents);
+}
+
+/* Receipts of earlier runs, borrowed from the tuple. NULL with an exception. */
+static struct cella_bundle *read_parents(const struct native_state *state, PyObject *tuple, size_t *out_count)
+{
+    size_t count = tuple == NULL ? 0 : (size_t) PyTuple_Size(tuple);
+    if (count > CELLA_RECEIPT_PREDECESSORS_MAX) {
+        (void) native_raise(state, CELLA_TOO_MANY, "parents", NULL);
+        return NULL;
+    }
+    CELLA_CLEANUP(free_parents) struct cella_bundle *list = PyMem_Calloc(count + 1, sizeof(*list));
+    for (size_t i = 0; list != NULL && i < count; i++) {
+        char *content = NULL;
+        Py_ssize_t size = 0;
+        if (PyBytes_AsStringAndSize(PyTuple_GetItem(tuple, (Py_ssize_t) i), &content, &size) < 0) {
+            return NULL;
+        }
+        cella_status status = read_either(cella_view_of(content, (size_t) size), &list[i]);
+        if (status != CELLA_OK) {
+            (void) native_raise(state, status, "parents", "one is neither a receipt nor a proof bundle");
+            return NULL;
+        }
+    }
+    if (list == NULL) {
+        (void) PyErr_NoMemory();
+    }
+    struct cella_bundle *found = list;
+    list = NULL;
+    *out_count = count;
+    return found;
+}
+
 static PyObject *receipt_appraise(PyObject *module, PyObject *arguments, PyObject *keywords)
 {
-    static char *names[] = { "bundle", "policy", "now_unix_s", "nonce", "openings", NULL };
+    static char *names[] = { "bundle", "policy", "now_unix_s", "nonce", "openings", "parents", NULL };
     CELLA_CLEANUP(native_buffer_clear) Py_buffer content = { 0 };
     CELLA_CLEANUP(native_buffer_clear) Py_buffer policy_json = { 0 };
     CELLA_CLEANUP(native_buffer_clear) Py_buffer nonce = { 0 };
+    CELLA_CLEANUP(free_parents) struct cella_bundle *parents = NULL;
     PyObject *openings = NULL;
+    PyObject *earlier = NULL;
     uint64_t now = 0;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "y*y*O&|$y*O!:receipt_appraise", names, &content, &policy_json,
-                                     native_unix_s, &now, &nonce, &PyTuple_Type, &openings)) {
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "y*y*O&|$y*O!O!:receipt_appraise", names, &content, &policy_json,
+                                     native_unix_s, &now, &nonce, &PyTuple_Type, &openings, &PyTuple_Type, &earlier)) {
         return NULL;
     }
     const struct native_state *state = native_state_of(module);
-    struct cella_bundle bundle = { .receipt = native_view(&content) };
-    if (cella_bundle_looks(native_view(&content))) {
-        cella_status status = cella_bundle_read(native_view(&content), &bundle);
-        if (status != CELLA_OK) {
-            return native_raise(state, status, NULL, "it is neither a receipt nor a proof bundle");
-        }
+    struct cella_bundle bundle;
+    cella_status status = read_either(native_view(&content), &bundle);
+    if (status != CELLA_OK) {
+        return native_raise(state, status, NULL, "it is neither a receipt nor a proof bundle");
+    }
+    size_t parent_count = 0;
+    parents = read_parents(state, earlier, &parent_count);
+    if (parents == NULL) {
+        return NULL;
     }
     struct cella_receipt_opening list[OPENINGS_MAX];
     size_t count = openings == NULL ? 0 : (size_t) PyTuple_Size(openings);
@@ -310,183 +351,19 @@ static PyObject *receipt_appraise(PyObject *module, PyObject *arguments, PyObjec
         }
     }
     struct cella_receipt_question question = {
-        .now_unix_s = now, .nonce = native_view(&nonce), .openings = list, .opening_count = count };
+        .now_unix_s = now,       .nonce = native_view(&nonce), .openings = list,
+        .opening_count = count, .parents = parents,           .parent_count = parent_count };
     return appraise(state, &bundle, &question, native_view(&policy_json));
 }
 
-/* ---- bundles ---- */
-
-static PyObject *bundle_read(PyObject *module, PyObject *arguments)
-{
-    CELLA_CLEANUP(native_buffer_clear) Py_buffer content = { 0 };
-    struct cella_bundle bundle;
-    if (!PyArg_ParseTuple(arguments, "y*:bundle_read", &content)) {
-        return NULL;
-    }
-    cella_status status = cella_bundle_read(native_view(&content), &bundle);
-    if (status != CELLA_OK) {
-        return native_raise(native_state_of(module), status, NULL, "it is no proof bundle");
-    }
-    PyObject *approvals = PyList_New(0);
-    for (size_t i = 0; approvals != NULL && i < bundle.approval_count; i++) {
-        const struct cella_approval *approval = &bundle.approvals[i];
-        if (native_append(approvals, Py_BuildValue("(NN)", native_bytes(approval->public_key),
-                                                   text_of_view(approval->request))) < 0) {
-            Py_CLEAR(approvals);
-        }
-    }
-    if (approvals == NULL) {
-        return NULL;
-    }
-    return Py_BuildValue("{s:N,s:N,s:N,s:N,s:N,s:N,s:N,s:N}", "receipt", native_bytes(bundle.receipt), "evidence_file",
-                         native_bytes(bundle.evidence_file), "endorsements", native_bytes(bundle.endorsements), "contract",
-                         native_bytes(bundle.contract), "approvals", approvals, "function", native_bytes(bundle.function),
-                         "payload", native_bytes(bundle.payload), "tree_head", text_of_view(bundle.tree_head));
-}
-
-static int read_approvals(const struct native_state *state, PyObject *list, struct cella_bundle *out)
-{
-    Py_ssize_t count = PyTuple_Size(list);
-    if (count > (Py_ssize_t) CELLA_STATEMENT_PARTIES_MAX) {
-        (void) native_raise(state, CELLA_TOO_MANY, "approvals", NULL);
-        return -1;
-    }
-    for (Py_ssize_t i = 0; i < count; i++) {
-        const char *key = NULL;
-        const char *request = NULL;
-        Py_ssize_t key_size = 0;
-        Py_ssize_t request_size = 0;
-        if (!PyArg_ParseTuple(PyTuple_GetItem(list, i), "y#s#;an approval is (public key, request)", &key, &key_size,
-                              &request, &request_size)) {
-            return -1;
-        }
-        out->approvals[i].public_key = cella_view_of(key, (size_t) key_size);
-        out->approvals[i].request = cella_view_of(request, (size_t) request_size);
-    }
-    out->approval_count = (size_t) count;
-    return 0;
-}
-
-#define PARTS 7
-
-static void parts_clear(Py_buffer (*parts)[PARTS])
-{
-    for (size_t i = 0; i < PARTS; i++) {
-        native_buffer_clear(&(*parts)[i]);
-    }
-}
-
-static PyObject *bundle_write(PyObject *module, PyObject *arguments, PyObject *keywords)
-{
-    static char *names[] = { "receipt",  "evidence_file", "endorsements", "contract", "approvals",
-                             "function", "payload",       "tree_head",    NULL };
-    CELLA_CLEANUP(parts_clear) Py_buffer parts[PARTS] = { { 0 } };
-    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes text = { 0 };
-    PyObject *approvals = NULL;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "y*|$y*y*y*O!y*y*y*:bundle_write", names, &parts[0], &parts[1],
-                                     &parts[2], &parts[3], &PyTuple_Type, &approvals, &parts[4], &parts[5], &parts[6])) {
-        return NULL;
-    }
-    const struct native_state *state = native_state_of(module);
-    struct cella_bundle bundle = {
-        .receipt = native_view(&parts[0]),  .evidence_file = native_view(&parts[1]), .endorsements = native_view(&parts[2]),
-        .contract = native_view(&parts[3]), .function = native_view(&parts[4]),      .payload = native_view(&parts[5]),
-        .tree_head = native_view(&parts[6]),
-    };
-    if (approvals != NULL && read_approvals(state, approvals, &bundle) < 0) {
-        return NULL;
-    }
-    cella_status status = cella_bundle_write(&bundle, &text);
-    return status != CELLA_OK ? native_raise(state, status, NULL, NULL) : native_bytes(cella_bytes_view(&text));
-}
-
-/* ---- tree heads ---- */
-
-static PyObject *tree_head_read(PyObject *module, PyObject *arguments)
-{
-    CELLA_CLEANUP(native_buffer_clear) Py_buffer content = { 0 };
-    struct cella_tree_head head;
-    if (!PyArg_ParseTuple(arguments, "y*:tree_head_read", &content)) {
-        return NULL;
-    }
-    cella_status status = cella_tree_head_read(native_view(&content), &head);
-    if (status != CELLA_OK) {
-        return native_raise(native_state_of(module), status, NULL, "it is no signed tree head");
-    }
-    return Py_BuildValue("(NNN)", text_of_view(head.origin), number(head.size),
-                         native_bytes(cella_view_of(head.root.bytes, sizeof(head.root.bytes))));
-}
-
-static PyObject *tree_head_verify(PyObject *module, PyObject *arguments)
-{
-    CELLA_CLEANUP(native_buffer_clear) Py_buffer content = { 0 };
-    CELLA_CLEANUP(native_buffer_clear) Py_buffer public_key = { 0 };
-    const char *name = NULL;
-    Py_ssize_t name_size = 0;
-    int witness = 0;
-    uint64_t seen = 0;
-    struct cella_tree_head head;
-    if (!PyArg_ParseTuple(arguments, "y*s#y*p:tree_head_verify", &content, &name, &name_size, &public_key, &witness)) {
-        return NULL;
-    }
-    const struct native_state *state = native_state_of(module);
-    struct cella_tree_head_key key = { .name = cella_view_of(name, (size_t) name_size) };
-    if (native_fixed(state, &public_key, "key", key.public_key, sizeof(key.public_key)) < 0) {
-        return NULL;
-    }
-    cella_status status = cella_tree_head_read(native_view(&content), &head);
-    if (status == CELLA_OK) {
-        status = witness != 0 ? cella_tree_head_witnessed(&head, &key, &seen) : cella_tree_head_verify(&head, &key);
-    }
-    return status != CELLA_OK ? native_raise(state, status, NULL, NULL) : number(seen);
-}
-
-static PyObject *merkle_is_consistent(PyObject *module, PyObject *arguments)
-{
-    uint64_t old_size = 0;
-    uint64_t size = 0;
-    CELLA_CLEANUP(native_buffer_clear) Py_buffer old_root = { 0 };
-    CELLA_CLEANUP(native_buffer_clear) Py_buffer root = { 0 };
-    CELLA_CLEANUP(native_buffer_clear) Py_buffer nodes = { 0 };
-    struct cella_merkle_hash old_hash;
-    struct cella_merkle_hash hash;
-    struct cella_merkle_path path = { .count = 0 };
-    if (!PyArg_ParseTuple(arguments, "O&y*O&y*y*:merkle_is_consistent", native_size, &old_size, &old_root, native_size,
-                          &size, &root, &nodes)) {
-        return NULL;
-    }
-    const struct native_state *state = native_state_of(module);
-    if (native_fixed(state, &old_root, "old_root", old_hash.bytes, sizeof(old_hash.bytes)) < 0 ||
-        native_fixed(state, &root, "root", hash.bytes, sizeof(hash.bytes)) < 0) {
-        return NULL;
-    }
-    if ((size_t) nodes.len > sizeof(path.nodes) || (size_t) nodes.len % sizeof(path.nodes[0]) != 0) {
-        return native_raise(state, CELLA_BAD_SIZE, "path", "a path is at most 64 hashes of 32 bytes");
-    }
-    memcpy(path.nodes, nodes.buf, (size_t) nodes.len);
-    path.count = (size_t) nodes.len / sizeof(path.nodes[0]);
-    return PyBool_FromLong(cella_merkle_check_consistency(old_size, size, &old_hash, &hash, &path) == CELLA_OK);
-}
-
 PyMethodDef native_receipt_methods[] = {
-    { "merkle_is_consistent", merkle_is_consistent, METH_VARARGS,
-      "merkle_is_consistent(old_size, old_root, size, root, path)\n--\n\n"
-      "Whether the tree of size and root begins with the older one (RFC 9162, 2.1.4.2). path: hashes, joined." },
     { "receipt_show", METHOD(receipt_show), METH_VARARGS | METH_KEYWORDS,
       "receipt_show(receipt, *, payload=b'')\n--\n\nWhat a receipt says, unverified, as a dict." },
     { "receipt_appraise", METHOD(receipt_appraise), METH_VARARGS | METH_KEYWORDS,
-      "receipt_appraise(bundle, policy, now_unix_s, *, nonce=b'', openings=())\n--\n\n"
+      "receipt_appraise(bundle, policy, now_unix_s, *, nonce=b'', openings=(), parents=())\n--\n\n"
       "Judge a receipt or proof bundle by a policy (JSON bytes) and return the report as a dict.\n\n"
       "openings: tuples (is_output, name, kind, digest, size) of files that you have.\n"
+      "parents: receipts or proof bundles of the runs that came before.\n"
       "A refused receipt is a report whose status is not 'OK', never an exception: look at it." },
-    { "bundle_read", bundle_read, METH_VARARGS, "bundle_read(content)\n--\n\nThe parts of a proof bundle, unverified." },
-    { "bundle_write", METHOD(bundle_write), METH_VARARGS | METH_KEYWORDS,
-      "bundle_write(receipt, *, evidence_file=b'', endorsements=b'', contract=b'', approvals=(), function=b'', "
-      "payload=b'', tree_head=b'')\n--\n\nA proof bundle of these parts." },
-    { "tree_head_read", tree_head_read, METH_VARARGS,
-      "tree_head_read(text)\n--\n\nOrigin, size and root of a signed tree head, unverified." },
-    { "tree_head_verify", tree_head_verify, METH_VARARGS,
-      "tree_head_verify(text, name, key, witness)\n--\n\n"
-      "Time of a witness's cosignature, 0 for a log's own; IntegrityError or NotFound where it did not sign." },
     { NULL, NULL, 0, NULL },
 };

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""cella data: add, list, show, policy, derive, rotate, delete."""
+"""cella data: add, register, list, show, policy, update, derive, rotate, delete."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 
 from ..encoding import visible
 from . import show
-from .options import foreign_key_options, json_values, key_of, unix_time, with_executor
+from .options import foreign_key_options, key_of, release_of, release_option, unix_time, with_executor
 
 if TYPE_CHECKING:
     from ..data import Data
@@ -33,13 +33,15 @@ def _facts(item: Data) -> dict[str, Any]:
         "deleted": item.deleted,
         "format": item.format,
         **({} if item.policy is None else {"policy": dict(item.policy)}),
+        **({"bound_by": list(item.bound_by)} if item.bound_by else {}),
+        **({"url": item.url} if item.url else {}),
     }
 
 
 def policy_options(command: Any) -> Any:
     """Add the options that make a policy."""
     for option in (
-        click.option("--release", multiple=True, metavar="RULE=N", help="The function must declare this rule, N at least."),
+        release_option("The function must declare this rule, N at least."),
         click.option("--until", metavar="TIME", help="Not after this time, for example 2026-12-31T12:00."),
         click.option("--uses", type=click.IntRange(min=0), help="Runs of all tasks together."),
         click.option("--threshold", type=click.IntRange(min=1), help="How many of the auditors. Default: all of them."),
@@ -69,7 +71,7 @@ def policy_of(
     if until is not None:
         policy["until"] = unix_time(until, "--until")
     if release:
-        policy["release"] = json_values(release)
+        policy["release"] = release_of(release)
     return policy or None
 
 
@@ -111,6 +113,63 @@ def add(
         print(added.id)
 
 
+@data.command()
+@click.argument("path", metavar="[FILE]", type=click.Path(exists=True, dir_okay=False), required=False)
+@click.option("--url", required=True, help="Where FILE, encrypted as it is, can be fetched from.")
+@click.option("--key", "key_path", type=click.Path(dir_okay=False), required=True, help="Its key file.")
+@click.option("--sha256", default="", metavar="HASH", help="Of the encrypted file, instead of FILE.")
+@click.option("--size", type=click.IntRange(min=1), metavar="BYTES", help="Of the encrypted file, instead of FILE.")
+@click.option("--name", help="Name, for yourself. Default: the last part of the URL.")
+@foreign_key_options
+@policy_options
+@with_executor
+def register(
+    executor: Executor,
+    path: str | None,
+    url: str,
+    key_path: str,
+    sha256: str,
+    size: int | None,
+    name: str | None,
+    file_format: str | None,
+    iv: str | None,
+    as_json: bool,
+    **terms: Any,
+) -> None:
+    """Register data that stay where they are. Prints the data's id.
+
+    FILE is encrypted already (cella encrypt), and lies at the URL as well: the executor's host fetches it for each run. It is read here for
+    its digest and size only.
+    """
+    if (path is None) != bool(sha256 and size):
+        raise click.UsageError("give either FILE, or --sha256 and --size")
+    key = key_of(key_path, file_format, iv)
+    made = executor.data.add_url(
+        url, key, name, path=path, sha256=sha256.lower(), size=size or 0, policy=policy_of(**terms)
+    )
+    if as_json:
+        show.event("data", **_facts(made))
+    else:
+        show.note(f"SHA-256 of the encrypted file {made.sha256}")
+        print(made.id)
+
+
+@data.command()
+@click.argument("data_id", metavar="DATA")
+@click.option("--url", help="Fetched there from the next run on.")
+@click.option("--stored", is_flag=True, help="In the executor's store, where they were uploaded.")
+@with_executor
+def update(executor: Executor, data_id: str, url: str | None, stored: bool, as_json: bool) -> None:
+    """Change where DATA lie. They stay the same, by their digest, and so do contracts and approvals."""
+    if stored == (url is not None):
+        raise click.UsageError("give either --url or --stored")
+    facts = _facts(executor.data.update(data_id, url))
+    if as_json:
+        show.event("data", **facts)
+    else:
+        show.value(facts)
+
+
 @data.command("list")
 @with_executor
 def list_data(executor: Executor, as_json: bool) -> None:
@@ -119,7 +178,7 @@ def list_data(executor: Executor, as_json: bool) -> None:
         if as_json:
             show.event("data", **_facts(item))
         else:
-            state = "stored " if item.stored else "missing"
+            state = "at URL " if item.url else "stored " if item.stored else "missing"
             print(f"{item.id}  {state}  {item.size:>12}  {visible(item.name)}")
 
 

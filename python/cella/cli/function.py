@@ -18,6 +18,8 @@ from .options import (
     limit_option,
     pairs,
     profile_option,
+    release_of,
+    release_option,
     stream_option,
     with_executor,
 )
@@ -47,11 +49,16 @@ def function() -> None:
 @click.option("--allow", multiple=True, metavar="WHO", help="Who may use it: party:ID, organisation:ID. Default: anybody.")
 @click.option("--quota", type=click.IntRange(min=0), help="Runs of all tasks together. Default: no end.")
 @click.option("--quota-of", type=click.Choice(["runs", "successes"]), help="What counts. Default: runs.")
+@click.option("--description", default="", metavar="TEXT", help="What it does, for whoever sees what it declares.")
+@click.option(
+    "--describe", "descriptions", multiple=True, metavar="NAME=TEXT", help="What an input, output or argument is."
+)
 @click.option("--public", is_flag=True, help="Everybody may read the source, and use it without your approval.")
 @profile_option
 @entry_option
 @limit_option
 @isolation_option
+@release_option("A rule that it keeps about what it releases, with N as the least: what owners of data ask for.")
 @stream_option
 @with_executor
 def register(
@@ -67,11 +74,14 @@ def register(
     allow: tuple[str, ...],
     quota: int | None,
     quota_of: str | None,
+    description: str,
+    descriptions: tuple[str, ...],
     public: bool,
     profile: str | None,
     entry: str | None,
     limits: tuple[str, ...],
     isolation: tuple[str, ...],
+    release: tuple[str, ...],
     streams: tuple[str, ...],
     as_json: bool,
 ) -> None:
@@ -86,27 +96,35 @@ def register(
 
     if (script is None) == (builtin is None):
         raise click.UsageError("give either SCRIPT or --builtin")
+    parsed = None if script is None else Script.read(script, entry)
+    if parsed is not None:
+        inputs, outputs = inputs or tuple(parsed.files("input")), outputs or tuple(parsed.files("output"))
+    names = [item.removesuffix("?") for item in (*inputs, *outputs)]
+    optional = [item[:-1] for item in (*inputs, *outputs) if item.endswith("?")]
     if builtin is not None:
         package = Builtin.find(builtin).package(
-            inputs or None,
-            outputs or None,
+            names[: len(inputs)] or None,
+            names[len(inputs) :] or None,
             arguments or None,
             members=members,
             profile=profile,
             streams=streams,
+            title=name,
             limits=pairs(limits, "--limit"),
             public=public,
+            optional=optional,
+            locked=json_values(locked, builtin=Builtin.find(builtin)),
             isolation=isolation_of(isolation),
+            release=release_of(release),
+            description=description,
+            descriptions=pairs(descriptions, "--describe"),
         )
-    else:
-        parsed = Script.read(str(script), entry)
-        inputs, outputs = inputs or tuple(parsed.files("input")), outputs or tuple(parsed.files("output"))
+    elif parsed is not None:
         for sentence in parsed.warnings(profile or "python"):
             show.note(f"warning: {sentence}")
-        optional = [item[:-1] for item in (*inputs, *outputs) if item.endswith("?")]
         package = parsed.package(
-            [item.removesuffix("?") for item in inputs],
-            [item.removesuffix("?") for item in outputs],
+            names[: len(inputs)],
+            names[len(inputs) :],
             arguments,
             profile=profile or "python",
             limits=pairs(limits, "--limit"),
@@ -116,6 +134,9 @@ def register(
             locked=json_values(locked, parsed),
             streams=streams,
             isolation=isolation_of(isolation),
+            release=release_of(release),
+            description=description,
+            descriptions=pairs(descriptions, "--describe"),
         )
     made = executor.functions.register(package, allow=list(allow) or None, quota=quota, quota_of=quota_of)
     if as_json:

@@ -80,6 +80,11 @@ entry_option = click.option(
 )
 
 
+def release_option(help: str) -> Callable[[Command], Command]:
+    """--release RULE=N, for who declares such rules and for who asks for them."""
+    return click.option("--release", multiple=True, metavar="RULE=N", help=help)
+
+
 def executor_options(command: Command) -> Command:
     """Add --at, --trust, --identity, --timeout, --json."""
     for option in (json_option, timeout_option, identity_option, trust_option, at_option):
@@ -142,6 +147,16 @@ def pairs(texts: Iterable[str], option: str) -> dict[str, str]:
 def isolation_of(texts: Iterable[str]) -> dict[str, str]:
     """--isolation options as a dict."""
     return pairs((word for text in texts for word in text.split(",")), "--isolation")
+
+
+def release_of(texts: Iterable[str]) -> dict[str, int]:
+    """--release options as a dict."""
+    rules: dict[str, int] = {}
+    for name, text in pairs(texts, "--release").items():
+        if not text.isascii() or not text.isdigit() or len(text) > 18 or int(text) == 0:
+            raise click.BadParameter(f"{name} is a whole number from 1, not {text!r}", param_hint="--release")
+        rules[name] = int(text)
+    return rules
 
 
 def json_values(

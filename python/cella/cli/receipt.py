@@ -90,6 +90,8 @@ def _options(command: Command) -> Command:
         click.option("--contract", type=click.Path(dir_okay=False), help="Contract, where the bundle has none."),
         click.option("--function", type=click.Path(dir_okay=False), help="Function package, where the bundle has none."),
         click.option("--payload", type=click.Path(dir_okay=False), help="Content of a statement that holds only its hash."),
+        click.option("--parent", "parents", multiple=True, metavar="FILE", type=click.Path(dir_okay=False),
+                     help="The receipt of a run whose output was an input here, or of one before it. Repeatable."),
         click.option("--endorsement", "endorsements", multiple=True, metavar="FILE", type=click.Path(dir_okay=False),
                      help="Certificates, revocation lists, Intel's collateral, statements. Repeatable."),
         json_option,
@@ -100,8 +102,9 @@ def _options(command: Command) -> Command:
 
 def _verify(path: str, trust: str | None, at: str | None, nonce: str | None, inputs: tuple[str, ...],
             outputs: tuple[str, ...], salts: tuple[str, ...], evidence: str | None, contract: str | None,
-            function: str | None, payload: str | None, endorsements: tuple[str, ...], as_json: bool) -> int:
-    """Judge a receipt or proof bundle in a FILE by a trust file, without any executor or network.
+            function: str | None, payload: str | None, parents: tuple[str, ...], endorsements: tuple[str, ...],
+            as_json: bool) -> int:
+    """Judge a receipt, proof bundle or exported audit in a FILE by a trust file, without any executor or network.
 
     Exit code 0 only if the trust file is met; 3 if the receipt is refused, or something that the trust file requires was
     not supplied; 2 if a file or the command is wrong.
@@ -110,14 +113,37 @@ def _verify(path: str, trust: str | None, at: str | None, nonce: str | None, inp
     from ..trust import Trust
 
     policy = Trust.load(trust)
+    if _is_audit(path):
+        if any((nonce, inputs, outputs, salts, evidence, contract, function, payload, parents, endorsements)):
+            raise click.UsageError(f"{path} is an audit: but for --trust, --at and --json these options are about receipts")
+        return _verify_audit(path, policy, at, as_json)
     report = verify_receipt(
         _parts(path, evidence, contract, function, payload), policy, at=None if at is None else time_of(at),
         nonce=hexadecimal(nonce, "--nonce"), inputs=_salted(_files(inputs, "--input"), salts),
-        outputs=_salted(_files(outputs, "--output"), salts), endorsements=endorsements,
+        outputs=_salted(_files(outputs, "--output"), salts), endorsements=endorsements, parents=parents,
     )
     verdict = print_verdict(report, policy, as_json)
     if verdict != 0 and not as_json:
         show.note(visible(f"{'NOT PROVED' if report.code == 'NOT_PROVED' else 'REFUSED'} by {policy.path}: {report.detail}"))
+    return verdict
+
+
+def _is_audit(path: str) -> bool:
+    """By its first byte: receipts and bundles are no JSON."""
+    with open(path, "rb") as file:
+        return file.read(1) == b"{"
+
+
+def _verify_audit(path: str, policy: Any, at: str | None, as_json: bool) -> int:
+    from ..audit import verify_audit
+    from .audit import show_entries
+
+    report = verify_audit(path, policy, at=None if at is None else time_of(at))
+    verdict = print_verdict(report, policy, as_json)
+    if not as_json and verdict == 0:
+        show_entries(report.entries, False)
+    elif not as_json:
+        show.note(visible(f"REFUSED by {policy.path}: {report.detail}"))
     return verdict
 
 
@@ -155,6 +181,42 @@ def export_receipt(path: str, output: str, as_json: bool) -> None:
         print_json({"files": written})
     else:
         print("\n".join(written))
+
+
+@receipt.command("trace")
+@click.argument("subject", metavar="TASK")
+@click.option("-o", "--output", metavar="FOLDER", type=click.Path(file_okay=False),
+              help="Keep the receipts there, TASK.proof each. Nothing is overwritten.")
+@click.option("--svg", metavar="FILE", type=click.Path(dir_okay=False), help="Write a picture; the file must not exist.")
+@with_executor
+def trace(executor: Executor, subject: str, output: str | None, svg: str | None, as_json: bool) -> int:
+    """Fetch the receipt of a run and those of the runs before it, judge each by the trust file, and show what led to it.
+
+    An executor gives receipts to those who took part: other runs are shown as not supplied. Exit code 3 if the trust file
+    refuses one of those shown; else 0. The same offline, and with receipts of others: cella receipt provenance.
+    """
+    import os
+
+    from .. import atomic
+    from ..lineage import fetch, provenance
+
+    if as_json and svg is not None:
+        raise click.UsageError("--json and --svg exclude each other")
+    found = fetch(executor, subject)
+    view = provenance(found, policy=executor.trust)
+    if output is not None:
+        os.makedirs(output, exist_ok=True)
+        for one in found:
+            path = one.save(os.path.join(output, f"{one.subject}.proof"))
+            show.note(visible(f"kept {path}"))
+    if as_json:
+        print_json(view.as_dict())
+    elif svg is not None:
+        atomic.create(svg, view.svg().encode(), 0o644)
+        print(svg)
+    else:
+        print(visible("\n".join(view.lines())))
+    return 0 if view.accepted else 3
 
 
 @receipt.command("provenance")

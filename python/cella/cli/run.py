@@ -156,7 +156,7 @@ def run(
         else:
             tell_saved(saved, as_json)
             _tell(task, saved, as_json)
-            if not as_json:
+            if not as_json and executor.session.head is not None:  # without a ledger there is none
                 show.note(f"its proof: cella receipt get {task.id} --at {executor.address} -o FILE")
 
 
