@@ -498,7 +498,8 @@ bool cella_ledger_proceed(struct cella_ledger *ledger)
     send_waiting(ledger);
     cella_snapshots_proceed(ledger->snapshots);
     cella_ledger_link_flush(ledger->link);
-    bool going = ledger->waiting.count > 0 && ledger->condition == CELLA_LEDGER_WRITING;
+    bool stalled = ledger->condition == CELLA_LEDGER_STALLED && !ledger->sits_out_stalls;
+    bool going = ledger->waiting.count > 0 && !stalled && ledger->condition != CELLA_LEDGER_LOST;
     if (ledger->stop_when_settled && !going) {
         ledger->stop_when_settled = false;
         cella_loop_stop(ledger->monitor->loop);

@@ -510,15 +510,10 @@ static cella_status give_up(struct cella_ledger *ledger, cella_status status)
 static cella_status wait_until_durable(struct cella_ledger *ledger, struct waiting *waiting, bool anchored)
 {
     cella_ledger_open_append(ledger);
-    while (ledger->waiting.count > 0 && (anchored || ledger->condition != CELLA_LEDGER_STALLED) &&
-           ledger->condition != CELLA_LEDGER_LOST) {
-        ledger->stop_when_settled = true;
-        CELLA_TRY(cella_loop_run(ledger->monitor->loop, after_round, waiting));
-        if (ledger->stop_when_settled) {
-            return CELLA_CLOSED; /* somebody else has stopped the loop: the host has gone */
-        }
-    }
-    return CELLA_OK;
+    ledger->stop_when_settled = true;
+    ledger->sits_out_stalls = anchored;
+    CELLA_TRY(cella_loop_run(ledger->monitor->loop, after_round, waiting));
+    return ledger->stop_when_settled ? CELLA_CLOSED : CELLA_OK; /* if somebody else has stopped the loop: the host has gone */
 }
 
 static cella_status move_anchor(struct cella_ledger *ledger, const struct cella_ledger_anchor *anchor)

@@ -69,6 +69,7 @@ struct cella_ledger {
         bool accepted; /* the host has said where it stands */
     } append;
     bool stop_when_settled; /* end the loop when nothing waits any more, or nothing goes */
+    bool sits_out_stalls;   /* a host that does not write is waited for: an anchor has to move before anybody is served */
     struct cella_timer retry;
     struct cella_timer silence;
 };
