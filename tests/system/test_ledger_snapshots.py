@@ -6,19 +6,22 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
 import random
 import re
 import shutil
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import cella
 import pytest
-from cella import ledger
-from live import LONG, LiveExecutor, echo, files, package_of, refused, wait_until
+from cella import audit, ledger
+from live import LONG, LiveExecutor, echo, files, package_of, refused, sealed_bytes, wait_until
+from places import Page, Place
 
 Start = Callable[..., LiveExecutor]
 RESTORED = r"ledger: snapshot of (\d+) records restored"
@@ -45,14 +48,11 @@ def work(live: LiveExecutor, me: cella.Executor, records: int) -> None:
 
 
 def seen(me: cella.Executor) -> list[object]:
-    """What a party sees of the state, the journal included."""
-    entries: list[object] = []
-    after, more = 0, True
-    while more:
-        answer = me.request("audit.list", {"after": after})
-        entries += answer["entries"]
-        more, after = answer["more"], answer["entries"][-1]["number"] if answer["entries"] else after
-    return [me.party_of(), me.pages("task.list", "tasks"), me.pages("function.list", "functions"), entries]
+    """What a party sees of the state, the journal included: each entry is proved, by the same leaf and the same rest of its record."""
+    told = audit.fetch(me, {})
+    proofs = [proof for page in told.pages for proof in page.answer["proofs"]]
+    stands = [(proof["leaf"], proof.get("rest"), proof.get("statement")) for proof in proofs]
+    return [me.party_of(), me.pages("task.list", "tasks"), me.pages("function.list", "functions"), list(told.entries), stands]
 
 
 def sql(state: Path, text: str, *values: object) -> list[tuple[object, ...]]:
@@ -80,9 +80,9 @@ def said(live: LiveExecutor) -> str:
     return live.log().rsplit("limits of cells", 1)[-1]
 
 
-def begin(start: Start, me: cella.Executor) -> tuple[LiveExecutor, cella.Executor]:
+def begin(start: Start, me: cella.Executor, config: dict[str, Any] | None = None) -> tuple[LiveExecutor, cella.Executor]:
     """A new host on the same state folder, and the same party, who has seen all that came before."""
-    live = start()
+    live = start(config)
     return live, cella.connect(live.address, live.trust, me.identity)
 
 
@@ -261,6 +261,85 @@ def test_all_that_parties_have_is_in_it(start: Start) -> None:
     assert run(x=me.data.get(derived.id)).outputs["out"].bytes() == b"deleted" * 100
     with refused("DELETED"):
         run(x=deleted)
+
+
+JOIN = "def main(x, y, z):\n    z.write(x.read() + y.read())\n    return 'joined'\n"
+READ = "def main(x):\n    return x.text()\n"
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    made = Place()
+    yield made
+    made.close()
+
+
+def test_what_binds_data_and_where_they_lie_is_in_it(start: Start, place: Place, tmp_path: Path) -> None:
+    """Places of data, policies of every owner, of data that others were made of and of deleted ones, with their uses; the first keys
+    of parties who have replaced theirs; and an audit in a file. What they refuse and allow is the same afterwards."""
+    config = {"fetch_from": f"{place.url}/data", "fetch_private": True, "profiles": ["python"]}
+    live = start(config)
+    a, b = live.client(), live.client()
+    a.parties.rotate(a.identity.successor())
+    join = a.functions.register(package_of(JOIN, public=True, inputs=files("x", "y"), outputs=files("z")))
+    read = a.functions.register(package_of(READ, public=True, inputs=files("x")))
+    key = cella.DataKey.generate()
+    sealed = sealed_bytes(key, b"elsewhere, ")
+    for path in ("/data/old", "/data/new"):
+        place.pages[path] = Page(sealed)
+    digest = hashlib.sha256(sealed).hexdigest()
+    x = a.data.add_url(f"{place.url}/data/old", key, sha256=digest, size=len(sealed), policy={"uses": 9})
+    y = b.data.add(b"uploaded", "y", policy={"uses": 3})
+
+    def both(function: cella.Function, inputs: dict[str, Any], **options: Any) -> cella.Task:
+        task = a.tasks.create(function, inputs=inputs, **options)
+        if y in inputs.values() or [b.party] in inputs.values():
+            b.tasks.get(task.id).assign({"y": y})
+        for one in (a, b):
+            one.tasks.get(task.id).approve(task.contract())
+        return task.invoke().wait(timeout=60)
+
+    made = both(join, {"x": x, "y": [b.party]}, outputs={"z": [a.party, b.party]}, fusion=["z"])
+    fused = b.data.derive(made, "z")
+    a.data.change(fused, {"functions": [read.sha256]})
+    b.data.change(fused, {"uses": 7})
+    assert a.data.update(x, f"{place.url}/data/new").url.endswith("/data/new")
+    assert both(read, {"x": fused}).result() == "elsewhere, uploaded"
+    b.data.delete(y)
+    a.parties.rotate(a.identity.successor())
+    work(live, b, 1200)
+    waiting = a.tasks.create(read, inputs={"x": x})
+
+    def everything(one: cella.Executor) -> list[object]:
+        return [[one.request("data.get", {"data": data.id}) for data in (fused, x if one.party == a.party else y)],
+                dataclasses.asdict(one.receipt(made.id).parts), one.request("task.get", {"task": made.id}), *seen(one)]
+
+    expected = [everything(one) for one in (a, b)]
+    bounds = {(bound["data"], bound["owner"]): bound["policy"] for bound in a.data.get(fused.id).bound_by}
+    assert bounds == {(fused.id, b.party): {"uses": 7}, (x.id, a.party): {"uses": 9}, (y.id, b.party): {"uses": 3}}
+    contract = waiting.contract()
+    asked = len(place.asked)
+    for one in (a, b):
+        one.close()
+    assert live.close() == 0
+    live, a = begin(start, a, config)
+    assert re.search(RESTORED, said(live))
+    b = cella.connect(live.address, live.trust, b.identity)
+    assert [everything(one) for one in (a, b)] == expected
+    receipt = a.receipt(made.id)
+    assert receipt.verify(live.trust).accepted and len(receipt.parts.histories) == 1
+    assert audit.verify_audit(audit.fetch(a, {}).save(tmp_path / "audit.json"), live.trust).accepted
+    waiting = a.tasks.get(waiting.id)
+    assert waiting.contract().sha256 == contract.sha256
+    assert waiting.invoke().wait(timeout=60).result() == "elsewhere, "
+    assert place.asked[asked:] == ["/data/new"]
+    with refused("DATA_POLICY", text=f"functions do not include {join.id}"):
+        a.tasks.create(join, inputs={"x": fused, "y": fused}, outputs={"z": [a.party, b.party]})
+    assert both(read, {"x": fused}).result() == "elsewhere, uploaded"
+    assert [a.data.get(x.id).used, b.data.get(y.id).used, a.data.get(fused.id).used] == [4, 3, 2]
+    with refused("USES_USED_UP", text=y.id):
+        a.tasks.create(read, inputs={"x": fused})
+    assert len(audit.fetch(b, {}).entries) > len(expected[1][-2])  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
