@@ -15,7 +15,7 @@ struct text {
 struct fields {
     struct cella_view type;
     bool fortran;
-    size_t sizes[2];
+    size_t sizes[CELLA_NPY_DIMENSIONS_MAX];
     size_t dimensions;
     bool has_type;
     bool has_order;
@@ -109,7 +109,7 @@ static bool take_shape(struct text *text, struct fields *fields)
         if (!take_size(text, &size)) {
             return false;
         }
-        if (fields->dimensions < 2) {
+        if (fields->dimensions < CELLA_NPY_DIMENSIONS_MAX) {
             fields->sizes[fields->dimensions] = size;
         }
         fields->dimensions++;
@@ -177,8 +177,8 @@ static bool understand(struct cella_view type, struct cella_npy *out)
            (out->kind == 'f' && (out->width == 4 || out->width == 8));
 }
 
-cella_status cella_npy_read_header(struct cella_builtin_call *call, struct cella_builtin_input *input,
-                                   struct cella_npy *out)
+cella_status cella_npy_read_array_header(struct cella_builtin_call *call, struct cella_builtin_input *input,
+                                         struct cella_npy *out)
 {
     uint8_t start[CELLA_NPY_MAGIC_SIZE + 2];
     uint8_t size_bytes[4] = { 0 };
@@ -206,13 +206,27 @@ cella_status cella_npy_read_header(struct cella_builtin_call *call, struct cella
         return cella_builtin_refuse(call, "%s: .npy of type '%.*s'; bool, integers, f4 and f8 can be read",
                                     input->name, shown, (const char *) fields.type.data);
     }
-    if (fields.dimensions < 1 || fields.dimensions > 2) {
-        return cella_builtin_refuse(call, "%s: the array has %zu dimensions, not one or two", input->name,
-                                    fields.dimensions);
+    if (fields.dimensions > CELLA_NPY_DIMENSIONS_MAX) {
+        return cella_builtin_refuse(call, "%s: the array has %zu dimensions, more than %u", input->name,
+                                    fields.dimensions, CELLA_NPY_DIMENSIONS_MAX);
     }
-    out->rows = fields.sizes[0];
-    out->columns = fields.dimensions == 2 ? fields.sizes[1] : 1;
-    out->fortran = fields.fortran && fields.dimensions == 2;
+    memcpy(out->sizes, fields.sizes, sizeof(out->sizes));
+    out->dimensions = fields.dimensions;
+    out->fortran = fields.fortran;
+    return CELLA_OK;
+}
+
+cella_status cella_npy_read_header(struct cella_builtin_call *call, struct cella_builtin_input *input,
+                                   struct cella_npy *out)
+{
+    CELLA_TRY(cella_npy_read_array_header(call, input, out));
+    if (out->dimensions < 1 || out->dimensions > 2) {
+        return cella_builtin_refuse(call, "%s: the array has %zu dimensions, not one or two", input->name,
+                                    out->dimensions);
+    }
+    out->rows = out->sizes[0];
+    out->columns = out->dimensions == 2 ? out->sizes[1] : 1;
+    out->fortran = out->fortran && out->dimensions == 2;
     return CELLA_OK;
 }
 

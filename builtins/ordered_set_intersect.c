@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "builtins/builtin.h"
-
-#include <string.h>
+#include "builtins/lines.h"
 
 #define INTERSECT(X)                                                                                                 \
     X(CHOICE, order, "ascending|descending|desending", NULL,                                                         \
@@ -11,32 +10,35 @@
     X(OUTPUT, output_result1, "text", "one character 0 or 1 per line of input_data1: is it in the other input?")     \
     X(OUTPUT, output_result2, "text", "the same for input_data2")
 
+#define LINES_BETWEEN_PROGRESS (1U << 20)
+
 /* Reads lines in order, checks them, and writes one digit for each. */
 struct side {
-    const char *name;
-    struct cella_view rest;
+    struct cella_lines lines;
     struct cella_view line;
-    size_t number; /* of the line, from 1 */
+    struct cella_view before;  /* the line before it */
+    struct cella_bytes copies[2]; /* of a stream, whose lines do not stay: before, and the line that both sides have */
     bool at_end;
     int direction; /* 1 ascending, -1 descending */
     struct cella_builtin_output *output;
 };
 
-static bool is_blank(uint8_t character)
+static void release(struct side *side)
 {
-    return character == ' ' || character == '\t' || character == '\r';
+    cella_lines_release(&side->lines);
+    cella_bytes_clear(&side->copies[0]);
+    cella_bytes_clear(&side->copies[1]);
 }
 
-static struct cella_view trim(struct cella_view line)
+/* The present line, such that it stays when the side moves on. */
+static cella_status keep(struct side *side, size_t where, struct cella_view *out)
 {
-    while (line.size > 0 && is_blank(line.data[line.size - 1])) {
-        line.size--;
+    *out = side->line;
+    if (side->lines.input->read != NULL) {
+        CELLA_TRY(cella_bytes_set(&side->copies[where], side->line));
+        *out = cella_bytes_view(&side->copies[where]);
     }
-    while (line.size > 0 && is_blank(line.data[0])) {
-        line.data++;
-        line.size--;
-    }
-    return line;
+    return CELLA_OK;
 }
 
 /* Lower case, so that A and a are the same digit; -1 for anything else. */
@@ -66,31 +68,30 @@ static int compare(struct cella_view a, struct cella_view b)
 
 static cella_status next(struct cella_builtin_call *call, struct side *side)
 {
-    if (side->rest.size == 0) {
+    bool there = false;
+    CELLA_TRY(keep(side, 0, &side->before));
+    CELLA_TRY(cella_lines_next(call, &side->lines, &there));
+    if (!there) {
         side->at_end = true;
         return CELLA_OK;
     }
-    struct cella_view before = side->line;
-    const uint8_t *end = memchr(side->rest.data, '\n', side->rest.size);
-    size_t size = end == NULL ? side->rest.size : (size_t) (end - side->rest.data);
-    side->line = trim(cella_view_of(side->rest.data, size));
-    size_t used = end == NULL ? size : size + 1;
-    side->rest = cella_view_of(side->rest.data + used, side->rest.size - used);
-    side->number++;
+    const char *name = side->lines.input->name;
+    size_t number = side->lines.number;
+    side->line = cella_lines_trim(side->lines.line);
     if (side->line.size == 0) {
-        return cella_builtin_refuse(call, "%s, line %zu: is empty", side->name, side->number);
+        return cella_builtin_refuse(call, "%s, line %zu: is empty", name, number);
     }
     for (size_t i = 0; i < side->line.size; i++) {
         if (digit(side->line.data[i]) < 0) {
-            return cella_builtin_refuse(call, "%s, line %zu: character %zu is not a hexadecimal digit", side->name,
-                                        side->number, i + 1);
+            return cella_builtin_refuse(call, "%s, line %zu: character %zu is not a hexadecimal digit", name, number,
+                                        i + 1);
         }
     }
-    if (side->number > 1 && compare(before, side->line) * side->direction > 0) {
-        return cella_builtin_refuse(call, "%s, line %zu: is not in %s order", side->name, side->number,
+    if (number > 1 && compare(side->before, side->line) * side->direction > 0) {
+        return cella_builtin_refuse(call, "%s, line %zu: is not in %s order", name, number,
                                     side->direction > 0 ? "ascending" : "descending");
     }
-    return CELLA_OK;
+    return number % LINES_BETWEEN_PROGRESS == 0 ? cella_builtin_progress(call, 0.5) : CELLA_OK;
 }
 
 /* Answer for the present line, then go to the next one. */
@@ -101,12 +102,13 @@ static cella_status answer(struct cella_builtin_call *call, struct side *side, b
 }
 
 /*
- * Answer for all lines that equal the present lines of both sides. The match is kept as a view because the sides
- * move on; lines of one side that equal each other are all in the other set, and count once.
+ * Answer for all lines that equal the present lines of both sides. Lines of one side that equal each other are all in the
+ * other set, and count once.
  */
 static cella_status answer_equal(struct cella_builtin_call *call, struct side *a, struct side *b)
 {
-    struct cella_view match = a->line;
+    struct cella_view match;
+    CELLA_TRY(keep(a, 1, &match));
     while (!a->at_end && compare(a->line, match) == 0) {
         CELLA_TRY(answer(call, a, true));
     }
@@ -140,19 +142,22 @@ static cella_status merge(struct cella_builtin_call *call, struct side *a, struc
 
 CELLA_BUILTIN(ordered_set_intersect, "ordered_set_intersect", INTERSECT,
               .alias = "builtin-ordered-set-intersect", .version = "1",
-              .documentation = "Compare two sorted lists of hexadecimal strings without showing either to the other's owner.",
+              .documentation =
+                  "Which lines of two sorted lists of hexadecimal strings are in both, without showing either list to the "
+                  "other's owner. Upper and lower case digits are the same, blanks around a line do not count; a string "
+                  "stands before those that it begins. A line that stands several times counts once, and is answered each "
+                  "time. An empty line, another character or a line out of order is refused. The function psi needs no order.",
               .returns = "\"N common items\"",
+              .limits = "None: both inputs are read as streams, with memory for one line.",
               .example = ">>> both = cella.builtins.ordered_set_intersect(b\"01\\n03\\n\", b\"03\\n04\\n\", order=\"ascending\")\n"
                          ">>> both.returned, both.output_result1, both.output_result2\n"
                          "('1 common items', b'01', b'10')\n")
 {
     int direction = order == 0 ? 1 : -1;
-    struct cella_view one;
-    struct cella_view two;
-    CELLA_TRY(cella_builtin_input_all(input_data1, &one));
-    CELLA_TRY(cella_builtin_input_all(input_data2, &two));
-    struct side a = { .name = "input_data1", .rest = one, .direction = direction, .output = output_result1 };
-    struct side b = { .name = "input_data2", .rest = two, .direction = direction, .output = output_result2 };
+    CELLA_CLEANUP(release) struct side a = { .direction = direction, .output = output_result1 };
+    CELLA_CLEANUP(release) struct side b = { .direction = direction, .output = output_result2 };
+    cella_lines_begin(&a.lines, input_data1);
+    cella_lines_begin(&b.lines, input_data2);
     size_t common = 0;
     CELLA_TRY(merge(call, &a, &b, &common));
     return cella_builtin_result(call, "%zu common items", common);

@@ -1,12 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "builtins/registry.h"
 
+extern const struct cella_builtin cella_builtin_aggregate;
+extern const struct cella_builtin cella_builtin_csv_profile;
 extern const struct cella_builtin cella_builtin_echo;
+extern const struct cella_builtin cella_builtin_gbdt_predict;
+extern const struct cella_builtin cella_builtin_join;
+extern const struct cella_builtin cella_builtin_logistic_regression_predict;
+extern const struct cella_builtin cella_builtin_logistic_regression_train;
 extern const struct cella_builtin cella_builtin_ordered_set_intersect;
+extern const struct cella_builtin cella_builtin_ordered_set_join;
+extern const struct cella_builtin cella_builtin_password_check;
+extern const struct cella_builtin cella_builtin_private_join_and_compute;
+extern const struct cella_builtin cella_builtin_psi;
 
 static const struct cella_builtin *const own[] = {
+    &cella_builtin_aggregate,
+    &cella_builtin_csv_profile,
     &cella_builtin_echo,
+    &cella_builtin_gbdt_predict,
+    &cella_builtin_join,
+    &cella_builtin_logistic_regression_predict,
+    &cella_builtin_logistic_regression_train,
     &cella_builtin_ordered_set_intersect,
+    &cella_builtin_ordered_set_join,
+    &cella_builtin_password_check,
+    &cella_builtin_private_join_and_compute,
+    &cella_builtin_psi,
     NULL,
 };
 

@@ -3,7 +3,7 @@
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <stdio.h>
+#include <string.h>
 
 #define ONLINE_DECRYPT(X)                                                                                            \
     X(TEXT, key, 0, 64, NULL, "base64 of 16 or 32 bytes")                                                            \
@@ -11,7 +11,6 @@
     X(TEXT, encrypted_data, 0, 8388608, NULL, "base64 of ciphertext and 16 bytes of tag")                            \
     X(CHOICE, algorithm, "auto|aes128gcm|aes256gcm", "auto", "auto: as the key is long")
 
-#define KEY_MAX 32U
 #define NONCE_SIZE 12U
 #define TAG_SIZE 16U
 

@@ -68,10 +68,12 @@ CELLA_BUILTIN(rsa_sign, "rsa_sign", RSA_SIGN, .alias = "builtin-rsa-sign", .vers
               .documentation = "Sign a text with an RSA key that stays in the cell. The signature is RSASSA-PKCS1-v1_5 "
                                "with SHA-256 (RFC 8017), checked with the same key before it is given out.",
               .returns = "the signature in base64, RFC 4648 section 4, on one line",
-              .example = ">>> cella.builtins.rsa_sign(b'no key', data='text')\n"
-                         "Traceback (most recent call last):\n"
-                         "cella.BuiltinFailed: rsa_key: no RSA private key in PKCS#1 or PKCS#8 DER "
-                         "(openssl rsa -outform DER)\n")
+              .example = ">>> try:\n"
+                         "...     cella.builtins.rsa_sign(b'no key', data='text')\n"
+                         "... except cella.builtins.BuiltinError as error:\n"
+                         "...     message = str(error)\n"
+                         ">>> message\n"
+                         "'rsa_sign: rsa_key: no RSA private key in PKCS#1 or PKCS#8 DER (openssl rsa -outform DER)'\n")
 {
     CELLA_CLEANUP(free_key) EVP_PKEY *key = NULL;
     CELLA_TRY(read_key(call, rsa_key, &key));

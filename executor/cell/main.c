@@ -49,7 +49,8 @@ static cella_status read_profile(const char *path, struct cella_bytes *out)
 static cella_status set_environment(void)
 {
     static const char *const settings[][2] = {
-        { "OPENBLAS_NUM_THREADS", "1" }, { "OMP_NUM_THREADS", "1" }, { "JOBLIB_MULTIPROCESSING", "0" }
+        { "OPENBLAS_NUM_THREADS", "1" }, { "OMP_NUM_THREADS", "1" }, { "OMP_WAIT_POLICY", "passive" },
+        { "JOBLIB_MULTIPROCESSING", "0" }
     };
     /* The starter's own strings stay in memory otherwise, where a script with raw memory access finds them. */
     for (char **entry = environ; entry != NULL && *entry != NULL; entry++) {

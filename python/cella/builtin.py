@@ -12,16 +12,21 @@ from __future__ import annotations
 import difflib
 import functools
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import _native
 from .functions import builtin_package
 
+if TYPE_CHECKING:
+    from .executor import Executor
+
 _KINDS: dict[str, tuple[type, ...]] = {
     "text": (str,), "choice": (str,), "integer": (int,), "real": (int, float), "flag": (bool,)}
+_READERS: dict[str, Callable[[str], Any]] = {
+    "text": str, "choice": str, "integer": int, "real": float, "flag": lambda text: text == "true"}
 _WORDS = {"text": "a text", "choice": "a text", "integer": "a whole number", "real": "a number", "flag": "true or false"}
 
 
@@ -54,6 +59,15 @@ class Parameter:
     def is_file(self) -> bool:
         """Whether it is an input or output, or a group of them."""
         return self.kind not in _KINDS
+
+    @property
+    def default_value(self) -> Any:
+        """The default as a JSON value; None where a value must be given.
+
+        >>> Parameter("n", "integer", "", False, 1, 9, "3", None, None).default_value
+        3
+        """
+        return None if self.default is None else _READERS[self.kind](self.default)
 
     def check(self, value: Any) -> None:
         """Refuse what the executor's dispatcher would refuse.
@@ -206,8 +220,13 @@ class Builtin:
         return builtin_package(
             self.name, files["input"], files["output"], given,
             profile=profile, limits=limits, public=public, isolation=isolation, streams=streams,
-            locked=locked, **more,
+            defaults={row.name: row.default_value for row in rows if row.default is not None}, locked=locked, **more,
         )
+
+    def profile_of(self, executor: Executor) -> str:
+        """The smallest profile with this function that an executor offers; the smallest of all where it offers none."""
+        offered = {item.get("name") for item in executor.information().get("profiles", [])}
+        return next((profile for profile in self.profiles if profile in offered), self.profiles[0])
 
     def check(self, arguments: Mapping[str, Any]) -> None:
         """Refuse argument values that the executor would refuse.

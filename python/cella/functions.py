@@ -241,6 +241,7 @@ def builtin_package(
     release: Mapping[str, int] | None = None,
     title: str | None = None,
     optional: Iterable[str] = (),
+    defaults: Mapping[str, Any] | None = None,
     locked: Mapping[str, Any] | None = None,
     description: str = "",
     descriptions: Mapping[str, str] | None = None,
@@ -252,12 +253,14 @@ def builtin_package(
         title: name of the function; None for the builtin's.
         inputs, outputs, arguments: names that it declares.
         optional: the inputs and outputs that may be missing.
+        defaults: argument -> value where a task gives none.
         locked: argument -> value that nobody can change.
         limits, public, isolation, streams, release, description, descriptions: as of Script.package.
 
     >>> b'"executor":"builtin"' in builtin_package("echo", arguments=["message"])
     True
     """
+    defaults = defaults or {}
     content: dict[str, Any] = {
         "version": 1,
         "name": title or name,
@@ -268,7 +271,7 @@ def builtin_package(
         "inputs": [_declared(item, optional, streams) for item in inputs],
         "outputs": [_declared(item, optional) for item in outputs],
         "arguments": [
-            *({"name": item} for item in arguments),
+            *({"name": item, **({"default": defaults[item]} if item in defaults else {})} for item in arguments),
             *({"name": item, "default": value, "locked": True} for item, value in (locked or {}).items()),
         ],
     }

@@ -132,6 +132,8 @@ def run(
             raise _native.error("BAD_ARGUMENT", "what a stream is, a registered function has declared", "streams")
         registered = function
     else:
+        if isinstance(function, Builtin) and profile is None:
+            profile = function.profile_of(executor)
         package, used = _package(
             function, list(inputs), outputs, arguments, entry, profile, limits, streams, isolation
         )

@@ -35,7 +35,11 @@ SUBJECTS = {
     "ledger": "durable changes of the state: SQLite's own commits; a start against the ledger's length",
     "connect": "a new attested connection: a plain TLS connection",
     "verify": "evidence of SNP and TDX: libcrypto on the same chains",
+    "builtin_models": "builtins that train models: xgboost in Python, scikit-learn and pandas",
+    "builtin_onnx": "inference of networks for images: ONNX Runtime, OpenCV",
+    "builtin_sets": "private set intersection and joins: pandas, Python's sets, dicts and csv",
     "receipt": "a receipt, its size and its verification: libcrypto on two Ed25519 signatures",
+    "builtin_forms": "aggregates and profiles of CSV: pandas",
 }
 
 

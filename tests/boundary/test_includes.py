@@ -52,6 +52,8 @@ FOREIGN: dict[str, set[str]] = {
     },
     "jansson.h": {"executor/trust/json.h"},
     "xgboost/": {"builtins/native/gbdt_train.c"},
+    "png.h": {"builtins/native/image.c"},
+    "turbojpeg.h": {"builtins/native/image.c"},
     "llhttp.h": {"executor/front/http.c"},
     "Python.h": {
         "executor/cell/interpreter.c",
@@ -129,7 +131,7 @@ def test_no_other_foreign_library():
     ours = {"sys/", "linux/", "netinet/", "arpa/"}
     plain = {
         "assert", "dirent", "elf", "emmintrin", "endian", "errno", "fcntl", "float", "grp", "inttypes", "immintrin", "limits", "link", "locale", "math", "poll", "pthread", "sched", "setjmp",
-        "signal", "spawn", "stdarg", "stdbool", "stddef", "stdint", "stdio", "stdlib", "string", "strings", "time", "unistd",
+        "signal", "spawn", "stdarg", "stdatomic", "stdbool", "stddef", "stdint", "stdio", "stdlib", "string", "strings", "time", "unistd",
     }
     strange = {
         f"{path}: {name}"

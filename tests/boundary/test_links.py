@@ -17,7 +17,7 @@ LIBRARIES: dict[str, set[str]] = {
     "cella-monitor": {"libc", "libcrypto", "libjansson", "libtss2-esys", "libtss2-mu"},
     "cella-courier": {"libc", "libcrypto", "libseccomp"},
     "cella-zygote": {"libc", "libm", "libexpat", "libz", "libffi", "libseccomp"},
-    "cella-native.so": {"libc", "libm", "libcrypto", "liblapack", "libxgboost"},
+    "cella-native.so": {"libc", "libm", "libcrypto", "liblapack", "libxgboost", "libpng16", "libturbojpeg"},
 }
 
 # Program -> patterns of symbols that it must not have, defined or not.

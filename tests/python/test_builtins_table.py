@@ -30,7 +30,13 @@ def rows():
 def zygotes():
     """One zygote per profile, started when it is asked for."""
     started = {}
-    yield lambda profile: started.setdefault(profile, ZygoteDriver(profile).__enter__())
+
+    def zygote_of(profile):
+        if profile not in started:
+            started[profile] = ZygoteDriver(profile).__enter__()
+        return started[profile]
+
+    yield zygote_of
     for driver in started.values():
         driver.__exit__(None, None, None)
 
@@ -107,6 +113,10 @@ def test_packages():
     assert [item["name"] for item in package["inputs"]] == ["input_data1", "input_data2"]
     assert [item["name"] for item in package["outputs"]] == ["output_result1", "output_result2"]
     assert (package["arguments"], package["profile"], package["executor"]) == ([{"name": "order"}], "python", "builtin")
+    group = json.loads(Builtin.find("psi").package(members=3, locked={"mode": "oblivious"}))
+    assert [item["name"] for item in group["inputs"]] == ["input0", "input1", "input2"]
+    assert {"name": "header", "default": True} in group["arguments"]
+    assert {"name": "mode", "default": "oblivious", "locked": True} in group["arguments"]
     streamed = json.loads(Builtin.find("ordered_set_intersect").package(streams=["input_data1"]))
     assert streamed["inputs"][0] == {"name": "input_data1", "stream": True}
 

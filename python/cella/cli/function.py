@@ -102,18 +102,19 @@ def register(
     names = [item.removesuffix("?") for item in (*inputs, *outputs)]
     optional = [item[:-1] for item in (*inputs, *outputs) if item.endswith("?")]
     if builtin is not None:
-        package = Builtin.find(builtin).package(
+        native = Builtin.find(builtin)
+        package = native.package(
             names[: len(inputs)] or None,
             names[len(inputs) :] or None,
             arguments or None,
             members=members,
-            profile=profile,
+            profile=profile or native.profile_of(executor),
             streams=streams,
             title=name,
             limits=pairs(limits, "--limit"),
             public=public,
             optional=optional,
-            locked=json_values(locked, builtin=Builtin.find(builtin)),
+            locked=json_values(locked, builtin=native),
             isolation=isolation_of(isolation),
             release=release_of(release),
             description=description,

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "builtins/native/onnx_kernel.h"
+#include "builtins/native/onnx_operators.h"
+#include "builtins/native/onnx_window.h"
+
+#include <math.h>
+#include <string.h>
+
+struct pool {
+    struct cella_onnx_step *step;
+    struct cella_onnx_window window;
+    const float *planes;
+    float *output;
+    bool largest; /* else the mean */
+    bool count_padding;
+};
+
+/* How many of a window's pixels along one axis count. */
+static size_t counted(const struct pool *pool, size_t out, size_t kernel, size_t stride, size_t dilation, size_t before,
+                      size_t size, size_t after)
+{
+    size_t count = 0;
+    for (size_t k = 0; k < kernel; k++) {
+        size_t at = out * stride + k * dilation;
+        bool inside = at >= before && at - before < size;
+        count += pool->count_padding ? at < before + size + after : inside;
+    }
+    return count;
+}
+
+/* From sums to means. */
+static void divide_row(const struct pool *pool, size_t y, float *to)
+{
+    const struct cella_onnx_window *w = &pool->window;
+    size_t high = counted(pool, y, w->kernel_height, w->stride_height, w->dilation_height, w->top, w->height, w->bottom);
+    for (size_t x = 0; x < w->out_width; x++) {
+        size_t wide = counted(pool, x, w->kernel_width, w->stride_width, w->dilation_width, w->left, w->width, w->right);
+        to[x] /= (float) (high * wide);
+    }
+}
+
+static void add_row(float *to, const float *from, size_t width)
+{
+    for (size_t x = 0; x < width; x++) {
+        to[x] += from[x];
+    }
+}
+
+static void pool_plane(void *context, size_t index, size_t thread)
+{
+    const struct pool *pool = context;
+    const struct cella_onnx_window *window = &pool->window;
+    const struct cella_onnx_kernel *kernel = pool->step->session->kernel;
+    const float *plane = pool->planes + index * window->plane_size;
+    float *to = pool->output + index * window->out_height * window->out_width;
+    (void) thread;
+    for (size_t y = 0; y < window->out_height; y++, to += window->out_width) {
+        const float *from = plane + y * window->stride_height * window->row_stride;
+        memcpy(to, from, window->out_width * sizeof(float));
+        for (size_t tap = 1; tap < window->kernel_height * window->kernel_width; tap++) {
+            const float *row = from + cella_onnx_window_tap(window, tap / window->kernel_width,
+                                                            tap % window->kernel_width);
+            if (pool->largest) {
+                kernel->maximum(to, row, window->out_width);
+            } else {
+                add_row(to, row, window->out_width);
+            }
+        }
+        if (!pool->largest) {
+            divide_row(pool, y, to);
+        }
+    }
+}
+
+/* MaxPool, AveragePool. */
+cella_status cella_onnx_run_pool(struct cella_onnx_step *step)
+{
+    struct pool pool = { .step = step, .largest = cella_view_is(step->node->operation, "MaxPool") };
+    CELLA_CLEANUP(cella_onnx_tensor_release) struct cella_onnx_tensor planes = { 0 };
+    struct cella_onnx_tensor *output;
+    size_t dims[CELLA_ONNX_RANK_MAX];
+    CELLA_TRY(cella_onnx_expect(step, 0, CELLA_ONNX_FLOAT));
+    const struct cella_onnx_tensor *input = cella_onnx_input(step, 0);
+    if (cella_onnx_wanted(step, 1)) {
+        return cella_onnx_refuse(step, "output 1, the places of the largest values, is not supported");
+    }
+    CELLA_TRY(cella_onnx_window_of(step, input, 0, 0, &pool.window));
+    struct cella_onnx_window *w = &pool.window;
+    if (w->top >= w->kernel_height * w->dilation_height || w->left >= w->kernel_width * w->dilation_width) {
+        return cella_onnx_refuse(step, "its padding is as large as its window");
+    }
+    size_t rank = cella_onnx_window_dims(w, w->channels, dims);
+    CELLA_TRY(cella_onnx_output(step, 0, CELLA_ONNX_FLOAT, rank, dims, &output));
+    CELLA_TRY(cella_onnx_planes(step, input, w, pool.largest ? -INFINITY : 0, &planes));
+    pool.count_padding = cella_onnx_integer(step, "count_include_pad", 0) != 0;
+    pool.planes = planes.data;
+    pool.output = output->data;
+    cella_onnx_parallel(step->session->threads, w->images * w->channels, pool_plane, &pool);
+    return CELLA_OK;
+}
+
+/* GlobalAveragePool, GlobalMaxPool. */
+cella_status cella_onnx_run_global_pool(struct cella_onnx_step *step)
+{
+    const struct cella_onnx_tensor *input = cella_onnx_input(step, 0);
+    struct cella_onnx_tensor *output;
+    size_t dims[CELLA_ONNX_RANK_MAX];
+    CELLA_TRY(cella_onnx_expect(step, 0, CELLA_ONNX_FLOAT));
+    if (input->rank < 3) {
+        return cella_onnx_refuse(step, "its input has %zu dimensions", input->rank);
+    }
+    for (size_t i = 0; i < input->rank; i++) {
+        dims[i] = i < 2 ? input->dims[i] : 1;
+    }
+    CELLA_TRY(cella_onnx_output(step, 0, CELLA_ONNX_FLOAT, input->rank, dims, &output));
+    size_t pixels = cella_onnx_span(input, 2, input->rank - 2);
+    bool largest = cella_view_is(step->node->operation, "GlobalMaxPool");
+    for (size_t i = 0; i < output->count; i++) {
+        const float *from = (const float *) input->data + i * pixels;
+        double sum = 0;
+        float most = -INFINITY;
+        for (size_t p = 0; p < pixels; p++) {
+            sum += (double) from[p];
+            most = from[p] > most ? from[p] : most;
+        }
+        ((float *) output->data)[i] = largest ? most : (float) (sum / (double) pixels);
+    }
+    return CELLA_OK;
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/*
+ * Threads that share loops: a call of cella_onnx_parallel is divided among the thread that called and up to
+ * CELLA_ONNX_THREADS_MAX - 1 others. The others live from start to stop. Not reentrant: parts do not divide work again.
+ */
+
+#include "base/bytes.h"
+
+#define CELLA_ONNX_THREADS_MAX 64U
+
+struct cella_onnx_threads;
+
+/* Part number index of a loop. thread: from 0, below the number of threads. Must not fail: it computes only. */
+typedef void cella_onnx_part(void *context, size_t index, size_t thread);
+
+/*
+ * Start. Where the system refuses threads there are fewer.
+ *
+ * count:  how many may work, the caller's included; at least 1
+ * out:    the caller ends them with cella_onnx_threads_stop
+ *
+ * CELLA_NO_MEMORY
+ */
+CELLA_MUST_USE cella_status cella_onnx_threads_start(unsigned int count, struct cella_onnx_threads **out);
+
+/* How many work: at least 1. */
+size_t cella_onnx_threads_count(const struct cella_onnx_threads *threads);
+
+/* Call part for each index below count, in any order, several at a time. */
+void cella_onnx_parallel(struct cella_onnx_threads *threads, size_t count, cella_onnx_part *part, void *context);
+
+/* End the threads. NULL is fine. */
+void cella_onnx_threads_stop(struct cella_onnx_threads *threads);
