@@ -7,7 +7,7 @@
  * The image is a sequence of items, each of which fits into memory: counts, then every record, then the journal in
  * pieces. One list of fields for each noun serves both directions, so that what is written is what is read. Other records
  * are named by their place in their table. Not part of the fold, and so not in the image: what is shown while a task runs,
- * and who waits for it.
+ * who waits for it, and marks of walks over sources.
  *
  * There is no version in it: only the software that wrote an image reads it (snapshot.h sees to that).
  */
