@@ -190,6 +190,7 @@ static cella_status file_begin(struct cella_ledger_store *base, const char *name
     if (strlen(name) > CELLA_LEDGER_NAME_MAX) {
         return CELLA_TOO_LARGE;
     }
+    CELLA_TRY(run(store, STATEMENT_FILE_DROP)); /* of one whose writing was given up */
     CELLA_TRY(bind_name(store, STATEMENT_FILE_NEXT, name));
     memcpy(store->file, name, strlen(name) + 1);
     return ask(store, STATEMENT_FILE_NEXT, &store->version);
@@ -202,7 +203,11 @@ static cella_status file_write(struct cella_ledger_store *base, uint64_t part, s
     CELLA_TRY(bind_number(store, STATEMENT_FILE_WRITE, 2, (uint64_t) store->version));
     CELLA_TRY(bind_number(store, STATEMENT_FILE_WRITE, 3, part));
     CELLA_TRY(bind_bytes(store, STATEMENT_FILE_WRITE, 4, bytes));
-    return run(store, STATEMENT_FILE_WRITE);
+    cella_status status = run(store, STATEMENT_FILE_WRITE);
+    if (status != CELLA_OK) {
+        (void) !run(store, STATEMENT_FILE_DROP); /* what there was room for is room for records again */
+    }
+    return status;
 }
 
 static cella_status publish(struct sqlite_store *store, uint64_t size)

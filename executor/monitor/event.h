@@ -10,7 +10,7 @@
 
 /* Events of the ledger itself, which change nothing in the state. */
 #define CELLA_EVENT_GENESIS "ledger.begun" /* first record: {charter, executor, keys, version} */
-#define CELLA_EVENT_EPOCH "ledger.opened"  /* first record of each start: {epoch, measurement, version} */
+#define CELLA_EVENT_EPOCH "ledger.opened"  /* first record of each start: {epoch, measurement, version, anchor?} */
 
 /* Event of a name (cella_event_name). False: none has it. */
 bool cella_event_of(struct cella_view name, enum cella_event *out);

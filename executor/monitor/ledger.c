@@ -8,6 +8,7 @@
 #include "monitor/clock.h"
 #include "monitor/front.h"
 #include "monitor/ledger_state.h"
+#include "monitor/snapshots.h"
 
 #define ACK_SIZE (12U + CELLA_GCM_TAG_SIZE)
 #define PREFIX_SIZE 4U /* of a field */
@@ -145,6 +146,8 @@ static cella_status seal_entry(struct cella_ledger *ledger, struct cella_ledger_
         cella_journal_log(&ledger->monitor->state.journal, entry->number, ledger->sealed, entry->mark.rest);
     }
     ledger->sealed++;
+    ledger->new_records++;
+    ledger->new_bytes += entry->size;
     cella_bytes_clear(&entry->body);
     cella_bytes_clear(&entry->request);
     cella_bytes_clear(&entry->statement);
@@ -493,13 +496,20 @@ bool cella_ledger_proceed(struct cella_ledger *ledger)
         return true;
     }
     send_waiting(ledger);
+    cella_snapshots_proceed(ledger->snapshots);
     cella_ledger_link_flush(ledger->link);
-    bool going = ledger->waiting.count > 0 && ledger->condition == CELLA_LEDGER_WRITING;
+    bool stalled = ledger->condition == CELLA_LEDGER_STALLED && !ledger->sits_out_stalls;
+    bool going = ledger->waiting.count > 0 && !stalled && ledger->condition != CELLA_LEDGER_LOST;
     if (ledger->stop_when_settled && !going) {
         ledger->stop_when_settled = false;
         cella_loop_stop(ledger->monitor->loop);
     }
     return !ledger->broken;
+}
+
+bool cella_ledger_settle(struct cella_ledger *ledger)
+{
+    return ledger == NULL || cella_snapshots_settle(ledger->snapshots);
 }
 
 cella_status cella_ledger_new(struct cella_monitor *monitor, struct cella_ledger **out)
@@ -516,8 +526,10 @@ cella_status cella_ledger_new(struct cella_monitor *monitor, struct cella_ledger
     ledger->retry.context = ledger;
     ledger->silence.expired = host_is_silent;
     ledger->silence.context = ledger;
-    cella_status status = cella_ledger_link_new(monitor, &ledger->link);
+    cella_status status = cella_snapshots_new(ledger, &ledger->snapshots);
+    status = status == CELLA_OK ? cella_ledger_link_new(monitor, &ledger->link) : status;
     if (status != CELLA_OK) {
+        cella_snapshots_free(ledger->snapshots);
         free(ledger);
         return status;
     }
@@ -531,6 +543,7 @@ void cella_ledger_free(struct cella_ledger *ledger)
         return;
     }
     ledger->condition = CELLA_LEDGER_LOST; /* closing streams stalls nothing any more */
+    cella_snapshots_free(ledger->snapshots);
     cella_ledger_link_free(ledger->link);
     cella_loop_clear_timer(ledger->monitor->loop, &ledger->retry);
     cella_loop_clear_timer(ledger->monitor->loop, &ledger->silence);

@@ -70,5 +70,11 @@ const struct cella_chain *cella_ledger_chain(const struct cella_ledger *ledger);
 /* Starts of the executor on this ledger, this one included; 0 when it is lost. */
 uint64_t cella_ledger_epoch(const struct cella_ledger *ledger);
 
+/*
+ * At a clean end, when nothing else is to be done: makes a snapshot if that saves the next start anything. False while it is
+ * under way: ask again after the next round.
+ */
+bool cella_ledger_settle(struct cella_ledger *ledger);
+
 /* Send what is to be sent; called after every round of the event loop. False: it is broken and the executor has to end. */
 bool cella_ledger_proceed(struct cella_ledger *ledger);

@@ -4,8 +4,9 @@
 #include <string.h>
 
 #include "base/wire.h"
+#include "monitor/ledger_anchor.h"
 #include "monitor/ledger_state.h"
-#include "monitor/replay.h"
+#include "monitor/snapshots.h"
 
 #define KEYRING "keyring"
 #define KEYRING_MAX 16384U
@@ -25,8 +26,13 @@ struct exchange {
     /* reading records */
     struct cella_replay *replay;
     bool headed;
-    uint64_t size; /* records that the host says it has */
+    bool known;    /* the next record is the last one of the snapshot that was restored */
+    bool refuted;  /* the records are not those of the snapshot, which this executor has made */
+    uint64_t size; /* records that the host says it has; bytes of a file */
+    uint64_t read; /* bytes */
     uint64_t progress_ms;
+    /* reading a snapshot */
+    struct cella_snapshot_reader *reader; /* NULL: its beginning only */
 };
 
 static void finish(struct exchange *exchange, cella_status status)
@@ -191,12 +197,39 @@ static cella_status take_head(struct exchange *exchange)
     return number == 0 ? CELLA_OK : cella_status_from_number(number);
 }
 
+/* What a snapshot stands for is this ledger, up to its last record. */
+static cella_status check_known(struct exchange *exchange, struct cella_view record)
+{
+    uint8_t hash[CELLA_SHA256_SIZE];
+    exchange->known = false;
+    CELLA_TRY(cella_sha256(record, hash));
+    exchange->refuted = memcmp(hash, exchange->replay->chain.head, sizeof(hash)) != 0;
+    if (exchange->refuted) {
+        cella_monitor_log(exchange->ledger->monitor, "ledger: record %llu is another than the one that the snapshot ends with",
+                          (unsigned long long) exchange->replay->chain.size - 1);
+    }
+    return exchange->refuted ? CELLA_BAD_LEDGER : CELLA_OK;
+}
+
+/* A snapshot is whole when all of its records are durable, so they have been there. */
+static cella_status check_size(struct exchange *exchange)
+{
+    exchange->refuted = exchange->known && exchange->size < exchange->replay->chain.size;
+    if (exchange->refuted) {
+        cella_monitor_log(exchange->ledger->monitor, "ledger: the snapshot stands for %llu records, but there are %llu: the end "
+                          "of the ledger is missing", (unsigned long long) exchange->replay->chain.size,
+                          (unsigned long long) exchange->size);
+    }
+    return exchange->refuted ? CELLA_BAD_LEDGER : CELLA_OK;
+}
+
 static cella_status take_records(struct exchange *exchange)
 {
     size_t used = 0;
     cella_status status = CELLA_OK;
     if (!exchange->headed && exchange->in.size >= HEAD_SIZE) {
         CELLA_TRY(take_head(exchange));
+        CELLA_TRY(check_size(exchange));
     }
     while (exchange->headed && status == CELLA_OK && exchange->in.size - used >= 4) {
         struct cella_reader reader = cella_reader_of(cella_view_of(exchange->in.data + used, exchange->in.size - used));
@@ -210,26 +243,148 @@ static cella_status take_records(struct exchange *exchange)
             break;
         }
         CELLA_TRY(cella_read_view(&reader, size, &record));
-        status = cella_replay_record(exchange->replay, record);
+        status = exchange->known ? check_known(exchange, record) : cella_replay_record(exchange->replay, record);
         used += 4 + (size_t) size;
     }
+    exchange->read += used;
     cella_bytes_consume(&exchange->in, used);
     report_progress(exchange);
-    bool whole = exchange->headed && exchange->in.size == 0 && exchange->replay->chain.size == exchange->size;
+    bool whole = exchange->headed && exchange->in.size == 0 && !exchange->known &&
+                 exchange->replay->chain.size == exchange->size;
     return status == CELLA_OK && exchange->ended && !whole ? CELLA_BAD_LEDGER : status;
 }
 
-static cella_status read_records(struct cella_ledger *ledger, struct waiting *waiting, struct cella_replay *replay)
+/* All from where replay stands; what is there already is a snapshot, whose last record comes once more. */
+static cella_status read_records(struct cella_ledger *ledger, struct waiting *waiting, struct cella_replay *replay,
+                                 bool *refuted)
 {
-    static const uint8_t from_start[8] = { 0 };
     uint64_t began = cella_loop_now_ms();
-    CELLA_CLEANUP(clear_exchange)
-    struct exchange exchange = { .ledger = ledger, .take = take_records, .replay = replay, .progress_ms = began };
-    cella_status status =
-        run_exchange(&exchange, waiting, CELLA_STREAM_READ, cella_view_of(from_start, sizeof(from_start)));
-    cella_monitor_log(ledger->monitor, "ledger: %llu records read in %llu ms", (unsigned long long) replay->chain.size,
+    uint64_t known = replay->chain.size;
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes from = { 0 };
+    CELLA_CLEANUP(clear_exchange) struct exchange exchange = {
+        .ledger = ledger, .take = take_records, .replay = replay, .known = known > 0, .progress_ms = began
+    };
+    CELLA_TRY(cella_write_u64(&from, known > 0 ? known - 1 : 0));
+    cella_status status = run_exchange(&exchange, waiting, CELLA_STREAM_READ, cella_bytes_view(&from));
+    cella_monitor_log(ledger->monitor, "ledger: %llu records read in %llu ms",
+                      (unsigned long long) (replay->chain.size - known),
                       (unsigned long long) (cella_loop_now_ms() - began));
+    ledger->new_records = replay->chain.size - known;
+    ledger->new_bytes = exchange.read;
+    *refuted = exchange.refuted;
     return status;
+}
+
+/* ---- snapshots ---- */
+
+/* Statuses that say something about what was read; any other ends the start. */
+static bool is_loss(cella_status status)
+{
+    return status == CELLA_BAD_LEDGER || status == CELLA_BAD_VERSION || status == CELLA_BAD_TAG ||
+           status == CELLA_BAD_FORMAT || status == CELLA_BAD_KEY || status == CELLA_CHARTER ||
+           status == CELLA_TRUNCATED || status == CELLA_ROLLBACK;
+}
+
+/* Without a reader: until its beginning is there. */
+static cella_status take_snapshot(struct exchange *exchange)
+{
+    if (!exchange->headed && exchange->in.size >= 4) {
+        struct cella_reader in = cella_reader_of(cella_bytes_view(&exchange->in));
+        uint32_t number;
+        CELLA_TRY(cella_read_u32(&in, &number));
+        CELLA_TRY(number == 0 ? CELLA_OK : cella_status_from_number(number));
+        CELLA_TRY(exchange->in.size < HEAD_SIZE ? CELLA_OK : take_head(exchange));
+    }
+    if (!exchange->headed) {
+        return exchange->ended ? CELLA_BAD_LEDGER : CELLA_OK;
+    }
+    if (exchange->reader == NULL) {
+        exchange->ended = exchange->ended || exchange->in.size >= CELLA_SNAPSHOT_PREFIX_SIZE; /* that is enough */
+        return CELLA_OK;
+    }
+    CELLA_TRY(cella_snapshot_reader_update(exchange->reader, cella_bytes_view(&exchange->in)));
+    exchange->in.size = 0;
+    return exchange->ended ? cella_snapshot_reader_finish(exchange->reader) : CELLA_OK;
+}
+
+static cella_status get_snapshot(struct exchange *exchange, struct waiting *waiting, size_t which)
+{
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes arguments = { 0 };
+    CELLA_TRY(cella_write_field(&arguments, cella_view_of_string(cella_snapshot_names[which])));
+    cella_status status = run_exchange(exchange, waiting, CELLA_STREAM_GET, cella_bytes_view(&arguments));
+    bool passed_on = status == CELLA_OK || status == CELLA_OBJECT_MISSING || status == CELLA_CLOSED ||
+                     status == CELLA_NO_MEMORY || status == CELLA_CRYPTO_FAILED;
+    return passed_on ? status : CELLA_BAD_LEDGER; /* whatever the host says is wrong with it: it is not used */
+}
+
+/* Records that each of them claims to stand for; 0: there is none. */
+static cella_status look_for_snapshots(struct cella_ledger *ledger, struct waiting *waiting,
+                                       uint64_t claims[CELLA_SNAPSHOT_KEPT])
+{
+    for (size_t i = 0; i < CELLA_SNAPSHOT_KEPT; i++) {
+        CELLA_CLEANUP(clear_exchange) struct exchange exchange = { .ledger = ledger, .take = take_snapshot };
+        cella_status status = get_snapshot(&exchange, waiting, i);
+        if (status != CELLA_OK && status != CELLA_OBJECT_MISSING && !is_loss(status)) {
+            return status;
+        }
+        claims[i] = status == CELLA_OK ? cella_snapshot_claim(cella_bytes_view(&exchange.in)) : 0;
+    }
+    return CELLA_OK;
+}
+
+/* *refuted: snapshot and ledger can not both be this executor's. */
+static cella_status restore(struct cella_ledger *ledger, struct waiting *waiting, struct cella_replay *replay, size_t which,
+                            bool *refuted)
+{
+    const struct cella_snapshot_binding binding = cella_snapshots_binding(ledger);
+    uint64_t began = cella_loop_now_ms();
+    CELLA_CLEANUP(clear_exchange) struct exchange exchange = { .ledger = ledger, .take = take_snapshot };
+    CELLA_TRY(cella_snapshot_reader_new(&binding, replay, &exchange.reader));
+    cella_status status = get_snapshot(&exchange, waiting, which);
+    cella_snapshot_reader_free(exchange.reader);
+    CELLA_TRY(status);
+    cella_monitor_log(ledger->monitor, "ledger: snapshot of %llu records restored in %llu ms",
+                      (unsigned long long) replay->chain.size, (unsigned long long) (cella_loop_now_ms() - began));
+    CELLA_TRY(read_records(ledger, waiting, replay, refuted));
+    cella_snapshots_found(ledger->snapshots, which, exchange.size);
+    return CELLA_OK;
+}
+
+static cella_status begin_anew(struct cella_ledger *ledger, struct cella_replay *replay)
+{
+    struct cella_monitor *monitor = ledger->monitor;
+    cella_replay_clear(replay);
+    cella_state_clear(&monitor->state);
+    monitor->state = (struct cella_state){ 0 };
+    return cella_replay_begin(replay, cella_keyring_ledger_key(monitor->keyring), &monitor->state);
+}
+
+/*
+ * From the newest snapshot that is whole, else from the first record: what the records say is what counts. A snapshot can
+ * take away trust in a ledger, and gives none: one that this executor made for records that are not there shows that somebody
+ * put an older ledger back, or another one.
+ */
+static cella_status read_ledger(struct cella_ledger *ledger, struct waiting *waiting, struct cella_replay *replay)
+{
+    uint64_t claims[CELLA_SNAPSHOT_KEPT];
+    bool refuted = false;
+    CELLA_TRY(look_for_snapshots(ledger, waiting, claims));
+    for (size_t i = 0; i < CELLA_SNAPSHOT_KEPT; i++) {
+        size_t which = claims[0] >= claims[1] ? 0 : 1;
+        uint64_t claim = claims[which];
+        claims[which] = 0;
+        if (claim == 0) {
+            break;
+        }
+        cella_status status = restore(ledger, waiting, replay, which, &refuted);
+        if (refuted || status == CELLA_OK || (status != CELLA_OBJECT_MISSING && !is_loss(status))) {
+            return status;
+        }
+        cella_monitor_log(ledger->monitor, "ledger: the snapshot of %llu records is damaged or foreign (%s); it is not used",
+                          (unsigned long long) claim, cella_status_name(status));
+        CELLA_TRY(begin_anew(ledger, replay));
+    }
+    return read_records(ledger, waiting, replay, &refuted);
 }
 
 /* ---- what was found ---- */
@@ -246,12 +401,31 @@ static const char *explain(cella_status status)
         return "charter.json is not the charter of this ledger; put the original file back";
     case CELLA_BAD_KEY:
         return "the keyring is missing, or belongs to another ledger; restore both from one backup";
+    case CELLA_ROLLBACK:
+        return "nothing shows that this ledger is the newest, which has to be so on this platform; put the newest ledger.db "
+               "back. If it is lost this executor is lost, too: begin with a new state folder, and tell the parties";
     default:
         return "the ledger is not whole; nothing was changed in it. Restore the newest backup, or put back what is missing";
     }
 }
 
-static cella_status begin_epoch(struct cella_ledger *ledger, uint64_t epochs)
+/* The first record of this start. */
+static cella_status note_start(struct cella_ledger *ledger, const struct cella_ledger_anchor *anchor)
+{
+    const struct cella_monitor *monitor = ledger->monitor;
+    json_t *found = anchor->used ? cella_json_base64url(cella_view_of(anchor->found, sizeof(anchor->found))) : NULL;
+    CELLA_TRY(anchor->used && found == NULL ? CELLA_NO_MEMORY : CELLA_OK);
+    CELLA_TRY(cella_ledger_add(ledger, CELLA_EVENT_EPOCH,
+                               json_pack("{s:I, s:o, s:s, s:o*}", "epoch", (json_int_t) ledger->epoch, "measurement",
+                                         cella_json_hex(cella_view_of(monitor->measurement, sizeof(monitor->measurement))),
+                                         "version", CELLA_VERSION, "anchor", found)));
+    ledger->opened.anchored = anchor->used;
+    memcpy(ledger->opened.found, anchor->found, sizeof(ledger->opened.found));
+    memcpy(ledger->opened.hash, ledger->head, sizeof(ledger->opened.hash));
+    return CELLA_OK;
+}
+
+static cella_status begin_epoch(struct cella_ledger *ledger, uint64_t epochs, const struct cella_ledger_anchor *anchor)
 {
     struct cella_monitor *monitor = ledger->monitor;
     struct cella_view charter = cella_bytes_view(&monitor->charter.text);
@@ -264,11 +438,7 @@ static cella_status begin_epoch(struct cella_ledger *ledger, uint64_t epochs)
                                    json_pack("{s:o, s:s, s:s}", "charter", cella_json_base64url(charter), "executor",
                                              cella_keyring_executor(monitor->keyring), "version", CELLA_VERSION)));
     }
-    return cella_ledger_add(
-        ledger, CELLA_EVENT_EPOCH,
-        json_pack("{s:I, s:o, s:s}", "epoch", (json_int_t) ledger->epoch, "measurement",
-                  cella_json_hex(cella_view_of(monitor->measurement, sizeof(monitor->measurement))), "version",
-                  CELLA_VERSION));
+    return note_start(ledger, anchor);
 }
 
 static cella_status judge(const struct cella_monitor *monitor, const struct cella_replay *replay)
@@ -286,14 +456,6 @@ static cella_status judge(const struct cella_monitor *monitor, const struct cell
     return same ? CELLA_OK : CELLA_CHARTER;
 }
 
-/* Statuses that say something about what was read; any other ends the start. */
-static bool is_loss(cella_status status)
-{
-    return status == CELLA_BAD_LEDGER || status == CELLA_BAD_VERSION || status == CELLA_BAD_TAG ||
-           status == CELLA_BAD_FORMAT || status == CELLA_BAD_KEY || status == CELLA_CHARTER ||
-           status == CELLA_TRUNCATED;
-}
-
 /* The keys: those of the ledger, or new ones when the host has none. *fresh says which. */
 static cella_status find_keys(struct cella_ledger *ledger, struct waiting *waiting, bool *fresh)
 {
@@ -308,20 +470,25 @@ static cella_status find_keys(struct cella_ledger *ledger, struct waiting *waiti
     return say_of_sealing(monitor, cella_keyring_load(monitor->platform, cella_bytes_view(&sealed), &monitor->keyring));
 }
 
-static cella_status open_ledger(struct cella_ledger *ledger, struct waiting *waiting, struct cella_replay *replay)
+static cella_status open_ledger(struct cella_ledger *ledger, struct waiting *waiting, struct cella_replay *replay,
+                                struct cella_ledger_anchor *anchor)
 {
     struct cella_monitor *monitor = ledger->monitor;
     bool fresh = false;
+    bool refuted; /* there are no snapshots of new keys */
     CELLA_TRY(find_keys(ledger, waiting, &fresh));
     CELLA_TRY(cella_replay_begin(replay, cella_keyring_ledger_key(monitor->keyring), &monitor->state));
-    cella_status status = read_records(ledger, waiting, replay);
+    cella_status status = fresh ? read_records(ledger, waiting, replay, &refuted)
+                                : read_ledger(ledger, waiting, replay);
     if (fresh && (status == CELLA_BAD_LEDGER || status == CELLA_BAD_VERSION)) {
         return CELLA_BAD_KEY; /* there are records, but not what opens them */
     }
     CELLA_TRY(status);
     CELLA_TRY(judge(monitor, replay));
     /* Before the first record: a ledger that nobody can open must not come to be. */
-    return fresh || cella_keyring_is_older(monitor->keyring) ? store_keyring(ledger, waiting) : CELLA_OK;
+    CELLA_TRY(fresh || cella_keyring_is_older(monitor->keyring) ? store_keyring(ledger, waiting) : CELLA_OK);
+    /* After the keys are kept: an anchor is of no use without them. */
+    return cella_ledger_anchor_judge(monitor, &replay->opened, anchor);
 }
 
 static cella_status give_up(struct cella_ledger *ledger, cella_status status)
@@ -336,26 +503,36 @@ static cella_status give_up(struct cella_ledger *ledger, cella_status status)
     return cella_keyring_new(&monitor->keyring);
 }
 
-/* Before clients can ask anything: heads are signed for durable records, and the first of this epoch is one. */
-static cella_status wait_until_durable(struct cella_ledger *ledger, struct waiting *waiting)
+/*
+ * Before clients can ask anything: heads are signed for durable records, and the first of this epoch is one. While the host
+ * does not take it nobody is served; that can be told to clients, but where an anchor has to move first.
+ */
+static cella_status wait_until_durable(struct cella_ledger *ledger, struct waiting *waiting, bool anchored)
 {
     cella_ledger_open_append(ledger);
-    while (ledger->waiting.count > 0 && ledger->condition != CELLA_LEDGER_STALLED &&
-           ledger->condition != CELLA_LEDGER_LOST) {
-        ledger->stop_when_settled = true;
-        CELLA_TRY(cella_loop_run(ledger->monitor->loop, after_round, waiting));
-        if (ledger->stop_when_settled) {
-            return CELLA_CLOSED; /* somebody else has stopped the loop: the host has gone */
-        }
+    ledger->stop_when_settled = true;
+    ledger->sits_out_stalls = anchored;
+    CELLA_TRY(cella_loop_run(ledger->monitor->loop, after_round, waiting));
+    return ledger->stop_when_settled ? CELLA_CLOSED : CELLA_OK; /* if somebody else has stopped the loop: the host has gone */
+}
+
+static cella_status move_anchor(struct cella_ledger *ledger, const struct cella_ledger_anchor *anchor)
+{
+    bool written = ledger->waiting.count == 0 && ledger->condition != CELLA_LEDGER_LOST;
+    cella_status status = written ? cella_ledger_anchor_move(ledger->monitor, anchor, ledger->opened.hash) : CELLA_OK;
+    if (status == CELLA_ROLLBACK) {
+        cella_ledger_lose(ledger, CELLA_LEDGER_TAKEN, "another executor has started on a copy of this ledger; end one of them");
+        return CELLA_OK;
     }
-    return CELLA_OK;
+    return status;
 }
 
 cella_status cella_ledger_start(struct cella_ledger *ledger, void (*after_events)(void *context), void *context)
 {
     struct waiting waiting = { ledger, after_events, context };
     struct cella_replay replay = { 0 };
-    cella_status status = open_ledger(ledger, &waiting, &replay);
+    struct cella_ledger_anchor anchor = { 0 };
+    cella_status status = open_ledger(ledger, &waiting, &replay, &anchor);
     uint64_t epochs = replay.epochs;
     if (status == CELLA_OK) {
         ledger->durable = replay.chain;
@@ -368,6 +545,7 @@ cella_status cella_ledger_start(struct cella_ledger *ledger, void (*after_events
     }
     ledger->condition = CELLA_LEDGER_WRITING;
     ledger->reason = CELLA_OK;
-    CELLA_TRY(begin_epoch(ledger, epochs));
-    return wait_until_durable(ledger, &waiting);
+    CELLA_TRY(begin_epoch(ledger, epochs, &anchor));
+    CELLA_TRY(wait_until_durable(ledger, &waiting, anchor.used));
+    return move_anchor(ledger, &anchor);
 }

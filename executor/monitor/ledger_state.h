@@ -7,6 +7,9 @@
 
 #include "monitor/ledger.h"
 #include "monitor/ledger_link.h"
+#include "monitor/replay.h"
+
+struct cella_snapshots;
 
 enum cella_ledger_condition {
     CELLA_LEDGER_READING, /* at the start */
@@ -47,10 +50,14 @@ struct cella_ledger {
     struct cella_chain durable;
     uint8_t durable_tag[CELLA_GCM_TAG_SIZE]; /* end of the last durable record; zeros when there is none */
     uint64_t epoch;
+    struct cella_opened opened; /* this start */
     struct cella_ledger_list open;    /* of the change that is being made; not sealed */
     struct cella_ledger_list waiting; /* sealed, not durable */
     bool grouping;
     uint64_t sealed;                 /* sequence number of the next record */
+    uint64_t new_records;            /* that the newest snapshot does not have; and their bytes */
+    uint64_t new_bytes;
+    struct cella_snapshots *snapshots;
     uint8_t head[CELLA_SHA256_SIZE]; /* hash of the last sealed record */
     struct cella_bytes out;          /* field(record) of those that wait, from out_first on */
     size_t out_first;
@@ -62,6 +69,7 @@ struct cella_ledger {
         bool accepted; /* the host has said where it stands */
     } append;
     bool stop_when_settled; /* end the loop when nothing waits any more, or nothing goes */
+    bool sits_out_stalls;   /* a host that does not write is waited for: an anchor has to move before anybody is served */
     struct cella_timer retry;
     struct cella_timer silence;
 };

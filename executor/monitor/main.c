@@ -172,7 +172,8 @@ static void after_events(void *context)
     cella_runner_advance(monitor->runner);
     cella_disposal_advance(monitor->disposal);
     bool durable = cella_ledger_is_durable(monitor->ledger, cella_ledger_position(monitor->ledger));
-    if (monitor->draining && durable && cella_runner_is_idle(monitor->runner)) {
+    if (monitor->draining && durable && cella_runner_is_idle(monitor->runner) &&
+        cella_ledger_settle(monitor->ledger)) {
         leave_when_quiet(monitor);
     }
     if (!cella_ledger_proceed(monitor->ledger)) {

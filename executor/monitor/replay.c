@@ -106,6 +106,18 @@ static cella_status add_change(struct cella_replay *replay, enum cella_event eve
     return CELLA_OK;
 }
 
+/* The state is as it was; an event of a change whose end is missing did not happen. */
+static cella_status take_start(struct cella_replay *replay, const json_t *body)
+{
+    const char *anchor = json_string_value(json_object_get(body, "anchor"));
+    free_changes(replay);
+    replay->epochs++;
+    replay->opened = (struct cella_opened){ .anchored = anchor != NULL };
+    return anchor == NULL ? CELLA_OK
+                          : cella_base64url_decode_exact(cella_view_of_string(anchor), replay->opened.found,
+                                                         sizeof(replay->opened.found));
+}
+
 static cella_status take_event(struct cella_replay *replay, const struct cella_record *record,
                                const struct cella_record_mark *mark)
 {
@@ -120,9 +132,7 @@ static cella_status take_event(struct cella_replay *replay, const struct cella_r
         return read_genesis(body, &replay->genesis);
     }
     if (cella_view_is(record->event, CELLA_EVENT_EPOCH)) {
-        free_changes(replay);
-        replay->epochs++;
-        return CELLA_OK;
+        return take_start(replay, body);
     }
     if (!cella_event_of(record->event, &event)) {
         return CELLA_BAD_VERSION;
@@ -146,6 +156,9 @@ cella_status cella_replay_record(struct cella_replay *replay, struct cella_view 
         return passed_on ? status : CELLA_BAD_LEDGER;
     }
     CELLA_TRY(cella_chain_add(&replay->chain, &mark));
+    if (cella_view_is(record.event, CELLA_EVENT_EPOCH)) {
+        memcpy(replay->opened.hash, mark.hash, sizeof(replay->opened.hash));
+    }
     memcpy(replay->tag, sealed.data + sealed.size - sizeof(replay->tag), sizeof(replay->tag));
     return CELLA_OK;
 }

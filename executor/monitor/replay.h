@@ -16,6 +16,13 @@ struct cella_genesis {
     char executor[CELLA_THUMBPRINT_SIZE + 1];
 };
 
+/* What the ledger's last start has noted. */
+struct cella_opened {
+    bool anchored;
+    uint8_t found[CELLA_SHA256_SIZE]; /* the platform's anchor (ledger_anchor.h) */
+    uint8_t hash[CELLA_SHA256_SIZE];  /* of the record */
+};
+
 struct cella_replay_change;
 
 struct cella_replay {
@@ -25,6 +32,7 @@ struct cella_replay {
     struct cella_genesis genesis;
     uint8_t tag[CELLA_GCM_TAG_SIZE]; /* how the last record ends */
     uint64_t epochs;           /* starts of the executor so far */
+    struct cella_opened opened;
     struct cella_replay_change *changes; /* of a change whose end has not come */
     struct cella_replay_change *last_change;
     struct cella_bytes plain;

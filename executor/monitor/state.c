@@ -138,11 +138,10 @@ cella_status cella_apply_party(const struct cella_state *state, const json_t *bo
 
 /* ---- one event ---- */
 
-/* The record that a member of the body names, of the table that the member's name says. */
-static const struct cella_entry *find_record(const struct cella_state *state, const json_t *body, const char *key)
+static const struct cella_table *table_of(const struct cella_state *state, const char *noun)
 {
     static const struct {
-        const char *key;
+        const char *noun;
         size_t table;
     } tables[] = {
         { "organisation", offsetof(struct cella_state, organisations) },
@@ -152,16 +151,28 @@ static const struct cella_entry *find_record(const struct cella_state *state, co
         { "task", offsetof(struct cella_state, tasks) },
         { "evidence", offsetof(struct cella_state, evidence) },
     };
-    if (key == NULL) {
-        return NULL;
-    }
-    const struct cella_table *table = &state->parties;
     for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
-        if (strcmp(tables[i].key, key) == 0) {
-            table = (const struct cella_table *) (const void *) ((const char *) state + tables[i].table);
+        if (strcmp(tables[i].noun, noun) == 0) {
+            return (const struct cella_table *) (const void *) ((const char *) state + tables[i].table);
         }
     }
-    return cella_table_find(table, cella_apply_text(body, key));
+    return &state->parties;
+}
+
+const struct cella_table *cella_state_subjects(const struct cella_state *state, enum cella_event event)
+{
+    return table_of(state, events[event].subject);
+}
+
+const struct cella_table *cella_state_others(const struct cella_state *state, enum cella_event event)
+{
+    return events[event].other == NULL ? NULL : table_of(state, events[event].other);
+}
+
+/* The record that a member of the body names. */
+static const struct cella_entry *find_record(const struct cella_state *state, const json_t *body, const char *key)
+{
+    return key == NULL ? NULL : cella_table_find(table_of(state, key), cella_apply_text(body, key));
 }
 
 cella_status cella_state_apply(struct cella_state *state, enum cella_event event, const json_t *body)

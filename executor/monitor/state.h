@@ -129,10 +129,11 @@ struct cella_data {
     struct cella_data **sources; /* what they were made of, all the way back, each once (source.h): their policies bind, too */
     size_t source_count;
     uint64_t used;               /* runs that have taken them, or what was made of them */
-    uint64_t walk;               /* not part of the fold: the last walk that came here */
     const struct cella_task_record *made_by; /* the task whose output it is; NULL: it was uploaded */
     struct cella_logged deletion;
     struct cella_signed_request deletion_request;
+    /* Not part of the fold: the last walk over sources that came here. */
+    uint64_t walk;
 };
 
 enum cella_task_state {
@@ -244,7 +245,8 @@ struct cella_state {
     struct cella_table evidence;               /* struct cella_kept_evidence, the oldest first */
     uint8_t last_statement[CELLA_SHA256_SIZE]; /* of the entry of the last statement */
     bool has_statement;
-    uint64_t walk; /* not part of the fold: number of the last walk over sources */
+    /* Not part of the fold: number of the last walk over sources. */
+    uint64_t walk;
 };
 
 enum cella_event {
@@ -297,6 +299,10 @@ const struct cella_task_output *cella_data_origin(const struct cella_data *data)
 
 /* Name of an event, for example "task.finished"; it never changes. NULL past the last one. */
 const char *cella_event_name(enum cella_event event);
+
+/* The tables that hold what journal entries of an event name as subject and as other; of others NULL: they name none. */
+const struct cella_table *cella_state_subjects(const struct cella_state *state, enum cella_event event);
+const struct cella_table *cella_state_others(const struct cella_state *state, enum cella_event event);
 
 /* CELLA_TOO_MANY when a table of this size or the state as a whole is full. */
 CELLA_MUST_USE cella_status cella_state_has_room(const struct cella_state *state, const struct cella_table *table,

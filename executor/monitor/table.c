@@ -52,6 +52,7 @@ cella_status cella_table_add(struct cella_table *table, struct cella_entry *entr
     entry->next_in_bucket = *bucket;
     *bucket = entry;
     entry->next = NULL;
+    entry->number = (uint32_t) table->count;
     if (table->last == NULL) {
         table->first = entry;
     } else {

@@ -16,6 +16,7 @@ struct cella_entry {
     char id[CELLA_ID_SIZE];
     struct cella_entry *next_in_bucket;
     struct cella_entry *next;
+    uint32_t number; /* place in the order of insertion, from 0 */
 };
 
 struct cella_table {

@@ -34,6 +34,11 @@ struct cella_platform_back_end {
                          struct cella_bytes *sealed);
     cella_status (*unseal)(void *state, const char *purpose, struct cella_view sealed, struct cella_secret *secret);
 
+    /* As cella_platform_anchor, cella_platform_anchor_new, cella_platform_anchor_extend. All NULL: it has no anchors. */
+    cella_status (*anchor)(void *state, const struct cella_secret *key, uint8_t value[CELLA_PLATFORM_ANCHOR_SIZE]);
+    cella_status (*anchor_new)(void *state, const struct cella_secret *key);
+    cella_status (*anchor_extend)(void *state, const struct cella_secret *key, const uint8_t digest[CELLA_SHA256_SIZE]);
+
     /* A sentence about the last failure; empty: none. NULL: it has none to say. */
     const struct cella_text *(*trouble)(const void *state);
 };

@@ -240,6 +240,31 @@ cella_status cella_platform_unseal(struct cella_platform *platform, const char *
     return cella_sealing_unseal(&key, purpose, sealed, secret);
 }
 
+bool cella_platform_anchors(const struct cella_platform *platform)
+{
+    return platform->back_end->anchor != NULL;
+}
+
+cella_status cella_platform_anchor(struct cella_platform *platform, const struct cella_secret *key,
+                                   uint8_t value[CELLA_PLATFORM_ANCHOR_SIZE])
+{
+    const struct cella_platform_back_end *back_end = platform->back_end;
+    return back_end->anchor == NULL ? CELLA_SYSTEM_FAILED : back_end->anchor(platform->state, key, value);
+}
+
+cella_status cella_platform_anchor_new(struct cella_platform *platform, const struct cella_secret *key)
+{
+    const struct cella_platform_back_end *back_end = platform->back_end;
+    return back_end->anchor_new == NULL ? CELLA_SYSTEM_FAILED : back_end->anchor_new(platform->state, key);
+}
+
+cella_status cella_platform_anchor_extend(struct cella_platform *platform, const struct cella_secret *key,
+                                          const uint8_t digest[CELLA_SHA256_SIZE])
+{
+    const struct cella_platform_back_end *back_end = platform->back_end;
+    return back_end->anchor_extend == NULL ? CELLA_SYSTEM_FAILED : back_end->anchor_extend(platform->state, key, digest);
+}
+
 cella_status cella_platform_path(const struct cella_platform_setup *setup, const char *path,
                                  char out[CELLA_PLATFORM_PATH_MAX])
 {

@@ -17,6 +17,7 @@
 #define CELLA_PLATFORMS_MAX 12
 #define CELLA_PLATFORM_SECRET_MAX 4096U /* bytes of a secret to seal */
 #define CELLA_PLATFORM_SEALED_MAX 8192U /* bytes of a sealed one */
+#define CELLA_PLATFORM_ANCHOR_SIZE CELLA_SHA256_SIZE
 
 /* Where to look, and what back-ends need to know. Everything is borrowed and must outlive the platform. */
 struct cella_platform_setup {
@@ -93,3 +94,20 @@ CELLA_MUST_USE cella_status cella_platform_seal(struct cella_platform *platform,
                                                 const struct cella_secret *secret, struct cella_bytes *sealed);
 CELLA_MUST_USE cella_status cella_platform_unseal(struct cella_platform *platform, const char *purpose,
                                                   struct cella_view sealed, struct cella_secret *secret);
+
+/*
+ * Anchors: CELLA_PLATFORM_ANCHOR_SIZE bytes for each key, which the machine keeps where its owner can not put an old value back: an
+ * extension replaces the value by SHA-256(value || digest), and there is no other way to change it. Zeros before the first.
+ *
+ * key: the caller's, never given away; which anchor it is and who may use it follow from it. Trusted
+ * CELLA_NOT_FOUND      there is none for this key; of new: not
+ * CELLA_BAD_TAG        somebody else has made something in its place
+ * CELLA_SYSTEM_FAILED  the device failed, has no room, or this back-end has no anchors; after an extension: it is not known
+ *                      whether it took place
+ */
+bool cella_platform_anchors(const struct cella_platform *platform);
+CELLA_MUST_USE cella_status cella_platform_anchor(struct cella_platform *platform, const struct cella_secret *key,
+                                                  uint8_t value[CELLA_PLATFORM_ANCHOR_SIZE]);
+CELLA_MUST_USE cella_status cella_platform_anchor_new(struct cella_platform *platform, const struct cella_secret *key);
+CELLA_MUST_USE cella_status cella_platform_anchor_extend(struct cella_platform *platform, const struct cella_secret *key,
+                                                         const uint8_t digest[CELLA_SHA256_SIZE]);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "platform/back_end.h"
+#include "platform/tpm_anchor.h"
 #include "platform/tpm_seal.h"
 
 /* Open from call to call is only this. */
@@ -84,6 +85,30 @@ static cella_status unseal(void *opaque, const char *purpose, struct cella_view 
     return cella_tpm_unseal(&tpm, state->setup, purpose, sealed, secret);
 }
 
+static cella_status anchor(void *opaque, const struct cella_secret *key, uint8_t value[CELLA_PLATFORM_ANCHOR_SIZE])
+{
+    struct state *state = opaque;
+    CELLA_CLEANUP(cella_tpm_close) struct cella_tpm tpm = { 0 };
+    CELLA_TRY(cella_tpm_open(state->setup, &state->trouble, &tpm));
+    return cella_tpm_anchor(&tpm, key, value);
+}
+
+static cella_status anchor_new(void *opaque, const struct cella_secret *key)
+{
+    struct state *state = opaque;
+    CELLA_CLEANUP(cella_tpm_close) struct cella_tpm tpm = { 0 };
+    CELLA_TRY(cella_tpm_open(state->setup, &state->trouble, &tpm));
+    return cella_tpm_anchor_new(&tpm, key);
+}
+
+static cella_status anchor_extend(void *opaque, const struct cella_secret *key, const uint8_t digest[CELLA_SHA256_SIZE])
+{
+    struct state *state = opaque;
+    CELLA_CLEANUP(cella_tpm_close) struct cella_tpm tpm = { 0 };
+    CELLA_TRY(cella_tpm_open(state->setup, &state->trouble, &tpm));
+    return cella_tpm_anchor_extend(&tpm, key, digest);
+}
+
 static const struct cella_text *trouble(const void *opaque)
 {
     const struct state *state = opaque;
@@ -100,5 +125,8 @@ const struct cella_platform_back_end cella_platform_tpm = {
     .evidence = make_evidence,
     .seal = seal,
     .unseal = unseal,
+    .anchor = anchor,
+    .anchor_new = anchor_new,
+    .anchor_extend = anchor_extend,
     .trouble = trouble,
 };
