@@ -77,7 +77,7 @@ def test_it_is_there_as_a_task_and_from_scripts(folder):
         assert report.status == "BAD_ARGUMENT" and "between 1 and 100" in report.message
         report = zygote.run("import cella, inspect\ndef main():\n    f = cella.builtins.repeat\n"
                             "    return [f(word='x', times=3).pages.decode(), str(inspect.signature(f)), f.__doc__]")
-        assert report.result[:2] == ["x\nx\nx\n", "(rows=None, list=(), *, word: str, times: int = 2, "
+        assert report.result[:2] == ["x\nx\nx\n", "(rows: bytes | None = None, *list: bytes, word: str, times: int = 2, "
                                       "epsilon: float = 0.0, delta: float = 0.0)"]
         assert report.result[2].startswith("Repeat a word.") and "From 1 to 100." in report.result[2]
 
