@@ -271,3 +271,26 @@ def test_a_function_declares_through_the_client(house: House) -> None:
     with refused("BUDGET_SPENT"):
         a.run(rough, inputs={"x": data})
     assert a.data.get(data.id).left == spending(0.1)
+
+
+def test_a_builtin_with_noise_spends_and_one_without_gets_nothing(house: House) -> None:
+    a = house.live.client()
+    package = cella.Builtin.find("aggregate").package(["data", "groups"], optional=["groups"])
+    function = a.functions.register(package)
+    assert function.spec["privacy"] == {"epsilon": "epsilon", "delta": "delta", "inputs": ["data"]}
+    rows = a.data.add(b"ward,age\n" + b"a,30\nb,40\n" * 50, "rows", policy={"budget": {"epsilon": 1}})
+    asked = {"aggregates": "count", "mechanism": "laplace", "epsilon": 0.75}
+
+    def run(**arguments: Any) -> Any:
+        return a.tasks.create(function, inputs={"data": rows}, outputs={"result": None}, arguments={**asked, **arguments},
+                              invoke=True).wait()
+
+    assert run().outputs["result"].text().startswith("count\n")
+    assert a.data.get(rows.id).left == spending(0.25, 0)
+    with refused("BUDGET_SPENT"):
+        run()
+    with refused("BAD_ARGUMENT", text="argument epsilon must be a number above 0"):
+        run(mechanism="none", epsilon=0)
+    with refused("DATA_POLICY", text="does not protect the privacy of input groups"):
+        a.tasks.create(function, inputs={"data": a.data.add(b"ward\na\n", "other"), "groups": rows},
+                       arguments={**asked, "group_by": "ward"}, outputs={"result": None})
