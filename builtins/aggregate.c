@@ -52,6 +52,7 @@ CELLA_BUILTIN(
         "\"withheld\": whether groups are, \"rest\": their aggregates together, or null; noise: \"epsilon\", \"delta\", "
         "\"threshold\", \"guarantee\", and \"queries\": each noisy sum with its share, what one row changes at most, and "
         "the standard deviation of its noise",
+    .privacy = { .inputs = "data", .epsilon = "epsilon", .delta = "delta" },
     .determinism = "Without noise the same bytes on every machine; noise is new in every call",
     .limits = "At most 32 aggregates and 32 columns of groups. Reads a stream as it comes. Groups and persons are told apart by 96 "
               "bits of a hash whose key is drawn for each call. Memory for each group (about 100 bytes, "

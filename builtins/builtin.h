@@ -73,6 +73,16 @@ enum cella_builtin_result {
     CELLA_BUILTIN_RESULT_JSON, /* call->result is one JSON value */
 };
 
+/*
+ * What one run spends of the privacy of the persons in its inputs: arguments that say it. The builtin must keep it for each of these
+ * inputs by itself, whatever the others hold: an executor adds it up against budgets of the inputs' owners.
+ */
+struct cella_builtin_privacy {
+    const char *inputs;  /* parameters whose privacy is protected, separated by |; NULL: the builtin protects none */
+    const char *epsilon; /* REAL argument; 0: the run protects nothing */
+    const char *delta;   /* the same */
+};
+
 struct cella_builtin {
     const char *name;
     const char *alias;   /* Teaclave's spelling, or NULL */
@@ -83,6 +93,7 @@ struct cella_builtin {
     const char *determinism; /* NULL: the same inputs and arguments give the same bytes on every machine */
     const char *limits;      /* what bounds it beside the task's limits: sizes, memory for each row; NULL: nothing */
     const char *example;     /* lines of Python that a script could be, tested by tests/python/test_builtins_table.py */
+    struct cella_builtin_privacy privacy;
     const struct cella_builtin_parameter *parameters;
     size_t parameter_count;
     void (*function)(void); /* cella_status (struct cella_builtin_call *, parameters...) */

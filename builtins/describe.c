@@ -35,18 +35,35 @@ static cella_status put_member(struct cella_bytes *out, const char *name, const 
     return value == NULL ? put(out, "null") : put_text(out, cella_view_of_string(value));
 }
 
-static cella_status put_choices(struct cella_bytes *out, const char *choices)
+/* "one|two" as a list. */
+static cella_status put_names(struct cella_bytes *out, const char *names)
 {
-    if (choices == NULL) {
-        return put(out, ", \"choices\": null");
-    }
-    CELLA_TRY(put(out, ", \"choices\": ["));
-    for (const char *end; choices != NULL; choices = end == NULL ? NULL : end + 1) {
-        end = strchr(choices, '|');
-        CELLA_TRY(put_text(out, cella_view_of(choices, end == NULL ? strlen(choices) : (size_t) (end - choices))));
+    CELLA_TRY(put(out, "["));
+    for (const char *end; names != NULL; names = end == NULL ? NULL : end + 1) {
+        end = strchr(names, '|');
+        CELLA_TRY(put_text(out, cella_view_of(names, end == NULL ? strlen(names) : (size_t) (end - names))));
         CELLA_TRY(put(out, end == NULL ? "]" : ", "));
     }
     return CELLA_OK;
+}
+
+static cella_status put_choices(struct cella_bytes *out, const char *choices)
+{
+    CELLA_TRY(put(out, ", \"choices\": "));
+    return choices == NULL ? put(out, "null") : put_names(out, choices);
+}
+
+/* Only where there is something to say. */
+static cella_status put_privacy(struct cella_bytes *out, const struct cella_builtin_privacy *privacy)
+{
+    if (privacy->inputs == NULL) {
+        return CELLA_OK;
+    }
+    CELLA_TRY(put(out, ", \"privacy\": {\"inputs\": "));
+    CELLA_TRY(put_names(out, privacy->inputs));
+    CELLA_TRY(put_member(out, "epsilon", privacy->epsilon));
+    CELLA_TRY(put_member(out, "delta", privacy->delta));
+    return put(out, "}");
 }
 
 static cella_status put_parameter(struct cella_bytes *out, const struct cella_builtin_parameter *parameter)
@@ -82,6 +99,7 @@ cella_status cella_builtin_describe(const struct cella_builtin *builtin, struct 
     CELLA_TRY(put_member(out, "determinism", builtin->determinism));
     CELLA_TRY(put_member(out, "limits", builtin->limits));
     CELLA_TRY(put_member(out, "example", builtin->example));
+    CELLA_TRY(put_privacy(out, &builtin->privacy));
     CELLA_TRY(put(out, ", \"parameters\": ["));
     for (size_t i = 0; i < builtin->parameter_count; i++) {
         CELLA_TRY(put(out, i == 0 ? "" : ", "));

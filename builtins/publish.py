@@ -73,6 +73,11 @@ def section(row: dict[str, Any]) -> str:
                      f"{_cell(parameter['documentation'])} |")
     lines += ["", f"Returns {row['returns']}" + (", as JSON." if row["result"] == "json" else "."), ""]
     lines += [f"Determinism: {row['determinism'] or 'the same inputs and arguments give the same bytes everywhere.'}", ""]
+    if row.get("privacy"):
+        said = row["privacy"]
+        inputs = ", ".join(f"`{name}`" for name in said["inputs"])
+        lines += [f"Privacy: a run spends `{said['epsilon']}` and `{said['delta']}` of the privacy of {inputs}; "
+                  "[budgets of data](protocol.md#13-policies-of-data) are charged with it.", ""]
     if row["limits"]:
         lines += [f"Limits: {row['limits']}", ""]
     if row["example"]:

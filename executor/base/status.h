@@ -140,6 +140,8 @@ enum cella_category {
     ROW(USES_USED_UP,       505, LIMIT,    LimitError,      "the uses that the data's policy allows are used up; "   \
                                                             "ask their owner")                                       \
     ROW(LEDGER_BUSY,         506, LIMIT,   LimitError,      "too many changes wait for the host's disk; try again later") \
+    ROW(BUDGET_SPENT,        507, LIMIT,   LimitError,      "what is left of the privacy budget that the data's policy sets " \
+                                                            "does not cover this run; ask their owner")              \
     ROW(LIMIT_WALL,         510, LIMIT,    LimitError,      "task ran longer than its wall-clock limit")             \
     ROW(LIMIT_CPU,          511, LIMIT,    LimitError,      "task used more CPU time than its limit")                \
     ROW(LIMIT_MEMORY,       512, LIMIT,    LimitError,      "task used more memory than its limit")                  \

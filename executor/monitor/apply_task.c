@@ -215,30 +215,39 @@ static void leave_state(struct cella_task_record *task, enum cella_task_state ne
 
 /* ---- what a run costs: the function's quota and the uses of its data ---- */
 
-static void take_use(struct cella_data *data, void *unused)
+static void take_use(struct cella_data *data, void *context)
 {
-    (void) unused;
+    const struct cella_privacy *cost = context;
     data->used++;
+    data->spent.epsilon += cost->epsilon;
+    data->spent.delta += cost->delta;
 }
 
-static void return_use(struct cella_data *data, void *unused)
+static void return_use(struct cella_data *data, void *context)
 {
-    (void) unused;
+    const struct cella_privacy *cost = context;
     data->used--;
+    data->spent.epsilon -= cost->epsilon;
+    data->spent.delta -= cost->delta;
 }
 
-/* A task that is queued takes one run of the quota, and one use of each of its data and of what these were made of. */
+/*
+ * A task that is queued takes one run of the quota, and one use and its privacy's cost of each of its data and of what these were
+ * made of.
+ */
 static void take_costs(struct cella_state *state, struct cella_task_record *task)
 {
+    struct cella_privacy cost = cella_privacy_counted(&task->function->spec, task->arguments);
     task->function->used++;
-    (void) cella_sources_visit(state, task, take_use, NULL);
+    (void) cella_sources_visit(state, task, take_use, &cost);
 }
 
 /* A task that leaves the queue without having started has seen nothing: it gives everything back. */
 static void return_costs(struct cella_state *state, struct cella_task_record *task)
 {
+    struct cella_privacy cost = cella_privacy_counted(&task->function->spec, task->arguments);
     task->function->used--;
-    (void) cella_sources_visit(state, task, return_use, NULL);
+    (void) cella_sources_visit(state, task, return_use, &cost);
 }
 
 /* The nonce of whoever asked for the run. Records of before there were nonces have none: then the contract's hash stands in. */

@@ -35,9 +35,25 @@ static json_t *data_json(const struct cella_data *data, const struct cella_party
     return json;
 }
 
+/* What runs have spent of their privacy, and what is left of it by all budgets that bind. */
+static void add_budget(const struct cella_data *data, json_t *json)
+{
+    struct cella_privacy left;
+    bool bound = cella_policy_budget_left(data, &left);
+    if (bound || data->spent.epsilon > 0) {
+        (void) json_object_set_new(json, "spent", cella_privacy_json(data->spent));
+    }
+    if (bound) {
+        (void) json_object_set_new(json, "left", cella_privacy_json(left));
+    }
+}
+
 cella_status cella_data_answer(struct cella_call *call, const struct cella_data *data)
 {
     call->reply = data_json(data, call->party);
+    if (call->reply != NULL) {
+        add_budget(data, call->reply);
+    }
     json_t *bounds = cella_policy_bounds(data, call->party);
     if (bounds == NULL) {
         return call->reply == NULL ? CELLA_NO_MEMORY : CELLA_OK;

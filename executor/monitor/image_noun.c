@@ -8,9 +8,9 @@
 CELLA_IMAGE_KNOWS(struct cella_kept_evidence, 160);
 CELLA_IMAGE_KNOWS(struct cella_organisation, 160);
 CELLA_IMAGE_KNOWS(struct cella_party, 2320);
-CELLA_IMAGE_KNOWS(struct cella_function, 3392);
+CELLA_IMAGE_KNOWS(struct cella_function, 3416);
 CELLA_IMAGE_KNOWS(struct cella_function_usage, 32);
-CELLA_IMAGE_KNOWS(struct cella_data, 448);
+CELLA_IMAGE_KNOWS(struct cella_data, 464);
 
 static void evidence_fields(struct cella_image *image, struct cella_entry *entry)
 {
@@ -151,6 +151,8 @@ static void data_fields(struct cella_image *image, struct cella_entry *entry)
     cella_image_string(image, &data->url);
     CELLA_IMAGE_NUMBER(image, data->deleted);
     CELLA_IMAGE_NUMBER(image, data->used);
+    CELLA_IMAGE_NUMBER(image, data->spent.epsilon);
+    CELLA_IMAGE_NUMBER(image, data->spent.delta);
     maker_field(image, data);
     cella_image_logged(image, &data->deletion);
     cella_image_request(image, &data->deletion_request);

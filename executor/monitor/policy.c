@@ -53,16 +53,20 @@ cella_status cella_policy_check_form(const json_t *policy, struct cella_json_err
     json_t *functions = NULL;
     json_t *auditors = NULL;
     json_t *release = NULL;
+    json_t *budget = NULL;
+    struct cella_privacy amount;
     int64_t number = 0;
     CELLA_TRY(cella_json_begin(policy, "args.policy", error, &object));
     CELLA_TRY(cella_json_member_optional(&object, "functions", JSON_ARRAY, &functions));
     CELLA_TRY(cella_json_member_optional(&object, "auditors", JSON_OBJECT, &auditors));
     CELLA_TRY(cella_json_member_optional(&object, "release", JSON_OBJECT, &release));
+    CELLA_TRY(cella_json_member_optional(&object, "budget", JSON_OBJECT, &budget));
     CELLA_TRY(cella_json_integer_optional(&object, "uses", 0, USES_MAX, &number));
     CELLA_TRY(cella_json_integer_optional(&object, "until", 1, (int64_t) 1 << 53, &number));
     CELLA_TRY(cella_json_end(&object));
     CELLA_TRY(functions == NULL ? CELLA_OK : check_functions(functions, error));
     CELLA_TRY(release == NULL ? CELLA_OK : check_release(release, error));
+    CELLA_TRY(budget == NULL ? CELLA_OK : cella_privacy_read_budget(budget, "args.policy.budget", error, &amount));
     return auditors == NULL ? CELLA_OK : cella_audit_rule_check(auditors, "args.policy.auditors", error);
 }
 
@@ -107,9 +111,50 @@ static const char *why_not(const json_t *policy)
                                                         : "functions do not include, and too few auditors have signed for,";
 }
 
-static cella_status check_policy(const struct cella_state *state, const struct cella_data *data, const json_t *policy,
-                                 const struct cella_function *function, int64_t now_s, char *detail)
+static bool comes_from(const struct cella_data *made, const struct cella_data *data)
 {
+    for (size_t i = 0; i < made->source_count; i++) {
+        if (made->sources[i] == data) {
+            return true;
+        }
+    }
+    return made == data;
+}
+
+/*
+ * Data with a budget: the function says what it spends of this input, the arguments say how much, and no other input has the same
+ * data, of which what is declared for each input by itself says nothing.
+ */
+static cella_status check_budget(const struct cella_data *data, const struct cella_policy_use *use, char *detail)
+{
+    const char *argument;
+    struct cella_privacy cost;
+    const struct cella_spec *spec = &use->function->spec;
+    if (spec->privacy.epsilon == NULL) {
+        return refuse(data, detail, "budget; %s declares no privacy", use->function->entry.id);
+    }
+    if (!cella_privacy_protects(spec, use->input)) {
+        return refuse(data, detail, "budget; %s does not protect the privacy of input %s", use->function->entry.id,
+                      use->input);
+    }
+    for (size_t i = 0; i < use->other_count; i++) {
+        if (comes_from(use->others[i], data)) {
+            return refuse(data, detail, "budget; they come in by two inputs, %s is one of them", use->input);
+        }
+    }
+    if (cella_privacy_cost(spec, use->arguments, &argument, &cost) != CELLA_OK) {
+        (void) snprintf(detail, CELLA_DETAIL_MAX, "%s: budget; argument %s must be a number %s %d", data->entry.id, argument,
+                        argument == spec->privacy.epsilon ? "above 0 and at most" : "from 0 to",
+                        argument == spec->privacy.epsilon ? CELLA_PRIVACY_EPSILON_MAX : CELLA_PRIVACY_DELTA_MAX);
+        return CELLA_BAD_ARGUMENT;
+    }
+    return CELLA_OK;
+}
+
+static cella_status check_policy(const struct cella_state *state, const struct cella_data *data, const json_t *policy,
+                                 const struct cella_policy_use *use, int64_t now_s, char *detail)
+{
+    const struct cella_function *function = use->function;
     const json_t *until = json_object_get(policy, "until");
     const json_t *release = json_object_get(policy, "release");
     const char *name;
@@ -128,28 +173,28 @@ static cella_status check_policy(const struct cella_state *state, const struct c
                           (long long) json_integer_value(value), (long long) declared);
         }
     }
-    return CELLA_OK;
+    return json_object_get(policy, "budget") == NULL ? CELLA_OK : check_budget(data, use, detail);
 }
 
 static cella_status check_owners(const struct cella_state *state, const struct cella_data *data,
-                                 const struct cella_function *function, int64_t now_s, char *detail)
+                                 const struct cella_policy_use *use, int64_t now_s, char *detail)
 {
     for (size_t i = 0; i < data->owner_count; i++) {
-        CELLA_TRY(check_policy(state, data, data->policies[i], function, now_s, detail));
+        CELLA_TRY(check_policy(state, data, data->policies[i], use, now_s, detail));
     }
     return CELLA_OK;
 }
 
 cella_status cella_policy_allows(const struct cella_state *state, const struct cella_data *data,
-                                 const struct cella_function *function, int64_t now_s, char *detail)
+                                 const struct cella_policy_use *use, int64_t now_s, char *detail)
 {
     if (data->deleted) {
         (void) snprintf(detail, CELLA_DETAIL_MAX, "%s", data->entry.id);
         return CELLA_DELETED;
     }
-    CELLA_TRY(check_owners(state, data, function, now_s, detail));
+    CELLA_TRY(check_owners(state, data, use, now_s, detail));
     for (size_t i = 0; i < data->source_count; i++) {
-        CELLA_TRY(check_owners(state, data->sources[i], function, now_s, detail));
+        CELLA_TRY(check_owners(state, data->sources[i], use, now_s, detail));
     }
     return CELLA_OK;
 }
@@ -167,13 +212,71 @@ static cella_status check_uses(const struct cella_data *data, char *detail)
     return CELLA_OK;
 }
 
-cella_status cella_policy_has_use(const struct cella_data *data, char *detail)
+static uint64_t left_of(uint64_t budget, uint64_t spent)
 {
-    CELLA_TRY(check_uses(data, detail));
-    for (size_t i = 0; i < data->source_count; i++) {
-        CELLA_TRY(check_uses(data->sources[i], detail));
+    return budget > spent ? budget - spent : 0; /* a budget may have been lowered */
+}
+
+static cella_status check_spent(const struct cella_data *data, struct cella_privacy cost, char *detail)
+{
+    struct cella_privacy budget;
+    char texts[3][CELLA_PRIVACY_TEXT_SIZE];
+    for (size_t i = 0; i < data->owner_count; i++) {
+        if (!cella_privacy_budget_of(data->policies[i], &budget) ||
+            (cost.epsilon <= left_of(budget.epsilon, data->spent.epsilon) &&
+             cost.delta <= left_of(budget.delta, data->spent.delta))) {
+            continue;
+        }
+        cella_privacy_text(budget, texts[0]);
+        cella_privacy_text(data->spent, texts[1]);
+        cella_privacy_text(cost, texts[2]);
+        (void) snprintf(detail, CELLA_DETAIL_MAX, "%s: budget %s; spent %s; this run %s", data->entry.id, texts[0], texts[1],
+                        texts[2]);
+        return CELLA_BUDGET_SPENT;
     }
     return CELLA_OK;
+}
+
+static cella_status check_costs(const struct cella_data *data, struct cella_privacy cost, char *detail)
+{
+    CELLA_TRY(check_uses(data, detail));
+    return check_spent(data, cost, detail);
+}
+
+cella_status cella_policy_can_pay(const struct cella_data *data, struct cella_privacy cost, char *detail)
+{
+    CELLA_TRY(check_costs(data, cost, detail));
+    for (size_t i = 0; i < data->source_count; i++) {
+        CELLA_TRY(check_costs(data->sources[i], cost, detail));
+    }
+    return CELLA_OK;
+}
+
+static bool take_least(const struct cella_data *data, struct cella_privacy *least)
+{
+    bool any = false;
+    struct cella_privacy budget;
+    for (size_t i = 0; i < data->owner_count; i++) {
+        if (cella_privacy_budget_of(data->policies[i], &budget)) {
+            uint64_t epsilon = left_of(budget.epsilon, data->spent.epsilon);
+            uint64_t delta = left_of(budget.delta, data->spent.delta);
+            least->epsilon = epsilon < least->epsilon ? epsilon : least->epsilon;
+            least->delta = delta < least->delta ? delta : least->delta;
+            any = true;
+        }
+    }
+    return any;
+}
+
+bool cella_policy_budget_left(const struct cella_data *data, struct cella_privacy *out)
+{
+    struct cella_privacy least = { UINT64_MAX, UINT64_MAX };
+    bool any = take_least(data, &least);
+    for (size_t i = 0; i < data->source_count; i++) {
+        any = take_least(data->sources[i], &least) || any;
+    }
+    *out = any ? least : (struct cella_privacy){ 0 };
+    return any;
 }
 
 /* ---- what binds, shown ---- */

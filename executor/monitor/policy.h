@@ -14,17 +14,36 @@
 /* Check the form of a policy. CELLA_BAD_FIELD, CELLA_MISSING_FIELD, CELLA_UNKNOWN_FIELD; error names the member */
 CELLA_MUST_USE cella_status cella_policy_check_form(const json_t *policy, struct cella_json_error *error);
 
+/* How a task takes data. */
+struct cella_policy_use {
+    const struct cella_function *function;
+    const json_t *arguments;           /* complete */
+    const char *input;                 /* that has the data */
+    const struct cella_data *others[CELLA_TASK_FILES_MAX]; /* data of its other inputs, as far as they are known */
+    size_t other_count;
+};
+
 /*
- * May a task with this function use the data at this time?
+ * May a task use the data so, at this time?
  *
  * detail: CELLA_DETAIL_MAX characters; what does not fit, with its value
  * CELLA_DELETED, CELLA_DATA_POLICY
+ * CELLA_BAD_ARGUMENT  the data have a privacy budget, and the arguments do not say what the run spends
  */
 CELLA_MUST_USE cella_status cella_policy_allows(const struct cella_state *state, const struct cella_data *data,
-                                                const struct cella_function *function, int64_t now_s, char *detail);
+                                                const struct cella_policy_use *use, int64_t now_s, char *detail);
 
-/* Is one more use left, of the data and of everything that they were made of? CELLA_USES_USED_UP */
-CELLA_MUST_USE cella_status cella_policy_has_use(const struct cella_data *data, char *detail);
+/*
+ * Is one more use left, and enough of the privacy budget, of the data and of everything that they were made of?
+ * CELLA_USES_USED_UP, CELLA_BUDGET_SPENT
+ */
+CELLA_MUST_USE cella_status cella_policy_can_pay(const struct cella_data *data, struct cella_privacy cost, char *detail);
+
+/*
+ * What is left of the privacy budgets that bind data: the least of all owners, and of everything that they were made of.
+ * False: nobody has set one.
+ */
+bool cella_policy_budget_left(const struct cella_data *data, struct cella_privacy *out);
 
 /*
  * The policies that bind data besides the only owner's own: [{data, owner, policy}], of several owners and of sources, in a fixed

@@ -192,6 +192,66 @@ static cella_status check_release(const json_t *release, struct cella_json_error
     return CELLA_OK;
 }
 
+static const struct cella_spec_argument *find_argument(const struct cella_spec *spec, const char *name)
+{
+    for (size_t i = 0; i < spec->argument_count; i++) {
+        if (strcmp(spec->arguments[i].name, name) == 0) {
+            return &spec->arguments[i];
+        }
+    }
+    return NULL;
+}
+
+/* An argument that can be a number. */
+static bool is_amount(const struct cella_spec *spec, const char *name)
+{
+    const struct cella_spec_argument *argument = find_argument(spec, name);
+    return argument != NULL && (argument->type == CELLA_ARGUMENT_ANY || argument->type == CELLA_ARGUMENT_NUMBER ||
+                                argument->type == CELLA_ARGUMENT_INTEGER);
+}
+
+static bool are_inputs(const struct cella_spec *spec, const json_t *names)
+{
+    uint64_t seen = 0;
+    for (size_t i = 0; i < json_array_size(names); i++) {
+        const char *name = json_string_value(json_array_get(names, i));
+        size_t at = 0;
+        while (name != NULL && at < spec->input_count && strcmp(spec->inputs[at].name, name) != 0) {
+            at++;
+        }
+        if (name == NULL || at == spec->input_count || (seen >> at & 1) != 0) {
+            return false;
+        }
+        seen |= (uint64_t) 1 << at;
+    }
+    return seen != 0;
+}
+
+/* After inputs and arguments, which it names. */
+static cella_status parse_privacy(const json_t *json, struct cella_json_error *error, struct cella_spec *out)
+{
+    struct cella_json_object object;
+    struct cella_spec_privacy privacy = { 0 };
+    json_t *inputs = NULL;
+    CELLA_TRY(cella_json_begin(json, "privacy", error, &object));
+    CELLA_TRY(cella_json_string(&object, "epsilon", CELLA_FILE_NAME_MAX, &privacy.epsilon));
+    CELLA_TRY(cella_json_string_optional(&object, "delta", CELLA_FILE_NAME_MAX, &privacy.delta));
+    CELLA_TRY(cella_json_member_optional(&object, "inputs", JSON_ARRAY, &inputs));
+    CELLA_TRY(cella_json_end(&object));
+    if (!is_amount(out, privacy.epsilon)) {
+        return blame(error, "privacy", "epsilon", CELLA_BAD_FIELD);
+    }
+    if (privacy.delta != NULL && (!is_amount(out, privacy.delta) || strcmp(privacy.delta, privacy.epsilon) == 0)) {
+        return blame(error, "privacy", "delta", CELLA_BAD_FIELD);
+    }
+    if (inputs != NULL && !are_inputs(out, inputs)) {
+        return blame(error, "privacy", "inputs", CELLA_BAD_FIELD);
+    }
+    privacy.inputs = inputs;
+    out->privacy = privacy;
+    return CELLA_OK;
+}
+
 static cella_status parse_members(json_t *json, bool complete, const struct cella_task_limits *most,
                                   struct cella_json_error *error, struct cella_spec *out)
 {
@@ -205,6 +265,7 @@ static cella_status parse_members(json_t *json, bool complete, const struct cell
     json_t *limits = NULL;
     json_t *isolation = NULL;
     json_t *release = NULL;
+    json_t *privacy = NULL;
     const char *description = NULL;
     out->profile = "python";
     CELLA_TRY(cella_json_begin(json, "package", error, &object));
@@ -221,6 +282,7 @@ static cella_status parse_members(json_t *json, bool complete, const struct cell
     CELLA_TRY(cella_json_member_optional(&object, "limits", JSON_OBJECT, &limits));
     CELLA_TRY(cella_json_member_optional(&object, "isolation", JSON_OBJECT, &isolation));
     CELLA_TRY(cella_json_member_optional(&object, "release", JSON_OBJECT, &release));
+    CELLA_TRY(cella_json_member_optional(&object, "privacy", JSON_OBJECT, &privacy));
     CELLA_TRY(cella_json_string_optional(&object, "description", CELLA_SPEC_TEXT_MAX, &description));
     CELLA_TRY(cella_json_end(&object));
     CELLA_TRY(check_release(release, error));
@@ -239,6 +301,7 @@ static cella_status parse_members(json_t *json, bool complete, const struct cell
     CELLA_TRY(parse_files(inputs, true, error, out->inputs, &out->input_count));
     CELLA_TRY(parse_files(outputs, false, error, out->outputs, &out->output_count));
     CELLA_TRY(parse_arguments(arguments, error, out));
+    CELLA_TRY(privacy == NULL ? CELLA_OK : parse_privacy(privacy, error, out));
     CELLA_TRY(cella_spec_isolate(isolation, error, &out->isolation));
     struct cella_task_limits lowered = *most;
     return cella_spec_lower_limits(limits, error, &lowered);
@@ -286,16 +349,6 @@ cella_status cella_spec_source(struct cella_view package, struct cella_bytes *ou
 }
 
 /* ---- arguments, limits and isolation of a task ---- */
-
-static const struct cella_spec_argument *find_argument(const struct cella_spec *spec, const char *name)
-{
-    for (size_t i = 0; i < spec->argument_count; i++) {
-        if (strcmp(spec->arguments[i].name, name) == 0) {
-            return &spec->arguments[i];
-        }
-    }
-    return NULL;
-}
 
 cella_status cella_spec_arguments(const struct cella_spec *spec, const json_t *given, struct cella_json_error *error,
                                   json_t **out)

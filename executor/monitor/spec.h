@@ -43,6 +43,13 @@ struct cella_isolation {
     bool padded;       /* outputs, result and messages are padded to size classes */
 };
 
+/* What a run spends of its inputs' privacy, as the owner declares (monitor/privacy.h). */
+struct cella_spec_privacy {
+    const char *epsilon;  /* argument that says how much; NULL: nothing is declared */
+    const char *delta;    /* the same; NULL: 0 */
+    const json_t *inputs; /* array of names: those that are protected; NULL: all */
+};
+
 struct cella_spec {
     json_t *json; /* the package without its source */
     const char *name;
@@ -57,6 +64,7 @@ struct cella_spec {
     struct cella_spec_argument arguments[CELLA_SPEC_ARGUMENTS_MAX];
     size_t argument_count;
     const json_t *limits; /* object or NULL */
+    struct cella_spec_privacy privacy;
     const json_t *release; /* rules that the function promises to keep: name -> integer; NULL: none */
     struct cella_isolation isolation;
 };

@@ -11,6 +11,7 @@
  */
 
 #include "monitor/journal.h"
+#include "monitor/privacy.h"
 #include "monitor/role.h"
 #include "monitor/spec.h"
 #include "monitor/table.h"
@@ -129,6 +130,7 @@ struct cella_data {
     struct cella_data **sources; /* what they were made of, all the way back, each once (source.h): their policies bind, too */
     size_t source_count;
     uint64_t used;               /* runs that have taken them, or what was made of them */
+    struct cella_privacy spent;  /* by these runs, where their functions declare what they spend */
     const struct cella_task_record *made_by; /* the task whose output it is; NULL: it was uploaded */
     struct cella_logged deletion;
     struct cella_signed_request deletion_request;

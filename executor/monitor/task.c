@@ -27,11 +27,25 @@ static cella_status blame_input(struct cella_call *call, const char *name, cella
     return status;
 }
 
-cella_status cella_task_check_data(struct cella_monitor *monitor, struct cella_call *call, const char *input,
-                                   const char *data_id, const json_t *owners,
-                                   const struct cella_function *function)
+static void add_others(const struct cella_state *state, const json_t *all, struct cella_policy_use *use)
 {
-    const struct cella_data *data = cella_state_data(&monitor->state, data_id);
+    const char *name;
+    json_t *id;
+    json_object_foreach((json_t *) all, name, id)
+    {
+        const struct cella_data *data = json_is_string(id) ? cella_state_data(state, json_string_value(id)) : NULL;
+        if (data != NULL && strcmp(name, use->input) != 0 && use->other_count < CELLA_TASK_FILES_MAX) {
+            use->others[use->other_count++] = data;
+        }
+    }
+}
+
+cella_status cella_task_check_data(struct cella_monitor *monitor, struct cella_call *call, const char *input,
+                                   const json_t *all, const json_t *owners, const struct cella_function *function,
+                                   const json_t *arguments)
+{
+    const char *data_id = json_string_value(json_object_get(all, input));
+    const struct cella_data *data = data_id == NULL ? NULL : cella_state_data(&monitor->state, data_id);
     if (data == NULL || !cella_data_is_owner(data, call->party)) {
         return blame_input(call, input, CELLA_NOT_FOUND);
     }
@@ -51,9 +65,13 @@ cella_status cella_task_check_data(struct cella_monitor *monitor, struct cella_c
                         cella_data_format_name(data->format));
         return blame_input(call, input, CELLA_NOT_STREAMABLE);
     }
-    cella_status status = cella_policy_allows(&monitor->state, data, function,
-                                              cella_clock_now_s(monitor), call->detail);
-    status = status == CELLA_OK ? cella_policy_has_use(data, call->detail) : status;
+    struct cella_policy_use use = { .function = function, .arguments = arguments, .input = input };
+    add_others(&monitor->state, all, &use);
+    cella_status status =
+        cella_policy_allows(&monitor->state, data, &use, cella_clock_now_s(monitor), call->detail);
+    status = status == CELLA_OK
+                 ? cella_policy_can_pay(data, cella_privacy_counted(&function->spec, arguments), call->detail)
+                 : status;
     status = status == CELLA_OK ? cella_policy_check_bounds(data, call->detail) : status;
     status = status == CELLA_OK && !cella_data_is_there(data) ? CELLA_BAD_STATE : status;
     return status == CELLA_OK ? CELLA_OK : blame_input(call, input, status);
@@ -150,7 +168,7 @@ static json_t *owners_json(const struct cella_task_record *task, const struct ce
 }
 
 static cella_status check_assignment(struct cella_monitor *monitor, struct cella_call *call,
-                                     const struct cella_task_record *task, const char *name, const json_t *data)
+                                     const struct cella_task_record *task, const char *name, const json_t *all)
 {
     for (size_t i = 0; i < task->function->spec.input_count; i++) {
         const struct cella_task_input *input = &task->inputs[i];
@@ -160,13 +178,28 @@ static cella_status check_assignment(struct cella_monitor *monitor, struct cella
         if (input->data != NULL) {
             return blame_input(call, name, CELLA_EXISTS);
         }
-        if (!json_is_string(data)) {
+        if (!json_is_string(json_object_get(all, name))) {
             return blame_input(call, name, CELLA_BAD_FIELD);
         }
         CELLA_CLEANUP(cella_json_cleanup) json_t *owners = owners_json(task, input);
-        return cella_task_check_data(monitor, call, name, json_string_value(data), owners, task->function);
+        return cella_task_check_data(monitor, call, name, all, owners, task->function, task->arguments);
     }
     return blame_input(call, name, CELLA_UNKNOWN_FIELD);
+}
+
+/* {name: id} of what is given now and of what was assigned before. NULL without memory. */
+static json_t *all_data(const struct cella_task_record *task, const json_t *given)
+{
+    json_t *all = json_copy((json_t *) given);
+    for (size_t i = 0; all != NULL && i < task->function->spec.input_count; i++) {
+        const struct cella_task_input *input = &task->inputs[i];
+        if (input->data != NULL && json_object_get(all, input->file->name) == NULL &&
+            json_object_set_new(all, input->file->name, json_string(input->data->entry.id)) != 0) {
+            json_decref(all);
+            return NULL;
+        }
+    }
+    return all;
 }
 
 cella_status cella_operation_task_assign(struct cella_monitor *monitor, struct cella_call *call)
@@ -184,11 +217,15 @@ cella_status cella_operation_task_assign(struct cella_monitor *monitor, struct c
     if (task->state != CELLA_TASK_CREATED) {
         return CELLA_BAD_STATE;
     }
+    CELLA_CLEANUP(cella_json_cleanup) json_t *all = all_data(task, inputs);
+    if (all == NULL) {
+        return CELLA_NO_MEMORY;
+    }
     const char *name;
     json_t *data;
     json_object_foreach(inputs, name, data)
     {
-        CELLA_TRY(check_assignment(monitor, call, task, name, data));
+        CELLA_TRY(check_assignment(monitor, call, task, name, all));
     }
     CELLA_TRY(cella_task_commit_data(monitor, task, inputs, call->party));
     cella_monitor_task_changed(monitor, task);

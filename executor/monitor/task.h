@@ -9,13 +9,16 @@
 #include "monitor/operation.h"
 
 /*
- * May the caller assign this data to this input? It must be his, stored, and its owners exactly the declared ones.
+ * May the caller assign data to this input? They must be his, stored, and their owners exactly the declared ones.
+ *
+ * data:       {name: id} of all inputs that have some or are about to get some, this one included
+ * arguments:  of the task, complete
  * CELLA_NOT_FOUND, CELLA_BAD_STATE (not uploaded), CELLA_DENIED (other owners), CELLA_NOT_STREAMABLE (the input is a
  * stream), and what policy.h says
  */
 CELLA_MUST_USE cella_status cella_task_check_data(struct cella_monitor *monitor, struct cella_call *call,
-                                                  const char *input, const char *data, const json_t *owners,
-                                                  const struct cella_function *function);
+                                                  const char *input, const json_t *data, const json_t *owners,
+                                                  const struct cella_function *function, const json_t *arguments);
 
 /* Could a task of this creator run this function now? CELLA_DRAINING, and the errors of cella_runner_may_run */
 CELLA_MUST_USE cella_status cella_task_may_run(const struct cella_monitor *monitor, const struct cella_party *creator,

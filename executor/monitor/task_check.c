@@ -38,6 +38,17 @@ static cella_status check_function(const struct cella_monitor *monitor, const st
     return CELLA_OK;
 }
 
+static struct cella_policy_use use_of(const struct cella_task_record *task, const struct cella_task_input *input)
+{
+    struct cella_policy_use use = { .function = task->function, .arguments = task->arguments, .input = input->file->name };
+    for (size_t i = 0; i < task->function->spec.input_count; i++) {
+        if (task->inputs[i].data != NULL && &task->inputs[i] != input) {
+            use.others[use.other_count++] = task->inputs[i].data;
+        }
+    }
+    return use;
+}
+
 cella_status cella_task_check(const struct cella_monitor *monitor, const struct cella_task_record *task, char *detail)
 {
     int64_t now_s = cella_clock_now_s(monitor);
@@ -46,7 +57,8 @@ cella_status cella_task_check(const struct cella_monitor *monitor, const struct 
     for (size_t i = 0; i < task->function->spec.input_count; i++) {
         const struct cella_data *data = task->inputs[i].data;
         if (data != NULL) {
-            CELLA_TRY(cella_policy_allows(&monitor->state, data, task->function, now_s, detail));
+            struct cella_policy_use use = use_of(task, &task->inputs[i]);
+            CELLA_TRY(cella_policy_allows(&monitor->state, data, &use, now_s, detail));
         }
     }
     return CELLA_OK;
@@ -59,9 +71,10 @@ cella_status cella_task_check_costs(const struct cella_task_record *task, char *
         (void) snprintf(detail, CELLA_DETAIL_MAX, "quota %lld", (long long) function->quota);
         return CELLA_QUOTA_USED_UP;
     }
+    struct cella_privacy cost = cella_privacy_counted(&function->spec, task->arguments);
     for (size_t i = 0; i < function->spec.input_count; i++) {
         if (task->inputs[i].data != NULL) {
-            CELLA_TRY(cella_policy_has_use(task->inputs[i].data, detail));
+            CELLA_TRY(cella_policy_can_pay(task->inputs[i].data, cost, detail));
         }
     }
     return CELLA_OK;

@@ -299,7 +299,7 @@ static cella_status check_draft(struct cella_monitor *monitor, struct cella_call
     json_object_foreach(draft->data, name, value)
     {
         const json_t *owners = json_object_get(draft->inputs, name);
-        CELLA_TRY(cella_task_check_data(monitor, call, name, json_string_value(value), owners, draft->function));
+        CELLA_TRY(cella_task_check_data(monitor, call, name, draft->data, owners, draft->function, draft->arguments));
     }
     if (json_object_size(draft->fusion) > 0 && strcmp(json_string_value(json_object_get(draft->isolation, "sizes")),
                                                       "padded") == 0) {

@@ -44,6 +44,18 @@ static void add_policies(const struct cella_data *data, json_t *input)
     }
 }
 
+/* What a run spends of it, where its function declares to protect it and the arguments say how much. */
+static void add_privacy(const struct cella_task_record *task, const struct cella_task_input *input, json_t *one)
+{
+    const char *ignored;
+    struct cella_privacy cost;
+    const struct cella_spec *spec = &task->function->spec;
+    if (cella_privacy_protects(spec, input->file->name) &&
+        cella_privacy_cost(spec, task->arguments, &ignored, &cost) == CELLA_OK) {
+        (void) json_object_set_new(one, "privacy", cella_privacy_json(cost));
+    }
+}
+
 static json_t *inputs_json(const struct cella_task_record *task)
 {
     json_t *inputs = json_object();
@@ -56,6 +68,7 @@ static json_t *inputs_json(const struct cella_task_record *task)
         if (input->file->stream) {
             (void) json_object_set_new(one, "stream", json_true());
         }
+        add_privacy(task, input, one);
         if (input->data != NULL) {
             (void) json_object_set_new(one, "data", json_string(input->data->entry.id));
             (void) json_object_set_new(one, "sha256", digest_json(input->data->sha256));
@@ -178,6 +191,10 @@ static json_t *function_json(const struct cella_task_record *task)
         digest_json(function->sha256), "public", (int) function->spec.is_public, "executor",
         function->spec.kind == CELLA_TASK_PYTHON ? "python" : "builtin", "profile", function->spec.profile, "entry",
         function->spec.entry, "quota", (json_int_t) function->quota, "audited_by", auditors);
+    const json_t *privacy = json_object_get(function->spec.json, "privacy");
+    if (json != NULL && privacy != NULL) {
+        (void) json_object_set(json, "privacy", (json_t *) privacy);
+    }
     if (json != NULL && function->spec.release != NULL) {
         (void) json_object_set(json, "release", (json_t *) function->spec.release);
     }

@@ -12,7 +12,7 @@ from __future__ import annotations
 import difflib
 import functools
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -125,6 +125,7 @@ class Builtin:
         result: "text" or "json".
         profiles: those that have it, the smallest first.
         parameters: arguments, inputs, outputs.
+        privacy: which of them say what a run spends of whose privacy: epsilon, delta, inputs; None: nothing of that kind.
     """
 
     name: str
@@ -138,6 +139,7 @@ class Builtin:
     example: str | None
     profiles: Sequence[str]
     parameters: Sequence[Parameter]
+    privacy: Mapping[str, Any] | None = None
 
     @staticmethod
     def all() -> Sequence[Builtin]:
@@ -220,13 +222,28 @@ class Builtin:
         return builtin_package(
             self.name, files["input"], files["output"], given,
             profile=profile, limits=limits, public=public, isolation=isolation, streams=streams,
-            defaults={row.name: row.default_value for row in rows if row.default is not None}, locked=locked, **more,
+            defaults={row.name: row.default_value for row in rows if row.default is not None}, locked=locked,
+            privacy=self._privacy(files["input"], {*given, *locked}), **more,
         )
 
     def profile_of(self, executor: Executor) -> str:
         """The smallest profile with this function that an executor offers; the smallest of all where it offers none."""
         offered = {item.get("name") for item in executor.information().get("profiles", [])}
         return next((profile for profile in self.profiles if profile in offered), self.profiles[0])
+
+    def _privacy(self, inputs: Sequence[str], arguments: Container[str]) -> dict[str, Any] | None:
+        """What the table says about privacy, in the names of a package; None where it has no argument that says how much."""
+        said = self.privacy
+        if said is None or said["epsilon"] not in arguments:
+            return None
+        named: dict[str, Any] = {"epsilon": said["epsilon"]}
+        if said["delta"] in arguments:
+            named["delta"] = said["delta"]
+        elif any(row.name == said["delta"] and float(row.default or 1) != 0 for row in self.parameters):
+            return None
+        rows = [row for row in self.parameters if row.name in said["inputs"]]
+        named["inputs"] = [name for name in inputs if any(row.matches(name) for row in rows)]
+        return named if named["inputs"] else None
 
     def check(self, arguments: Mapping[str, Any]) -> None:
         """Refuse argument values that the executor would refuse.

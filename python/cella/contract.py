@@ -45,7 +45,7 @@ FUNCTION_MEMBERS = {
     "audited_by",
 }
 FILE_MEMBERS = {
-    "inputs": {"owners", "stream", "data", "sha256", "size", "format", "policy", "bound_by"},
+    "inputs": {"owners", "stream", "data", "sha256", "size", "format", "policy", "bound_by", "privacy"},
     "outputs": {"receivers", "fusion"},
 }
 FORMATS = {
@@ -55,7 +55,9 @@ FORMATS = {
 }
 """Format of an input that is not a sealed file -> what it is."""
 BOUND_MEMBERS = {"data", "owner", "policy"}
-POLICY_MEMBERS = {"functions", "auditors", "uses", "until", "release"}
+POLICY_MEMBERS = {"functions", "auditors", "uses", "until", "release", "budget"}
+AMOUNT_MEMBERS = {"epsilon", "delta"}
+"""Of a privacy budget, and of what a run spends."""
 ISOLATION = {
     "clock": {
         "fine": "its clock runs at full resolution",
@@ -129,9 +131,12 @@ class Contract:
 def _is_known(terms: dict[str, Any]) -> bool:
     """Whether every term is one that can be explained: nobody approves what he is not shown."""
     try:
-        if set(terms) - OPTIONAL != MEMBERS or set(terms["function"]) - FUNCTION_MEMBERS - {"release"}:
+        if set(terms) - OPTIONAL != MEMBERS or set(terms["function"]) - FUNCTION_MEMBERS - {"release", "privacy"}:
+            return False
+        if set(terms["function"].get("privacy", {})) - AMOUNT_MEMBERS - {"inputs"}:
             return False
         rules = [terms.get("auditors", {})]
+        amounts = []
         for kind, known in FILE_MEMBERS.items():
             for item in terms[kind].values():
                 bounds = item.get("bound_by", ())
@@ -141,7 +146,8 @@ def _is_known(terms: dict[str, Any]) -> bool:
                 if any(set(bound) != BOUND_MEMBERS for bound in bounds) or any(set(one) - POLICY_MEMBERS for one in policies):
                     return False
                 rules += [one.get("auditors", {}) for one in policies]
-        return not any(set(rule) - {"parties", "threshold"} for rule in rules)
+                amounts += [item.get("privacy", {}), *(one.get("budget", {}) for one in policies)]
+        return not any(set(amount) - AMOUNT_MEMBERS for amount in amounts) and not any(set(rule) - {"parties", "threshold"} for rule in rules)
     except (TypeError, AttributeError, KeyError):
         return True  # of a shape that explain refuses with its own words
 
@@ -152,6 +158,12 @@ def _when(unix_s: int) -> str:
 
 def _rules(release: dict[str, int]) -> str:
     return ", ".join(f"{name} at least {value}" for name, value in sorted(release.items()))
+
+
+def _amount(amount: dict[str, float]) -> str:
+    """Of privacy: "epsilon 0.5" or "epsilon 0.5 and delta 1e-06"."""
+    delta = amount.get("delta", 0)
+    return f"epsilon {amount['epsilon']:.13g}" + (f" and delta {delta:.13g}" if delta else "")
 
 
 def _auditors(rule: dict[str, Any], me: str | None) -> str:
@@ -226,6 +238,12 @@ def _vouched(terms: dict[str, Any], me: str | None) -> list[str]:
     if function.get("release"):
         lines.append(f"  Its owner declares that what it releases keeps to: {_rules(function['release'])}.")
         lines.append("    The executor compares that with what owners of data ask for; whether it is true, auditors say.")
+    if function.get("privacy"):
+        said = function["privacy"]
+        what = " and ".join(f"argument {said[name]} says {name}" for name in ("epsilon", "delta") if name in said)
+        which = f"inputs {', '.join(said['inputs'])}" if "inputs" in said else "its inputs"
+        lines.append(f"  Its owner declares that what it releases of {which} is differentially private: {what}.")
+        lines.append("    The executor adds that up for owners of data who have set a budget; whether it is true, auditors say.")
     return lines
 
 
@@ -242,6 +260,8 @@ def _costs(terms: dict[str, Any]) -> list[str]:
         for bound in item.get("bound_by", ()):
             if "uses" in bound["policy"]:
                 lines.append(f"  Each run takes 1 of the {bound['policy']['uses']} uses of {bound['data']}, by {name}.")
+        if "privacy" in item:
+            lines.append(f"  Each run spends {_amount(item['privacy'])} of the privacy of {name}, and of all that it was made of.")
     runs = "1 run" if attempts == 1 else f"up to {attempts} runs, a further one only after one has failed"
     lines.append(f"  The approval is for {runs}.")
     lines.append(f"  If it was not invoked before {_when(terms['expires'])} it is over.")
@@ -259,6 +279,8 @@ def _policy(policy: dict[str, Any], me: str | None) -> list[str]:
         lines.append(f"    it may be used {policy['uses']} times, over all tasks")
     if "until" in policy:
         lines.append(f"    it may be used until {_when(policy['until'])}")
+    if "budget" in policy:
+        lines.append(f"    its privacy budget, over all tasks, is {_amount(policy['budget'])}")
     if "release" in policy:
         lines.append(f"    its owner asks that the function declares: {_rules(policy['release'])}")
     return lines

@@ -39,6 +39,9 @@ class Data:
         bound_by: policies that hold besides: of other owners, and of data that these were made of: {data, owner, policy} each.
             DataRegistry.list leaves them out.
         used: runs that have taken them, or what was made of them, so far.
+        spent: {epsilon, delta} that these runs have spent of their privacy, by what their functions declare; None: nothing, and
+            there is no budget. DataRegistry.list leaves spent and left out.
+        left: {epsilon, delta} that the privacy budgets which bind them leave; None: there is none.
         deleted: whether their key is forgotten.
         format: of the file: "sealed-file", or one of Teaclave's.
         url: where the executor's host fetches them from for each run; "" where they were uploaded.
@@ -56,6 +59,8 @@ class Data:
     format: str = SEALED_FILE
     bound_by: Sequence[Mapping[str, Any]] = ()
     url: str = ""
+    spent: Mapping[str, float] | None = None
+    left: Mapping[str, float] | None = None
 
     @classmethod
     def of(cls, answer: dict[str, Any]) -> Data:
@@ -73,6 +78,8 @@ class Data:
             format=answer.get("format", SEALED_FILE),
             bound_by=tuple(answer.get("bound_by", ())),
             url=answer.get("url", ""),
+            spent=answer.get("spent"),
+            left=answer.get("left"),
         )
 
 
@@ -143,7 +150,8 @@ class DataRegistry:
             format: None: source is plaintext, and is sealed here. Otherwise source is the path of a file that is in this
                 format already and key is its key: as add_sealed.
             progress: True for lines on stderr, or a function that gets events.
-            policy: what may be done with them (docs/protocol.md section 13): functions, auditors, uses, until, release.
+            policy: what may be done with them (docs/protocol.md section 13): functions, auditors, uses, until, release,
+                budget.
 
         Returns:
             The registered and stored data.

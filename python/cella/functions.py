@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from . import _native
 from .encoding import from_base64url, to_base64url, write_json
-from .script import Script, describe, parse_isolation, parse_limits, parse_release
+from .script import Script, describe, parse_isolation, parse_limits, parse_privacy, parse_release
 
 if TYPE_CHECKING:
     from .executor import Executor
@@ -239,6 +239,7 @@ def builtin_package(
     isolation: Mapping[str, str] | None = None,
     streams: Sequence[str] = (),
     release: Mapping[str, int] | None = None,
+    privacy: Mapping[str, Any] | None = None,
     title: str | None = None,
     optional: Iterable[str] = (),
     defaults: Mapping[str, Any] | None = None,
@@ -255,7 +256,7 @@ def builtin_package(
         optional: the inputs and outputs that may be missing.
         defaults: argument -> value where a task gives none.
         locked: argument -> value that nobody can change.
-        limits, public, isolation, streams, release, description, descriptions: as of Script.package.
+        limits, public, isolation, streams, release, privacy, description, descriptions: as of Script.package.
 
     >>> b'"executor":"builtin"' in builtin_package("echo", arguments=["message"])
     True
@@ -283,6 +284,8 @@ def builtin_package(
         content["isolation"] = parse_isolation(isolation)
     if release:
         content["release"] = parse_release(release)
+    if privacy:
+        content["privacy"] = parse_privacy(privacy)
     describe(content, description, descriptions or {})
     return write_json(content, "function package")
 
@@ -305,6 +308,7 @@ class LocalFunction:
         streams: the inputs that are read while they are being decrypted.
         isolation: what is asked beyond the ordinary box.
         release: rules that it declares to keep about what it releases.
+        privacy: what it declares to spend of its inputs' privacy.
     """
 
     def __init__(
@@ -317,6 +321,7 @@ class LocalFunction:
         streams: Sequence[str] = (),
         isolation: Mapping[str, str] | None = None,
         release: Mapping[str, int] | None = None,
+        privacy: Mapping[str, Any] | None = None,
     ) -> None:
         functools.update_wrapper(self, original)
         self._original = original
@@ -328,6 +333,7 @@ class LocalFunction:
         self.streams = tuple(streams)
         self.isolation = dict(isolation or {})
         self.release = dict(release or {})
+        self.privacy = dict(privacy or {})
         self.package()  # names and limits are judged where they are written
 
     def __call__(self, *positional: Any, **named: Any) -> Any:
@@ -344,6 +350,7 @@ class LocalFunction:
             streams=self.streams,
             isolation=self.isolation,
             release=self.release,
+            privacy=self.privacy,
         )
 
     @property
@@ -383,6 +390,7 @@ def function(
     streams: Sequence[str] = ...,
     isolation: Mapping[str, str] | None = ...,
     release: Mapping[str, int] | None = ...,
+    privacy: Mapping[str, Any] | None = ...,
 ) -> Callable[[Callee], LocalFunction]:
     ...
 
@@ -397,6 +405,7 @@ def function(
     streams: Sequence[str] = (),
     isolation: Mapping[str, str] | None = None,
     release: Mapping[str, int] | None = None,
+    privacy: Mapping[str, Any] | None = None,
 ) -> Any:
     """Decorator: make a Python function something that can be sent to an executor as text.
 
@@ -415,6 +424,8 @@ def function(
             "sizes": "padded"}; see script.parse_isolation.
         release: rules that the function keeps about what it releases, for example {"minimum_group": 10}: what owners of data
             ask for in their policies; see script.parse_release.
+        privacy: which arguments say what a run spends of its inputs' privacy, for example {"epsilon": "epsilon"}; see
+            script.parse_privacy.
 
     Returns:
         A LocalFunction.
@@ -426,7 +437,7 @@ def function(
     def wrap(target: Callable[..., Any]) -> Any:
         if _is_run_as_script(target):
             return target
-        return LocalFunction(target, inputs, outputs, profile, limits, streams, isolation, release)
+        return LocalFunction(target, inputs, outputs, profile, limits, streams, isolation, release, privacy)
 
     return wrap if original is None else wrap(original)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Union
 
 from . import _native, endorsements as endorsing
-from .encoding import to_base64url
+from .encoding import parse_object, to_base64url
 from .trust import SCREEN, Check, Report, Trust, report_of
 from .verification import seconds_of
 
@@ -187,10 +187,25 @@ class Receipt:
         """What it wrote."""
         return self._items("outputs")
 
+    def _privacy_lines(self) -> Iterator[str]:
+        """What the contract says that the run spent, if the contract is at hand."""
+        if hashlib.sha256(self.parts.contract).digest() != self.content["contract"]:
+            return
+        try:
+            inputs = parse_object(self.parts.contract, "contract")["inputs"]
+            spent = sorted((name, item["privacy"]) for name, item in inputs.items() if "privacy" in item)
+            yield from [
+                f"Privacy of {name}: epsilon {cost['epsilon']:.13g}, delta {cost['delta']:.13g} spent, by the contract"
+                for name, cost in spent
+            ]
+        except (KeyError, TypeError, AttributeError, ValueError):
+            yield "Privacy: the contract can not be read"
+
     def _run_lines(self) -> Iterator[str]:
         said = self.content
         yield f"Function {said['function'].hex()}"
         yield f"Contract {said['contract'].hex()}"
+        yield from self._privacy_lines()
         for title, items in (("Input", self.inputs), ("Output", self.outputs), ("Argument", self._items("arguments"))):
             yield from (f"{title} {item.line()}" for item in items)
         yield from (f"Participant {to_base64url(party)}" for party in said["participants"])

@@ -57,14 +57,15 @@ def _package(
         limits = {**function.limits, **(limits or {})}
         streams = [*function.streams, *streams]
         isolation = strictest(function.isolation, isolation or {})
-        release = function.release
+        release, privacy = function.release, function.privacy
         script = function.script
     else:
-        release = {}
+        release, privacy = {}, {}
         profile = profile or "python"
         script = _script_of(function, entry)
     package = script.package(
-        inputs, outputs, arguments, profile=profile, limits=limits, streams=streams, isolation=isolation, release=release
+        inputs, outputs, arguments, profile=profile, limits=limits, streams=streams, isolation=isolation, release=release,
+        privacy=privacy,
     )
     missing = script.missing({*inputs, *outputs, *arguments})
     if missing:

@@ -217,6 +217,7 @@ class Script:
         streams: Iterable[str] = (),
         isolation: Mapping[str, str] | None = None,
         release: Mapping[str, int] | None = None,
+        privacy: Mapping[str, Any] | None = None,
         description: str = "",
         descriptions: Mapping[str, str] | None = None,
     ) -> bytes:
@@ -239,6 +240,7 @@ class Script:
                 memory.
             isolation: what is asked beyond the ordinary box; see parse_isolation.
             release: rules that the script keeps about what it releases; see parse_release.
+            privacy: which arguments say what a run spends of its inputs' privacy; see parse_privacy.
             description: what it does, for whoever may see what it declares; at most 1,024 characters.
             descriptions: name of an input, output or argument -> what it is.
 
@@ -269,6 +271,8 @@ class Script:
             content["isolation"] = parse_isolation(isolation)
         if release:
             content["release"] = parse_release(release)
+        if privacy:
+            content["privacy"] = parse_privacy(privacy)
         describe(content, description, descriptions or {})
         return write_json(content, "function package")
 
@@ -377,6 +381,40 @@ def parse_release(release: Mapping[str, int]) -> dict[str, int]:
         if isinstance(least, bool) or not isinstance(least, int) or not 1 <= least < 1 << 63:
             raise _native.error("BAD_ARGUMENT", f"release rule {name} is a whole number from 1, not {least!r}", name)
     return dict(release)
+
+
+def parse_privacy(privacy: Mapping[str, Any]) -> dict[str, Any]:
+    """What a function declares about differential privacy: which of its arguments say what a run spends of its inputs.
+
+    It is part of the package, as release rules are. The executor adds up what runs spend of data whose owner has set a budget,
+    and refuses what goes beyond it.
+
+    Args:
+        privacy: {"epsilon": argument, "delta": argument (absent: 0), "inputs": names (absent: all)}. Inputs that are not named
+            are not protected, and take no data with a budget.
+
+    >>> parse_privacy({"epsilon": "eps", "inputs": ["visits"]})
+    {'epsilon': 'eps', 'inputs': ['visits']}
+
+    Raises:
+        ArgumentError: BAD_ARGUMENT, a member is missing or unknown, or is not a name.
+    """
+    for member in privacy:
+        if member not in ("epsilon", "delta", "inputs"):
+            raise _native.error("BAD_ARGUMENT", f"privacy {member!r} is not one of epsilon, delta, inputs", member)
+    if "epsilon" not in privacy:
+        raise _native.error("BAD_ARGUMENT", "privacy needs epsilon: the argument that says what a run spends", "privacy")
+    found = {name: privacy[name] for name in ("epsilon", "delta") if name in privacy}
+    names = [*found.values()]
+    if "inputs" in privacy:
+        found["inputs"] = list(privacy["inputs"])
+        names += found["inputs"]
+    for name in names:
+        if not isinstance(name, str) or not _IDENTIFIER.match(name):
+            raise _native.error(
+                "BAD_ARGUMENT", f"privacy names {name!r}, which is not a Python name of at most 64 ASCII characters", "privacy"
+            )
+    return found
 
 
 def describe(content: dict[str, Any], description: str, descriptions: Mapping[str, str]) -> None:

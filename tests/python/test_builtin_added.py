@@ -1,12 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """What CONTRIBUTING says about adding a builtin: one C file with its table, here in a library of its own."""
 
+import importlib.util
 import json
 import shutil
 import subprocess
 
+import cella
 import pytest
+from cella.builtin import Parameter
 from zygote_driver import BUILD, BUILTIN, PROFILES, ROOT, ZygoteDriver
+
+_spec = importlib.util.spec_from_file_location("publish", ROOT / "builtins/publish.py")
+publish = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(publish)
 
 SOURCE = r'''
 /* SPDX-License-Identifier: Apache-2.0 */
@@ -15,12 +22,18 @@ SOURCE = r'''
 #define REPEAT(X)                                                                                                    \
     X(TEXT, word, 1, 80, NULL, "what to repeat")                                                                     \
     X(INTEGER, times, 1, 100, "2", "how often")                                                                      \
+    X(REAL, epsilon, 0, 10, "0", "what it spends")                                                                   \
+    X(REAL, delta, 0, 1, "0", "the same")                                                                            \
+    X(OPTIONAL_INPUT, rows, "lines", "nothing is read")                                                              \
+    X(INPUTS, list, 0, 3, "lines", "nor here")                                                                       \
     X(OUTPUT, pages, "lines", "where to")
 
 CELLA_BUILTIN(repeat, "repeat", REPEAT, .version = "1", .documentation = "Repeat a word.",
               .returns = "the number of letters written",
+              .privacy = { .inputs = "rows|list", .epsilon = "epsilon", .delta = "delta" },
               .example = ">>> cella.builtins.repeat(word=\"ab\").pages\nb'ab\\nab\\n'\n")
 {
+    (void) epsilon, (void) delta, (void) rows, (void) list;
     for (int64_t i = 0; i < times; i++) {
         CELLA_TRY(cella_builtin_output_write(pages, *word));
         CELLA_TRY(cella_builtin_output_print(pages, "\n"));
@@ -64,7 +77,8 @@ def test_it_is_there_as_a_task_and_from_scripts(folder):
         assert report.status == "BAD_ARGUMENT" and "between 1 and 100" in report.message
         report = zygote.run("import cella, inspect\ndef main():\n    f = cella.builtins.repeat\n"
                             "    return [f(word='x', times=3).pages.decode(), str(inspect.signature(f)), f.__doc__]")
-        assert report.result[:2] == ["x\nx\nx\n", "(*, word: str, times: int = 2)"]
+        assert report.result[:2] == ["x\nx\nx\n", "(rows: bytes | None = None, *list: bytes, word: str, times: int = 2, "
+                                      "epsilon: float = 0.0, delta: float = 0.0)"]
         assert report.result[2].startswith("Repeat a word.") and "From 1 to 100." in report.result[2]
 
 
@@ -73,6 +87,27 @@ def test_its_table_is_printed(folder):
                           check=True, text=True)
     rows = json.loads(done.stdout)
     assert [row["name"] for row in rows["repeat.so"]] == ["repeat"] and rows["repeat.so"][0]["alias"] is None
+    assert rows["repeat.so"][0]["privacy"] == {"inputs": ["rows", "list"], "epsilon": "epsilon", "delta": "delta"}
+
+
+def test_its_package_declares_what_a_run_spends(folder):
+    """In the names of the package; nothing where the package has no argument that says how much, or no input that is protected."""
+    done = subprocess.run([BUILD / "tools/cella-builtin-table", folder / "builtins", "repeat.so"], capture_output=True,
+                          check=True, text=True)
+    row = {**json.loads(done.stdout)["repeat.so"][0], "profiles": ["mine"]}
+    repeat = cella.Builtin(**{**row, "parameters": tuple(Parameter(**each) for each in row["parameters"])})
+
+    def declared(**given):
+        return json.loads(repeat.package(**given)).get("privacy")
+
+    both = {"epsilon": "epsilon", "delta": "delta"}
+    assert declared(inputs=["rows"]) == {**both, "inputs": ["rows"]}
+    assert declared(inputs=["list0", "list1", "rows"]) == {**both, "inputs": ["list0", "list1", "rows"]}
+    assert declared(inputs=["rows"], arguments=["word"], locked={"epsilon": 0.5}) == {"epsilon": "epsilon", "inputs": ["rows"]}
+    assert declared(inputs=["rows"], arguments=["word", "delta"]) is None
+    assert declared() is None
+    assert cella.Builtin.find("echo").privacy is None
+    assert "a run spends `epsilon` and `delta` of the privacy of `rows`, `list`" in publish.section(row)
 
 
 @pytest.mark.parametrize("library, text", [

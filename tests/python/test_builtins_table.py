@@ -57,6 +57,10 @@ def test_tables_are_complete(rows):
         assert row["example"] and ">>> " in row["example"] and row["profiles"], row["name"]
         names = [parameter["name"] for parameter in row["parameters"]]
         assert len(set(names)) == len(names)
+        if "privacy" in row:
+            kinds = {parameter["name"]: parameter["kind"] for parameter in row["parameters"]}
+            assert {kinds[name] for name in row["privacy"]["inputs"]} <= {"input", "inputs"}
+            assert kinds[row["privacy"]["epsilon"]] == kinds[row["privacy"]["delta"]] == "real"
         for parameter in row["parameters"]:
             assert not parameter["documentation"].endswith("."), (row["name"], parameter["name"])
             assert parameter["minimum"] <= parameter["maximum"]

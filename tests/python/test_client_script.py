@@ -14,7 +14,7 @@ import pytest
 import cella
 from cella.functions import builtin_package, source_of
 from cella.local import run_local
-from cella.script import Script, parse_isolation, parse_limits, parse_release
+from cella.script import Script, parse_isolation, parse_limits, parse_privacy, parse_release
 
 CONSTANT = 3
 
@@ -224,6 +224,23 @@ def test_release_rules() -> None:
         @cella.function(release={"minimum_group": 0})
         def refused_where_it_is_written() -> None:
             pass
+
+
+def test_what_a_run_spends() -> None:
+    said = {"epsilon": "e", "delta": "d", "inputs": ["a"]}
+    script = parse("def main(a, e, d): pass")
+    assert json.loads(script.package(["a"], privacy=said))["privacy"] == said
+    assert json.loads(builtin_package("echo", ["a"], arguments=["e", "d"], privacy=said))["privacy"] == said
+    assert "privacy" not in json.loads(script.package(["a"], privacy={}))
+    for bad, says in (
+        ({"delta": "d"}, "privacy needs epsilon"),
+        ({"epsilon": "e", "rho": "r"}, "'rho' is not one of epsilon, delta, inputs"),
+        ({"epsilon": 0.5}, "names 0.5, which is not a Python name"),
+        ({"epsilon": "e", "inputs": ["a b"]}, "names 'a b'"),
+        ({"epsilon": "e", "delta": None}, "names None"),
+    ):
+        with pytest.raises(cella.ArgumentError, match=says):
+            parse_privacy(bad)
 
 
 def test_descriptions() -> None:

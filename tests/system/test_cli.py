@@ -359,6 +359,29 @@ def test_data_get_a_new_key(alice: CommandLine) -> None:
     assert told["event"] == "data" and told["stored"] is True and told["data"] != new
 
 
+def test_a_privacy_budget(alice: CommandLine) -> None:
+    write(alice, "visits", b"1 2 3")
+    write(alice, "count.py", b"def main(visits, epsilon, delta=0):\n    return len(visits.text().split())\n")
+    function = alice("function", "register", "count.py", "--input", "visits", "--privacy",
+                     "epsilon=epsilon,delta=delta,input=visits").out.strip()
+    data = alice("data", "add", "visits", "--budget", "epsilon=0.3,delta=1e-6").out.strip()
+    run = ("task", "create", function, "--input", f"visits={data}", "--arg", "epsilon=0.2", "--arg", "delta=1e-7", "--invoke")
+    task = alice(*run).out.split()[0]
+    assert json.loads(alice("task", "fetch", task).out) == 3
+    shown = json.loads(alice("data", "show", data).out)
+    assert shown["policy"] == {"budget": {"epsilon": 0.3, "delta": 1e-6}}
+    assert shown["spent"] == {"epsilon": 0.2, "delta": 1e-7} and shown["left"] == {"epsilon": 0.1, "delta": 9e-7}
+    alice("receipt", "get", task, "-o", "a.proof")
+    assert "Privacy of visits: epsilon 0.2, delta 1e-07 spent, by the contract" in alice("receipt", "show", "a.proof").out
+    assert "BUDGET_SPENT" in alice(*run, code=None).err
+    assert json.loads(alice("data", "policy", data, "--budget", "epsilon=0.5").out)["left"] == {"epsilon": 0.3, "delta": 0.0}
+    for wrong in ("epsilon", "epsilon=x", "epsilon=-1", "epsilon=inf", "delta=1", "rho=1", "epsilon=1,epsilon=2"):
+        assert "--budget" in alice("data", "policy", data, "--budget", wrong, code=2).err
+    for wrong in ("epsilon", "delta=delta", "rho=epsilon,epsilon=epsilon"):
+        assert alice("function", "register", "count.py", "--input", "visits", "--privacy", wrong, code=2).err
+    assert "table" in alice("function", "register", "--builtin", "echo", "--privacy", "epsilon=message", code=2).err
+
+
 @pytest.mark.parametrize("format", sorted(teaclave_files.KEYS))
 def test_data_in_a_format_of_teaclave(alice: CommandLine, format: str) -> None:
     content = os.urandom(100_000)

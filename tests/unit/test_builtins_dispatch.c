@@ -30,7 +30,8 @@
 extern const struct cella_builtin cella_builtin_everything;
 
 CELLA_BUILTIN(everything, "everything", EVERYTHING, .alias = "builtin-everything", .version = "1",
-              .documentation = "For \"this\"\ntest.", .returns = "a summary")
+              .documentation = "For \"this\"\ntest.", .returns = "a summary",
+              .privacy = { .inputs = "data|part", .epsilon = "share", .delta = "share" })
 {
     struct cella_view all;
     CELLA_TRY(cella_builtin_input_all(data, &all));
@@ -308,6 +309,7 @@ static void test_description(void **state)
     const char *const parts[] = {
         "{\"name\": \"everything\", \"alias\": \"builtin-everything\"", "For \\\"this\\\"\\ntest.",
         "\"choices\": [\"left\", \"right\"]", "\"maximum\": 9007199254740992, ", "\"default\": \"0.5\"",
+        ", \"privacy\": {\"inputs\": [\"data\", \"part\"], \"epsilon\": \"share\", \"delta\": \"share\"}, \"parameters\"",
     };
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
         assert_non_null(strstr((const char *) text.data, parts[i]));
@@ -317,6 +319,10 @@ static void test_description(void **state)
 static void test_echo(void **state)
 {
     (void) state;
+    CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes text = { 0 };
+    assert_int_equal(cella_builtin_describe(find("echo"), &text), CELLA_OK);
+    assert_int_equal(cella_bytes_append(&text, cella_view_of("", 1)), CELLA_OK);
+    assert_null(strstr((const char *) text.data, "privacy")); /* where there is nothing to say */
     CELLA_CLEANUP(clear) struct fixture fixture = { .count = 0 };
     add(&fixture, "message", CELLA_BUILTIN_VALUE_TEXT)->bytes = cella_view_of_string("");
     assert_int_equal(cella_builtin_run(find("echo"), fixture.values, 1, &fixture.call), CELLA_OK);

@@ -44,6 +44,11 @@ static void a_whole_package_is_read(void **state)
     assert_true(cella_view_is(cella_bytes_view(&source), "def classify(): pass"));
 }
 
+#define BUILTIN "{\"version\":1,\"name\":\"a\",\"executor\":\"builtin\",\"public\":true,\"entry\":\"a\","
+#define AMOUNTS                                                                                                      \
+    "\"inputs\":[{\"name\":\"x\"},{\"name\":\"y\"}],\"arguments\":[{\"name\":\"e\",\"type\":\"number\"},{\"name\":\"d\"}," \
+    "{\"name\":\"w\",\"type\":\"string\"}],"
+
 /* Each of these differs from a good package in one thing. */
 static void wrong_packages_are_refused(void **state)
 {
@@ -98,6 +103,17 @@ static void wrong_packages_are_refused(void **state)
         { "{\"version\":1,\"name\":\"a\",\"executor\":\"builtin\",\"public\":true,\"entry\":\"a\","
           "\"isolation\":[]}",
           CELLA_BAD_FIELD, "package.isolation" },
+        { BUILTIN "\"privacy\":{}}", CELLA_MISSING_FIELD, "privacy.epsilon" },
+        { BUILTIN "\"privacy\":{\"epsilon\":\"e\"}}", CELLA_BAD_FIELD, "privacy.epsilon" },
+        { BUILTIN AMOUNTS "\"privacy\":{\"epsilon\":\"w\"}}", CELLA_BAD_FIELD, "privacy.epsilon" },
+        { BUILTIN AMOUNTS "\"privacy\":{\"epsilon\":\"e\",\"delta\":\"e\"}}", CELLA_BAD_FIELD, "privacy.delta" },
+        { BUILTIN AMOUNTS "\"privacy\":{\"epsilon\":\"e\",\"inputs\":[\"x\",\"w\"]}}", CELLA_BAD_FIELD,
+          "privacy.inputs" },
+        { BUILTIN AMOUNTS "\"privacy\":{\"epsilon\":\"e\",\"inputs\":[\"x\",\"x\"]}}", CELLA_BAD_FIELD,
+          "privacy.inputs" },
+        { BUILTIN AMOUNTS "\"privacy\":{\"epsilon\":\"e\",\"inputs\":[]}}", CELLA_BAD_FIELD, "privacy.inputs" },
+        { BUILTIN AMOUNTS "\"privacy\":{\"epsilon\":\"e\",\"inputs\":[1]}}", CELLA_BAD_FIELD, "privacy.inputs" },
+        { BUILTIN AMOUNTS "\"privacy\":{\"epsilon\":\"e\",\"rho\":\"d\"}}", CELLA_UNKNOWN_FIELD, "privacy.rho" },
     };
     (void) state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

@@ -308,6 +308,42 @@ static void what_a_run_costs(void **unused)
     cella_state_clear(&state);
 }
 
+/* What a run spends is on the data and all that they were made of, once, and comes back with the use. */
+static void what_a_run_spends(void **unused)
+{
+    struct cella_state state = { 0 };
+    (void) unused;
+    furnish(&state);
+    apply(&state, CELLA_EVENT_FUNCTION_REGISTERED,
+          json_pack("{s:s, s:s, s:s, s:b, s:s, s:s}", "function", "g", "owner", "a", "sha256", key, "sealed", 0, "package",
+                    "", "spec",
+                    "{\"version\":1,\"name\":\"g\",\"executor\":\"builtin\",\"public\":true,\"entry\":\"g\","
+                    "\"inputs\":[{\"name\":\"x\"},{\"name\":\"y\"}],\"arguments\":[{\"name\":\"e\"},{\"name\":\"d\"}],"
+                    "\"privacy\":{\"epsilon\":\"e\",\"delta\":\"d\"}}"));
+    json_t *body = json_pack("{s:s, s:s, s:s, s:[s, s], s:{s:[s], s:[s]}, s:{}, s:[], s:[], s:{s:f, s:f}}", "task", "t", "creator",
+                             "a", "function", "g", "participants", "a", "b", "inputs", "x", "b", "y", "b", "outputs", "result",
+                             "messages", "arguments", "e", 0.1, "d", 1e-9);
+    apply(&state, CELLA_EVENT_TASK_CREATED, body);
+    const struct cella_data *data = cella_state_data(&state, "d");
+    apply(&state, CELLA_EVENT_TASK_ASSIGNED, json_pack("{s:s, s:{s:s,s:s}}", "task", "t", "inputs", "x", "d", "y", "d"));
+    apply(&state, CELLA_EVENT_TASK_CONTRACTED, json_pack("{s:s, s:s}", "task", "t", "contract", "e30"));
+    assert_int_equal(data->spent.epsilon + data->spent.delta, 0);
+    queue(&state, CELLA_EVENT_TASK_QUEUED);
+    assert_int_equal(data->spent.epsilon, 100000);
+    assert_int_equal(data->spent.delta, 1000);
+    apply(&state, CELLA_EVENT_TASK_WITHDRAWN, json_pack("{s:s, s:s}", "task", "t", "party", "b"));
+    assert_int_equal(data->spent.epsilon + data->spent.delta, 0);
+    queue(&state, CELLA_EVENT_TASK_QUEUED);
+    apply(&state, CELLA_EVENT_TASK_STARTED, json_pack("{s:s}", "task", "t"));
+    end_with(&state, CELLA_SCRIPT_FAILED);
+    queue(&state, CELLA_EVENT_TASK_RETRIED);
+    assert_int_equal(data->spent.epsilon, 200000);
+    end_with(&state, CELLA_CANCELLED); /* still in the queue */
+    assert_int_equal(data->spent.epsilon, 100000);
+    assert_int_equal(data->spent.delta, 1000);
+    cella_state_clear(&state);
+}
+
 static void many_records_are_found(void **unused)
 {
     struct cella_state state = { 0 };
@@ -431,6 +467,7 @@ int main(void)
         cmocka_unit_test(events_that_do_not_fit),
         cmocka_unit_test(parties_and_organisations),
         cmocka_unit_test(what_a_run_costs),
+        cmocka_unit_test(what_a_run_spends),
         cmocka_unit_test(many_records_are_found),
         cmocka_unit_test(sequence_numbers),
         cmocka_unit_test(the_hosts_configuration),

@@ -9,7 +9,7 @@ import click
 
 from ..encoding import visible
 from . import show
-from .options import foreign_key_options, key_of, release_of, release_option, unix_time, with_executor
+from .options import budget_of, foreign_key_options, key_of, release_of, release_option, unix_time, with_executor
 
 if TYPE_CHECKING:
     from ..data import Data
@@ -35,6 +35,8 @@ def _facts(item: Data) -> dict[str, Any]:
         **({} if item.policy is None else {"policy": dict(item.policy)}),
         **({"bound_by": list(item.bound_by)} if item.bound_by else {}),
         **({"url": item.url} if item.url else {}),
+        **({} if item.spent is None else {"spent": dict(item.spent)}),
+        **({} if item.left is None else {"left": dict(item.left)}),
     }
 
 
@@ -42,6 +44,7 @@ def policy_options(command: Any) -> Any:
     """Add the options that make a policy."""
     for option in (
         release_option("The function must declare this rule, N at least."),
+        click.option("--budget", metavar="epsilon=N[,delta=N]", help="Differential privacy that all runs together may spend."),
         click.option("--until", metavar="TIME", help="Not after this time, for example 2026-12-31T12:00."),
         click.option("--uses", type=click.IntRange(min=0), help="Runs of all tasks together."),
         click.option("--threshold", type=click.IntRange(min=1), help="How many of the auditors. Default: all of them."),
@@ -58,6 +61,7 @@ def policy_of(
     threshold: int | None,
     uses: int | None,
     until: str | None,
+    budget: str | None,
     release: tuple[str, ...],
 ) -> dict[str, Any] | None:
     """A policy from options; None where none was given."""
@@ -70,6 +74,8 @@ def policy_of(
         policy["uses"] = uses
     if until is not None:
         policy["until"] = unix_time(until, "--until")
+    if budget is not None:
+        policy["budget"] = budget_of(budget)
     if release:
         policy["release"] = release_of(release)
     return policy or None

@@ -18,6 +18,7 @@ from .options import (
     limit_option,
     pairs,
     profile_option,
+    privacy_of,
     release_of,
     release_option,
     stream_option,
@@ -59,6 +60,11 @@ def function() -> None:
 @limit_option
 @isolation_option
 @release_option("A rule that it keeps about what it releases, with N as the least: what owners of data ask for.")
+@click.option(
+    "--privacy",
+    metavar="epsilon=ARGUMENT[,delta=ARGUMENT][,input=NAME]...",
+    help="Arguments that say what a run spends of its inputs' privacy: what budgets of data are charged with. Of a builtin its table says it.",
+)
 @stream_option
 @with_executor
 def register(
@@ -82,6 +88,7 @@ def register(
     limits: tuple[str, ...],
     isolation: tuple[str, ...],
     release: tuple[str, ...],
+    privacy: str | None,
     streams: tuple[str, ...],
     as_json: bool,
 ) -> None:
@@ -96,6 +103,8 @@ def register(
 
     if (script is None) == (builtin is None):
         raise click.UsageError("give either SCRIPT or --builtin")
+    if builtin is not None and privacy is not None:
+        raise click.UsageError("--privacy is for scripts: a builtin's table says what it spends")
     parsed = None if script is None else Script.read(script, entry)
     if parsed is not None:
         inputs, outputs = inputs or tuple(parsed.files("input")), outputs or tuple(parsed.files("output"))
@@ -136,6 +145,7 @@ def register(
             streams=streams,
             isolation=isolation_of(isolation),
             release=release_of(release),
+            privacy=privacy_of(privacy),
             description=description,
             descriptions=pairs(descriptions, "--describe"),
         )

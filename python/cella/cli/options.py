@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -175,6 +176,32 @@ def pairs(texts: Iterable[str], option: str) -> dict[str, str]:
 def isolation_of(texts: Iterable[str]) -> dict[str, str]:
     """--isolation options as a dict."""
     return pairs((word for text in texts for word in text.split(",")), "--isolation")
+
+
+def budget_of(text: str) -> dict[str, float]:
+    """A --budget option as a dict."""
+    found: dict[str, float] = {}
+    for name, digits in pairs(text.split(","), "--budget").items():
+        try:
+            amount = float(digits)
+        except ValueError:
+            amount = math.nan
+        if name not in ("epsilon", "delta") or not 0 <= amount < math.inf:
+            raise click.BadParameter(f"{name}={digits} is not epsilon or delta and a number from 0", param_hint="--budget")
+        found[name] = amount
+    if "epsilon" not in found:
+        raise click.BadParameter("it needs epsilon=N", param_hint="--budget")
+    return found
+
+
+def privacy_of(text: str | None) -> dict[str, Any] | None:
+    """A --privacy option as a dict."""
+    if text is None:
+        return None
+    words = text.split(",")
+    inputs = [word.partition("=")[2] for word in words if word.startswith("input=")]
+    named: dict[str, Any] = dict(pairs((word for word in words if not word.startswith("input=")), "--privacy"))
+    return {**named, "inputs": inputs} if inputs else named
 
 
 def release_of(texts: Iterable[str]) -> dict[str, int]:
