@@ -38,7 +38,8 @@ static const struct {
       "{'function':'f','owner':'a','version':3,'sha256':'" OTHER_KEY "','sealed':true,'package':'AAEC','quota':9,"
       "'quota_of_successes':true,'allow':['party:b'],'spec':'{\\\"version\\\":1,\\\"name\\\":\\\"f\\\",\\\"executor\\\":\\\"builtin\\\","
       "\\\"public\\\":true,\\\"entry\\\":\\\"f\\\",\\\"inputs\\\":[{\\\"name\\\":\\\"x\\\"},{\\\"name\\\":\\\"y\\\",\\\"optional\\\":true}],"
-      "\\\"outputs\\\":[{\\\"name\\\":\\\"z\\\"}]}'}" },
+      "\\\"outputs\\\":[{\\\"name\\\":\\\"z\\\"}],\\\"arguments\\\":[{\\\"name\\\":\\\"n\\\"}],"
+      "\\\"privacy\\\":{\\\"epsilon\\\":\\\"n\\\"}}'}" },
     { "function.shown", "{'function':'f','auditor':'c','by':'a'}" },
     { "function.audited", "{'function':'f','auditor':'c','accepted':true,'statement':'signed','time':11}" },
     { "function.changed", "{'function':'f','by':'a','disabled':true,'disabled_by_administrator':true}" },
@@ -236,6 +237,7 @@ static void compare_data(struct cella_data a, struct cella_data b)
     if (a.url != NULL) {
         assert_string_equal(a.url, b.url);
     }
+    assert_true(a.used == 0 || a.spent.epsilon > 0); /* the function of the history declares what it spends */
     a.owners = b.owners = NULL;
     a.policies = b.policies = NULL;
     a.sources = b.sources = NULL;
