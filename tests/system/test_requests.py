@@ -604,11 +604,11 @@ def test_packages_that_are_refused(hand: Hand, change: dict[str, Any], code: str
     check(hand, hand.ask("function.register", {"package": to_base64url(package)}), code, field)
 
 
-def test_a_builtin_has_no_streams(hand: Hand) -> None:
+def test_an_output_is_no_stream(hand: Hand) -> None:
     content = {"version": 1, "name": "echo", "executor": "builtin", "public": True, "entry": "echo",
-               "inputs": [{"name": "a", "stream": True}]}
+               "outputs": [{"name": "a", "stream": True}]}
     answer = hand.ask("function.register", {"package": to_base64url(json.dumps(content).encode())})
-    check(hand, answer, "BAD_FIELD", "inputs.stream")
+    check(hand, answer, "UNKNOWN_FIELD", "outputs.stream")
 
 
 WRONG_ISOLATION: list[tuple[dict[str, Any], str, str]] = [
