@@ -215,8 +215,9 @@ def main() -> int:
         chosen.remove("build")
         tally.join(run("build", known["build"]))
     # The system's tests wait more than they compute: they run beside all others.
-    waiting = ("system", "ledger")
-    lanes = [[name] for name in waiting if name in chosen] + [[name for name in chosen if name not in waiting]]
+    beside = (("system",), ("ledger", "boundary", "package"))
+    lanes = [[name for name in lane if name in chosen] for lane in beside]
+    lanes.append([name for name in chosen if not any(name in lane for lane in beside)])
     with ThreadPoolExecutor(len(lanes)) as pool:
         for done in pool.map(lambda lane: [run(name, known[name]) for name in lane], lanes):
             for one in done:
