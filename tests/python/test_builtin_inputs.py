@@ -153,3 +153,14 @@ def test_a_profile_does_not_tell_the_first_row_as_names(zygote, first):
     assert report.exception == "cella.builtins.BuiltinError", report
     assert "header, column" in report.message and "header=false" in report.message
     assert not any(field in report.message for field in ("ann", "34", "2026"))
+
+
+@pytest.mark.parametrize("call", ["psi({}, b'a')", "psi(io.BytesIO({}), b'a')", "password_check(b'a', {})",
+                                  "private_join_and_compute({}, b'a : 1', num_user=2)"])
+@pytest.mark.parametrize("coding", ["utf-16-le", "utf-16-be"])
+def test_lines_in_utf_16_are_refused(zygote, call, coding):
+    """Nothing in them would ever be equal to anything."""
+    data = repr("\ufeffa\n".encode(coding))
+    report = run(zygote, f"cella.builtins.{call.format(data)}", "import io")
+    assert report.exception == "cella.builtins.BuiltinError", report
+    assert "is UTF-16, not UTF-8" in report.message

@@ -13,9 +13,11 @@ by name. Outputs come back as bytes; a function without outputs returns its resu
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import json
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -26,6 +28,8 @@ _TYPES: dict[str, Any] = {
 _READERS: dict[str, Callable[[str], Any]] = {
     "text": str, "choice": str, "integer": int, "real": float, "flag": lambda text: text == "true"}
 _STATUS_NO_MEMORY = 102
+_DEPTH_MAX = 8
+_running = threading.local()
 
 __all__: list[str] = []
 
@@ -161,6 +165,19 @@ def _gather(row: dict[str, Any], returned: Any, written: dict[str, bytes]) -> An
     return SimpleNamespace(returned=returned, **fields) if fields else returned
 
 
+@contextlib.contextmanager
+def _one_deeper(name: str) -> Iterator[None]:
+    """An input's ``readinto`` may call a builtin, but not without end: native functions need much of the stack."""
+    depth = getattr(_running, "depth", 0)
+    if depth == _DEPTH_MAX:
+        raise RecursionError(f"{name}: {depth} builtin functions are waiting for each other's inputs")
+    _running.depth = depth + 1
+    try:
+        yield
+    finally:
+        _running.depth = depth
+
+
 def _make(native: Any, row: dict[str, Any]) -> Callable[..., Any]:
     name = row["name"]
     signature = _make_signature(row)
@@ -174,7 +191,8 @@ def _make(native: Any, row: dict[str, Any]) -> Callable[..., Any]:
             plain, inputs, outputs = _sort_values(row, given)
         except BuiltinError as error:
             raise BuiltinError(f"{name}: {error}") from None
-        status, is_json, result, written = native.call(name, plain, inputs, outputs, False)
+        with _one_deeper(name):
+            status, is_json, result, written = native.call(name, plain, inputs, outputs, False)
         text = result.decode("utf-8", "replace")
         if status == _STATUS_NO_MEMORY:
             raise MemoryError(f"{name}: out of memory")
