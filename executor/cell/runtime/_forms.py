@@ -52,7 +52,7 @@ def _npy(value: Any) -> bytes:
     import numpy
 
     if isinstance(value, numpy.ma.MaskedArray):  # saved as it is, it would lose its mask
-        value = value.astype(float).filled(numpy.nan)
+        value = numpy.ma.filled(value.astype(float), numpy.nan)
     if value.dtype.hasobject or (value.dtype.kind == "f" and value.dtype.itemsize not in (4, 8)):
         try:
             value = value.astype(float)
