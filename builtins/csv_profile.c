@@ -333,6 +333,23 @@ static cella_status write_profile(struct cella_builtin_call *call, const struct 
     return cella_builtin_result(call, "}}");
 }
 
+/*
+ * Names are told, so they must not be a row: a file without a header that is read as if it had one would show its first
+ * row. What is refused is not shown either.
+ */
+static cella_status check_names(struct cella_builtin_call *call, const struct cella_csv *csv)
+{
+    for (size_t i = 0; csv->names != NULL && i < csv->column_count; i++) {
+        double number = 0;
+        if (type_of(csv->names[i], &number) != TYPE_TEXT) {
+            return cella_builtin_refuse(call, "%s, header, column %zu: is a number, date or boolean, which looks like a row; say "
+                                        "header=false if there is no header, else rename the column", csv->input->name,
+                                        i + 1);
+        }
+    }
+    return CELLA_OK;
+}
+
 CELLA_BUILTIN(
     csv_profile, "csv_profile", PROFILE, .version = "1", .result = CELLA_BUILTIN_RESULT_JSON,
     .documentation =
@@ -344,7 +361,8 @@ CELLA_BUILTIN(
         "values there are (3 %, two digits). low and high are edges of buckets of which there are 32 from one power of two to "
         "the next: minimum_group numbers are below low's bucket or in it, as many above high's or in it; q25, median and q75 "
         "are the middles of such buckets. length is a bound that fewer than minimum_group fields exceed, one less than a power of "
-        "two. No value of a row is told but as such an edge. Columns' names are told as they are. A missing field is an empty one "
+        "two. No value of a row is told but as such an edge. Columns' names are told as they are; a header with a number, date or boolean in it is refused, as the first row of a "
+        "file without one would be told. A missing field is an empty one "
         "that is not in quotes, or NaN. This does not protect from comparing the profiles of changed data: for that there is noise "
         "(aggregate).",
     .returns = "{\"rows\": rounded, \"columns\": how many, \"minimum_group\", \"types\": how many columns of each}",
@@ -365,6 +383,7 @@ CELLA_BUILTIN(
     cella_hash_key_set(&state.key, no_secret);
     state.key.aes = false;
     CELLA_TRY(cella_csv_begin(call, &csv, data, header ? CELLA_CSV_HEADER : CELLA_CSV_NO_HEADER));
+    CELLA_TRY(check_names(call, &csv));
     state.columns = calloc(csv.column_count + 1, sizeof(*state.columns));
     if (state.columns == NULL) {
         return CELLA_NO_MEMORY;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "builtins/ids.h"
 
+#include "builtins/lines.h"
+
 #include <string.h>
 
 #define PIECE 262144U
@@ -100,6 +102,9 @@ static cella_status begin_lines(struct cella_builtin_call *call, struct cella_id
     }
     while (!ids->ended && ids->end - ids->next < 3) {
         CELLA_TRY(fill(call, ids));
+    }
+    if (ids->end - ids->next >= 2) {
+        CELLA_TRY(cella_lines_check(call, ids->input, cella_view_of(ids->next, (size_t) (ids->end - ids->next))));
     }
     skip_mark(ids);
     return CELLA_OK;

@@ -38,7 +38,7 @@ struct cella_ids {
  * argument, column:  CSV: the argument that says which column holds the ids, and its text: a name, or a number from 0
  *                    when there is no header; empty for the first column
  *
- * CELLA_BUILTIN_FAILED, CELLA_BAD_ARGUMENT  as cella_csv_begin and cella_csv_column
+ * CELLA_BUILTIN_FAILED, CELLA_BAD_ARGUMENT  as cella_csv_begin and cella_csv_column; lines: as cella_lines_check
  * CELLA_NO_MEMORY, CELLA_SYSTEM_FAILED, CELLA_CANCELLED
  */
 CELLA_MUST_USE cella_status cella_ids_begin(struct cella_builtin_call *call, struct cella_ids *ids,

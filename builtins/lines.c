@@ -62,6 +62,15 @@ static void skip_mark(struct cella_lines *lines)
     }
 }
 
+cella_status cella_lines_check(struct cella_builtin_call *call, const struct cella_builtin_input *input,
+                               struct cella_view text)
+{
+    if (text.size >= 2 && (memcmp(text.data, "\xff\xfe", 2) == 0 || memcmp(text.data, "\xfe\xff", 2) == 0)) {
+        return cella_builtin_refuse(call, "%s: is UTF-16, not UTF-8", input->name);
+    }
+    return CELLA_OK;
+}
+
 cella_status cella_lines_next(struct cella_builtin_call *call, struct cella_lines *lines, bool *there)
 {
     bool streamed = lines->input->read != NULL;
@@ -70,6 +79,7 @@ cella_status cella_lines_next(struct cella_builtin_call *call, struct cella_line
         if (streamed) {
             CELLA_TRY(fill(call, lines));
         }
+        CELLA_TRY(cella_lines_check(call, lines->input, rest_of(lines)));
         skip_mark(lines);
     }
     struct cella_view rest = rest_of(lines);

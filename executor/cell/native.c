@@ -3,6 +3,7 @@
 #include "cell/native.h"
 
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "builtins/describe.h"
@@ -10,6 +11,8 @@
 #include "builtins/library.h"
 #include "cell/cell.h"
 #include "cell/report.h"
+
+#define STREAM_BLOCK 262144U
 
 /* What stands behind one value. */
 struct source {
@@ -76,20 +79,41 @@ static cella_status raised(void)
     return PyErr_Occurred() == NULL ? CELLA_OK : CELLA_CANCELLED;
 }
 
-/* Ask a stream's readinto, as Python code would. */
+/* Copy what a stream wrote into block. Its size is looked at last: a script may have changed it. */
+static void take_answer(PyObject *count, PyObject *block, uint8_t *to, size_t *got)
+{
+    Py_ssize_t answer = PyLong_AsSsize_t(count);
+    if (PyErr_Occurred() != NULL) {
+        return;
+    }
+    if (answer < 0 || answer > PyByteArray_GET_SIZE(block)) {
+        PyErr_Format(PyExc_OSError, "a stream's readinto answered %zd; it may be 0 to %zd", answer,
+                     PyByteArray_GET_SIZE(block));
+        return;
+    }
+    memcpy(to, PyByteArray_AS_STRING(block), (size_t) answer);
+    *got = (size_t) answer;
+}
+
+/*
+ * Ask a stream's readinto, as Python code would. It gets memory of the interpreter, not ours: whoever keeps the view may
+ * write to it when the call is over.
+ */
 static cella_status read_stream(void *context, uint8_t *to, size_t size, size_t *got)
 {
     PyGILState_STATE before = PyGILState_Ensure();
-    PyObject *target = PyMemoryView_FromMemory((char *) to, (Py_ssize_t) size, PyBUF_WRITE);
+    Py_ssize_t wanted = (Py_ssize_t) (size < STREAM_BLOCK ? size : STREAM_BLOCK);
+    PyObject *block = PyByteArray_FromStringAndSize(NULL, wanted);
+    PyObject *target = block == NULL ? NULL : PyMemoryView_FromObject(block);
     PyObject *count = target == NULL ? NULL : PyObject_CallMethod(context, "readinto", "O", target);
-    Py_ssize_t answer = count == NULL ? -1 : PyLong_AsSsize_t(count);
-    if (answer > (Py_ssize_t) size) {
-        PyErr_SetString(PyExc_OSError, "a stream gave more than was asked for");
+    *got = 0;
+    if (count != NULL) {
+        take_answer(count, block, to, got);
     }
-    cella_status status = raised();
-    *got = status == CELLA_OK ? (size_t) answer : 0;
     Py_XDECREF(count);
     Py_XDECREF(target);
+    Py_XDECREF(block);
+    cella_status status = raised();
     PyGILState_Release(before);
     return status;
 }

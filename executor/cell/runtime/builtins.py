@@ -7,26 +7,29 @@ Every function that this profile has is here under its name, with a signature an
     common.returned, common.output_result1
 
 Inputs come first, in the order of the signature, or by name. They are ``Input``, bytes-like objects, text, numpy arrays,
-pandas tables, or lists of texts and numbers, which become lines. Arguments are given by name. Outputs come back as bytes;
-a function without outputs returns its result. They exist in cells only.
+pandas tables, or lists of texts and numbers, which become lines; a list of lists becomes records of CSV. Arguments are given
+by name. Outputs come back as bytes; a function without outputs returns its result. They exist in cells only.
 """
 
 from __future__ import annotations
 
+import contextlib
 import inspect
-import io
 import json
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
 
-from .files import Input
+from ._forms import Refused, source_of
 
 _TYPES: dict[str, Any] = {
     "text": str, "choice": str, "integer": int, "real": float, "flag": bool, "input": bytes, "inputs": bytes}
 _READERS: dict[str, Callable[[str], Any]] = {
     "text": str, "choice": str, "integer": int, "real": float, "flag": lambda text: text == "true"}
 _STATUS_NO_MEMORY = 102
+_DEPTH_MAX = 8
+_running = threading.local()
 
 __all__: list[str] = []
 
@@ -67,42 +70,6 @@ def _document(row: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _lines(values: Any) -> bytes:
-    return "".join(f"{value}\n" for value in values).encode()
-
-
-def _array_bytes(value: Any, form: str) -> bytes:
-    """An array in the form that the function reads."""
-    if ".npy" in form:
-        import numpy
-
-        file = io.BytesIO()
-        numpy.save(file, numpy.ascontiguousarray(value), allow_pickle=False)
-        return file.getvalue()
-    if value.ndim == 1:
-        return _lines(value.tolist())
-    return "".join(",".join(map(str, row)) + "\n" for row in value.tolist()).encode()
-
-
-def _source(name: str, value: Any, form: str) -> Any:
-    """What the native side takes as an input: a buffer, an object with ``readinto``, or None."""
-    if value is None or isinstance(value, Input):
-        return value
-    if isinstance(value, str):
-        return value.encode()
-    if hasattr(value, "to_csv"):  # a table or column of pandas
-        return value.to_csv(index=False, header=getattr(value, "ndim", 2) == 2).encode()
-    if hasattr(value, "__array_interface__"):
-        return _array_bytes(value, form)
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return _lines(value)
-    try:
-        return memoryview(value).cast("B") if not hasattr(value, "readinto") else value
-    except TypeError:
-        raise BuiltinError(f"input '{name}' must be bytes, text, a file, an array or a table, not "
-                           f"{type(value).__name__}") from None
-
-
 def _parameter(row: dict[str, Any]) -> inspect.Parameter:
     kind = row["kind"]
     annotation, default = _TYPES[kind], inspect.Parameter.empty
@@ -126,26 +93,63 @@ def _make_signature(row: dict[str, Any]) -> inspect.Signature:
     return inspect.Signature([_parameter(parameter) for parameter in sorted(given, key=place)])
 
 
+def _argument(name: str, value: Any) -> Any:
+    """A scalar of numpy is the number that it holds."""
+    value = value.item() if getattr(value, "ndim", None) == 0 and hasattr(value, "item") else value
+    try:
+        if isinstance(value, str):
+            value.encode()
+    except UnicodeEncodeError:
+        raise BuiltinError(f"argument '{name}' is a text that is not UTF-8") from None
+    return value
+
+
+def _form_of(parameter: dict[str, Any], given: dict[str, Any]) -> str:
+    """The form of an input's data; where an argument chooses between two, the chosen one."""
+    form = parameter["format"]
+    if form == "lines or CSV":
+        return "CSV" if given.get("form") == "csv" else "lines"
+    return form or ""
+
+
+def _source(parameter: dict[str, Any], name: str, value: Any, given: dict[str, Any], header: bool | None) -> Any:
+    try:
+        return source_of(value, _form_of(parameter, given), header)
+    except Refused as error:
+        raise BuiltinError(f"input '{name}' {error}") from None
+
+
+def _members(parameter: dict[str, Any], given: dict[str, Any]) -> Sequence[Any]:
+    values: Sequence[Any] = given.get(parameter["name"], ())
+    if not parameter["minimum"] <= len(values) <= parameter["maximum"]:
+        raise BuiltinError(f"there must be {parameter['minimum']:g} to {parameter['maximum']:g} inputs "
+                           f"'{parameter['name']}', not {len(values)}")
+    return values
+
+
 def _sort_values(row: dict[str, Any], given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, None]]:
     """Arguments, inputs and outputs of a call, groups as their members."""
     plain: dict[str, Any] = {}
     inputs: dict[str, Any] = {}
     outputs: dict[str, None] = {}
     members = 1
+    has_header = any(parameter["name"] == "header" for parameter in row["parameters"])
+    header = bool(given.get("header", True)) if has_header else None
     for parameter in row["parameters"]:
-        name, kind, form = parameter["name"], parameter["kind"], parameter["format"] or ""
+        name, kind = parameter["name"], parameter["kind"]
         if kind == "inputs":
-            values: Sequence[Any] = given.get(name, ())
+            values = _members(parameter, given)
             members = len(values)
-            inputs |= {f"{name}{index}": _source(name, value, form) for index, value in enumerate(values)}
+            inputs |= {f"{name}{index}": _source(parameter, f"{name}{index}", value, given, header)
+                       for index, value in enumerate(values)}
         elif kind == "input":
-            inputs[name] = _source(name, given.get(name), form)
+            inputs[name] = _source(parameter, name, given.get(name), given, header)
         elif kind == "output":
             outputs[name] = None
         elif kind == "outputs":
             outputs |= dict.fromkeys(f"{name}{index}" for index in range(members))
         elif name in given:
-            plain[name] = given[name]
+            plain[name] = _argument(name, given[name])
     return plain, inputs, outputs
 
 
@@ -161,6 +165,19 @@ def _gather(row: dict[str, Any], returned: Any, written: dict[str, bytes]) -> An
     return SimpleNamespace(returned=returned, **fields) if fields else returned
 
 
+@contextlib.contextmanager
+def _one_deeper(name: str) -> Iterator[None]:
+    """An input's ``readinto`` may call a builtin, but not without end: native functions need much of the stack."""
+    depth = getattr(_running, "depth", 0)
+    if depth == _DEPTH_MAX:
+        raise RecursionError(f"{name}: {depth} builtin functions are waiting for each other's inputs")
+    _running.depth = depth + 1
+    try:
+        yield
+    finally:
+        _running.depth = depth
+
+
 def _make(native: Any, row: dict[str, Any]) -> Callable[..., Any]:
     name = row["name"]
     signature = _make_signature(row)
@@ -174,7 +191,8 @@ def _make(native: Any, row: dict[str, Any]) -> Callable[..., Any]:
             plain, inputs, outputs = _sort_values(row, given)
         except BuiltinError as error:
             raise BuiltinError(f"{name}: {error}") from None
-        status, is_json, result, written = native.call(name, plain, inputs, outputs, False)
+        with _one_deeper(name):
+            status, is_json, result, written = native.call(name, plain, inputs, outputs, False)
         text = result.decode("utf-8", "replace")
         if status == _STATUS_NO_MEMORY:
             raise MemoryError(f"{name}: out of memory")
@@ -199,4 +217,6 @@ def bind(native: Any) -> None:
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
-    raise AttributeError(f"this profile has no builtin function {name!r}; it has {', '.join(__all__) or 'none'}")
+    if not __all__:
+        raise AttributeError(f"there is no builtin function {name!r} here: they exist in cells only")
+    raise AttributeError(f"this profile has no builtin function {name!r}; it has {', '.join(__all__)}")
