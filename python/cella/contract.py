@@ -209,14 +209,16 @@ def _lines(terms: dict[str, Any], me: str | None, sha256: str) -> list[str]:
 
 def _what_runs(terms: dict[str, Any], me: str | None) -> list[str]:
     function = terms["function"]
-    where = (
-        "built into the executor" if function["executor"] == "builtin" else f"Python, profile {function['profile']}"
-    )
-    kind = (
-        "public: everybody may read its source"
-        if function["public"]
-        else "private: only its owner and the executor know its source"
-    )
+    if function["executor"] == "builtin":
+        where = f"built into the executor, profile {function['profile']}"
+        kind = f"the executor's own code, described by: cella builtins show {visible(function['entry'])}"
+    else:
+        where = f"Python, profile {function['profile']}"
+        kind = (
+            "public: everybody may read its source"
+            if function["public"]
+            else "private: only its owner and the executor know its source"
+        )
     return [
         f"  {_quoted(function['name'])} version {function['version']} ({where}), entry {_quoted(function['entry'])}, "
         f"owned by {_people([function['owner']], me)}.",
