@@ -51,6 +51,21 @@ def process(fake: FakeExecutor, tmp_path: Path) -> Process:
     return Process(fake, tmp_path)
 
 
+def test_run_out_of_a_checkout_takes_paths_as_the_caller_means_them(tmp_path: Path) -> None:
+    """`run` works in the checkout's folder; relative paths of `cella` and `host` are those of whoever called it."""
+    run = Path(__file__).resolve().parents[2] / "run"
+    (tmp_path / "in.txt").write_bytes(b"hello")
+    for command, made in (
+        (("cella", "encrypt", "in.txt"), "in.txt.sealed"),
+        (("host", "backup", "--dev", "state", "--to", "copy"), None),
+    ):
+        done = subprocess.run([run, *command], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        if made is not None:
+            assert done.returncode == 0 and (tmp_path / made).exists(), done.stderr
+        else:
+            assert done.returncode == 1 and f"there is no ledger in {tmp_path}/state" in done.stderr
+
+
 RUN = ("run", "copy.py", "--input", "a=in.txt", "--output", "b=out.txt")
 
 

@@ -55,7 +55,9 @@ HINTS = {
 def _hint_about(field: str, code: str) -> str:
     if field.startswith("limits."):
         return "limits"
-    return "declared" if field.startswith(("arguments.", "args.inputs.", "args.outputs.")) and code != "EXISTS" else code
+    if code in ("BAD_ARGUMENT", "BAD_FIELD", "MISSING_FIELD", "UNKNOWN_FIELD"):
+        return "declared" if field.startswith(("arguments.", "args.inputs.", "args.outputs.")) else code
+    return code
 
 
 def exit_code_of(error: BaseException) -> int:
