@@ -354,7 +354,7 @@ def test_tasks_name_functions_and_inputs(shell: Shell) -> None:
     assert shell("task", "contract", task).out
     refused = shell(*create, "a=in.txt", code=2)
     assert "'in.txt' is neither data" in refused.err and "cella data add FILE" in refused.err
-    assert "neither data" in shell(*create, "a=", code=2).err
+    assert "neither data" in shell(*create, "a=,", code=2).err
     for command in ("usage", "disable", "delete"):
         assert "there is no function nobody@3" in shell("function", command, "nobody@3", code=6).err
 
