@@ -135,12 +135,12 @@ static cella_status release_group(const struct aggregate_plan *plan, const struc
 
 static cella_status describe_guarantee(struct cella_builtin_call *call, const struct aggregate_plan *plan)
 {
-    const char *who = plan->has_person ? "person" : "row";
+    const char *whose = plan->has_person ? "all rows of one person" : "one row";
     const char *keys = plan->listed ? "" : ", the choice of groups included";
     return cella_builtin_result(call,
-                                ", \"guarantee\": \"(epsilon, delta)-differential privacy for adding or removing all rows of "
-                                "one %s%s; not for the columns' names or for whether the input is well-formed CSV\"",
-                                who, keys);
+                                ", \"guarantee\": \"(epsilon, delta)-differential privacy for adding or removing "
+                                "%s%s; not for the columns' names or for whether the input is well-formed CSV\"",
+                                whose, keys);
 }
 
 cella_status aggregate_release_noisy(struct cella_builtin_call *call, const struct aggregate_plan *plan,

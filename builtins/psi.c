@@ -61,8 +61,8 @@ static cella_status check_outputs(struct cella_builtin_call *call, enum reveal r
                                   size_t outputs)
 {
     if (reveal != REVEAL_SIZE && (outputs == 0 || outputs > inputs)) {
-        return cella_builtin_refuse_argument(call, "%zu outputs for %zu inputs: there must be 1 to %zu", outputs, inputs,
-                                             inputs);
+        return cella_builtin_refuse_argument(call, "%zu outputs for %zu inputs: there must be 1 to %zu, or reveal='size'",
+                                             outputs, inputs, inputs);
     }
     return CELLA_OK;
 }

@@ -112,6 +112,17 @@ static cella_status copy_folder(int from, const char *path, struct cella_log *lo
     return status;
 }
 
+static cella_status need_ledger(const char *folder, struct cella_log *log)
+{
+    char path[PATH_MAX_SIZE];
+    snprintf(path, sizeof(path), "%s/" CELLA_LEDGER_FILE, folder);
+    if (access(path, F_OK) != 0) {
+        cella_log_write(log, CELLA_LOG_ERROR, "there is no ledger in %s", folder);
+        return CELLA_OBJECT_MISSING;
+    }
+    return CELLA_OK;
+}
+
 /* Opening and closing it takes everything into the one file, and shows that it is a ledger. */
 static cella_status settle_ledger(const struct cella_host_config *config, const char *folder, struct cella_log *log,
                                   uint64_t *records)
@@ -121,10 +132,7 @@ static cella_status settle_ledger(const struct cella_host_config *config, const 
         .program = config->ledger_program, .folder = folder, .max_bytes = INT64_MAX, .log = log, .control = -1
     };
     snprintf(path, sizeof(path), "%s/" CELLA_LEDGER_FILE, folder);
-    if (access(path, F_OK) != 0) {
-        cella_log_write(log, CELLA_LOG_ERROR, "there is no ledger in %s", folder);
-        return CELLA_OBJECT_MISSING;
-    }
+    CELLA_TRY(need_ledger(folder, log));
     CELLA_TRY(cella_ledger_process_start(&ledger));
     *records = ledger.records;
     if (!cella_ledger_process_end(&ledger)) {
@@ -140,6 +148,9 @@ int cella_host_backup(const struct cella_host_config *config, struct cella_log *
     char blame[CELLA_HOST_BLAME_MAX];
     struct cella_state_folder folder;
     uint64_t records = 0;
+    if (need_ledger(config->state, log) != CELLA_OK) { /* before a state folder is made where a name was mistyped */
+        return 1;
+    }
     cella_status status = cella_state_folder_open(config->state, &folder, blame);
     if (status != CELLA_OK) {
         cella_log_write(log, CELLA_LOG_ERROR, "%s", blame);

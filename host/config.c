@@ -19,7 +19,7 @@ static const char help_text[] =
     "\n"
     "Options of run, measure and doctor:\n"
     "  --listen ADDR:PORT   where clients connect (default 127.0.0.1:0, port 0 takes a free one)\n"
-    "  --profiles A,B       Python profiles (default python,numpy,science; what is not installed is not offered)\n"
+    "  --profiles A,B       profiles (default python,numpy,science; also native; what is not installed is not offered)\n"
     "  --programs DIR       folder of the executor's programs (default: the folder of cella-host)\n"
     "  --platform NAME      which evidence: auto, snp, tdx, sgx, nitro, tpm, soft (see FILE; --dev: soft)\n"
     "  --log text|json      form of the log lines on standard error (default text)\n"
@@ -29,7 +29,7 @@ static const char help_text[] =
     "  state                 state folder (absolute path)\n"
     "  listen                \"ADDR:PORT\" (default \"127.0.0.1:0\")\n"
     "  programs              folder of the executor's programs (default: the folder of cella-host)\n"
-    "  profiles              list of Python profiles (default [\"python\", \"numpy\", \"science\"])\n"
+    "  profiles              list of profiles (default [\"python\", \"numpy\", \"science\"])\n"
     "  pool                  most warm cells per profile, 1 to 64 (default 4)\n"
     "  pool_memory_bytes     memory of idle cells together (default 1 GiB)\n"
     "  recycle               tasks after which a zygote is replaced (default 10000)\n"
@@ -417,7 +417,11 @@ static cella_status read_command(int argc, char **argv, struct cella_host_config
             return CELLA_OK;
         }
     }
-    snprintf(blame, CELLA_HOST_BLAME_MAX, "%.100s: not a command; see cella-host --help", argc > 1 ? argv[1] : "?");
+    if (argc > 1) {
+        snprintf(blame, CELLA_HOST_BLAME_MAX, "%.100s: not a command; see cella-host --help", argv[1]);
+    } else {
+        snprintf(blame, CELLA_HOST_BLAME_MAX, "a command is missing; see cella-host --help");
+    }
     return CELLA_BAD_ARGUMENT;
 }
 

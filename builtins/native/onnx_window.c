@@ -6,6 +6,8 @@
 #include <string.h>
 
 #define EXTENT_MAX (1U << 24) /* of a kernel, stride, dilation or padding */
+/* A few minutes of one processor: what a small hostile model asks for beyond that ends before it begins. */
+#define STEPS_MAX 1e12
 
 /* A list attribute of two numbers, or of one for the width. */
 static cella_status pair(const struct cella_onnx_step *step, const char *name, size_t spatial, int64_t least,
@@ -150,6 +152,11 @@ cella_status cella_onnx_window_of(const struct cella_onnx_step *step, const stru
                       window.stride_height, round_up, &window.out_height));
     CELLA_TRY(outputs(step, window.width, window.left, window.right, window.kernel_width, window.dilation_width,
                       window.stride_width, round_up, &window.out_width));
+    double steps = (double) window.out_height * (double) window.out_width * (double) window.kernel_height *
+        (double) window.kernel_width * (double) window.images * (double) window.channels;
+    if (steps > STEPS_MAX) {
+        return cella_onnx_refuse(step, "it would take %.0g steps; at most %.0g", steps, STEPS_MAX);
+    }
     lay_out(&window);
     *out = window;
     return CELLA_OK;

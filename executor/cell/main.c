@@ -35,7 +35,8 @@ static cella_status read_profile(const char *path, struct cella_bytes *out)
     CELLA_CLEANUP(cella_descriptors_release) int file = open(path, O_RDONLY | O_CLOEXEC);
     struct stat facts;
     if (file < 0 || fstat(file, &facts) != 0) {
-        fprintf(stderr, "profile file %s: %s\n", path, strerror(errno));
+        fprintf(stderr, "profile file %s: %s%s\n", path, strerror(errno),
+                errno == ENOENT ? "; there is no such profile, and it is not offered" : "");
         return CELLA_NO_PROFILE;
     }
     if (facts.st_size > PROFILE_MAX) {

@@ -121,8 +121,8 @@ cella_status cella_step_parents(struct cella_receipt_appraisal *appraisal, enum 
     CELLA_TRY(chain.list != NULL ? CELLA_OK : CELLA_NO_MEMORY);
     CELLA_TRY(accept_each(appraisal, &chain));
     CELLA_TRY(join_chain(run, &chain, appraisal->detail));
-    cella_text_set(appraisal->detail, "%zu earlier runs are accepted, and made inputs of those after them; %zu not supplied",
-                   chain.count, chain.missing);
+    cella_text_set(appraisal->detail, "%zu earlier %s accepted, and made inputs of what came after; %zu not supplied",
+                   chain.count, chain.count == 1 ? "run is" : "runs are", chain.missing);
     *result = chain.missing > 0 ? CELLA_STEP_WAITING : CELLA_STEP_DECIDED;
     appraisal->chain_complete = chain.missing == 0;
     return CELLA_OK;

@@ -209,14 +209,16 @@ def _lines(terms: dict[str, Any], me: str | None, sha256: str) -> list[str]:
 
 def _what_runs(terms: dict[str, Any], me: str | None) -> list[str]:
     function = terms["function"]
-    where = (
-        "built into the executor" if function["executor"] == "builtin" else f"Python, profile {function['profile']}"
-    )
-    kind = (
-        "public: everybody may read its source"
-        if function["public"]
-        else "private: only its owner and the executor know its source"
-    )
+    if function["executor"] == "builtin":
+        where = f"built into the executor, profile {function['profile']}"
+        kind = f"the executor's own code, described by: cella builtins show {visible(function['entry'])}"
+    else:
+        where = f"Python, profile {function['profile']}"
+        kind = (
+            "public: everybody may read its source"
+            if function["public"]
+            else "private: only its owner and the executor know its source"
+        )
     return [
         f"  {_quoted(function['name'])} version {function['version']} ({where}), entry {_quoted(function['entry'])}, "
         f"owned by {_people([function['owner']], me)}.",
@@ -276,7 +278,7 @@ def _policy(policy: dict[str, Any], me: str | None) -> list[str]:
         either = "or functions" if "functions" in policy else "its owner lets functions read it"
         lines.append(f"    {either} for which {_auditors(policy['auditors'], me)} have signed")
     if "uses" in policy:
-        lines.append(f"    it may be used {policy['uses']} times, over all tasks")
+        lines.append(f"    it may be used {policy['uses']} time{'' if policy['uses'] == 1 else 's'}, over all tasks")
     if "until" in policy:
         lines.append(f"    it may be used until {_when(policy['until'])}")
     if "budget" in policy:
@@ -297,8 +299,9 @@ def _inputs(inputs: dict[str, Any], me: str | None) -> list[str]:
             lines.append(f"    not a sealed file but {item['format']}: {FORMATS[item['format']]}")
         lines += _policy(item.get("policy", {}), me)
         for bound in item.get("bound_by", ()):
-            made = "its owner" if bound["data"] == item["data"] else f"made of {bound['data']}, whose owner"
-            lines.append(f"    {made} {_people([bound['owner']], me)} has set:")
+            whose = "its owner" if bound["data"] == item["data"] else f"made of {bound['data']}, whose owner"
+            setter = "you, have" if bound["owner"] == me else f"{_people([bound['owner']], me)}, has"
+            lines.append(f"    {whose}, {setter} set:")
             lines += [f"  {line}" for line in _policy(bound["policy"], me)]
         if item.get("stream"):
             lines.append("    read once, forward, while it is being decrypted; nothing is released before all of it")

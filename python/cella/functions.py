@@ -138,6 +138,14 @@ class FunctionRegistry:
             raise _native.error("BAD_ARGUMENT", f"several owners have a function {function}; use its id")
         return self.get(max(found, key=lambda item: item.version).id)
 
+    def id_of(self, function: str) -> str:
+        """The id of what `get` takes; an id is not asked about.
+
+        Raises:
+            NotFound, ArgumentError: as get.
+        """
+        return function if function.startswith("function-") else self.get(function).id
+
     def list(self, *, name: str = "", owner: str = "", search: str = "") -> Sequence[Function]:
         """The caller's functions, all public ones that he may use, and private ones whose list names him.
 

@@ -349,6 +349,7 @@ def test_nothing_exact_is_told_with_noise(zygote):
         "group_by": "k", "aggregates": "count,mean:v", "bounds": "v:0:10", "mechanism": "laplace", "epsilon": 1e-3},
         groups="k\na\n")
     assert set(report.result) == {"groups", "mechanism", "unit", "minimum_group", "epsilon", "delta", "queries", "guarantee"}
+    assert "for adding or removing one row; not for" in report.result["guarantee"]
     assert "7919" not in str(report.result)
 
 

@@ -394,6 +394,16 @@ def test_the_page_lists_the_operators():
     assert ml == set(re.findall(r'\{ ML, "(\w+)"', table_text))
 
 
+def test_a_small_model_that_would_compute_for_years(zygote):
+    """Windows and padding of some ten thousand pixels on an image of four: refused before it begins."""
+    graph = onnx_writer.Graph()
+    x = graph.input("x", ["n", 1, 2, 2])
+    wide = 40000
+    graph.output(graph.node("AveragePool", x, kernel_shape=[wide, wide], pads=[wide - 1] * 4, count_include_pad=1), ["n", 1, "h", "w"])
+    report = predict(zygote, graph.model(), npy(numpy.zeros((1, 1, 2, 2), "float32")))
+    assert report.status == "BUILTIN_FAILED" and "steps" in report.message, report
+
+
 # Images.
 
 def picture_model(size=8, channels=3, last=False):

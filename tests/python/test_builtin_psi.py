@@ -140,7 +140,7 @@ def test_who_learns_what(zygote, mode):
 
 @pytest.mark.parametrize("arguments, outputs, text", [
     ({"reveal": "all"}, 2, "'reveal' must be one of"), ({"mode": 1}, 2, "'mode' must be"), ({"more": 1}, 2, "'more'"),
-    ({}, 0, "0 outputs for 2 inputs"), ({}, 3, "3 outputs for 2 inputs"), ({"column": "x"}, 2, "goes with form='csv'"),
+    ({}, 0, "0 outputs for 2 inputs: there must be 1 to 2, or reveal='size'"), ({}, 3, "3 outputs for 2 inputs"), ({"column": "x"}, 2, "goes with form='csv'"),
     ({"form": "csv", "column": "x"}, 2, "'column'"), ({"form": "csv", "column": "a|a|a"}, 2, "is for 3 inputs, but there are 2"),
     ({"form": "csv", "column": "a,b"}, 2, "names 2 columns of one input"), ({"form": "csv", "column": '"a'}, 2, "quote does not end"),
     ({"form": "csv", "column": '"a"b'}, 2, "text behind a quote"), ({"form": "csv", "column": "a|"}, 2, "without a name"),

@@ -345,6 +345,29 @@ def test_several_parties(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     assert by("author", "task", "fetch", task).out == ""
 
 
+def test_tasks_name_functions_and_inputs(shell: Shell) -> None:
+    """A function is an id or NAME@VERSION everywhere; a file's name is no input of a task, and the message says what is."""
+    shell("function", "register", "copy.py", "--input", "a", "--output", "b", "--public")
+    data = shell("data", "add", "in.txt").out.strip()
+    create = ("task", "create", "copy@1", "--output", "b=me", "--input")
+    task = shell(*create, f"a={data}").out.split()[0]
+    assert shell("task", "contract", task).out
+    refused = shell(*create, "a=in.txt", code=2)
+    assert "'in.txt' is neither data" in refused.err and "cella data add FILE" in refused.err
+    assert "neither data" in shell(*create, "a=,", code=2).err
+    for command in ("usage", "disable", "delete"):
+        assert "there is no function nobody@3" in shell("function", command, "nobody@3", code=6).err
+
+
+def test_what_a_function_declares_is_named_where_a_request_does_not_fit(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+    for code, field, shown in (
+        ("MISSING_FIELD", "args.inputs.data", True), ("BAD_ARGUMENT", "arguments.cluster", True),
+        ("BAD_FIELD", "args.days", False), ("EXISTS", "args.inputs.data", False),
+    ):
+        show.error(cella._native.error(code, "no", field), as_json=False)
+        assert ("cella function show FUNCTION" in capsys.readouterr().err) is shown
+
+
 def test_approval_asks_on_a_terminal(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     task = shell("run", "copy.py", "--input", "a=in.txt", "--output", "b=o", "--detach").out.strip()
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
@@ -451,7 +474,7 @@ def test_a_script_can_not_play_the_command_line(shell: Shell) -> None:
 
 
 def test_errors_say_what_to_do() -> None:
-    assert set(show.HINTS) - {"limits"} <= {row[0] for row in cella._native.status_table()}
+    assert set(show.HINTS) - {"limits", "declared"} <= {row[0] for row in cella._native.status_table()}
     for row in cella._native.status_table()[1:]:
         assert show.exit_code_of(cella._native.error(row[0])) in show.EXIT_CODES
     assert show.exit_code_of(KeyboardInterrupt()) == 130 and show.exit_code_of(RuntimeError()) == 1

@@ -51,6 +51,25 @@ def process(fake: FakeExecutor, tmp_path: Path) -> Process:
     return Process(fake, tmp_path)
 
 
+def test_run_out_of_a_checkout_takes_paths_as_the_caller_means_them(tmp_path: Path) -> None:
+    """`run` works in the checkout's folder; relative paths of `cella` and `host` are those of whoever called it."""
+    run = Path(__file__).resolve().parents[2] / "run"
+    (tmp_path / "in.txt").write_bytes(b"hello")
+    (tmp_path / "host.json").write_text('{"state":"/s","stat":1}')
+
+    def called(*command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([run, *command], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+
+    done = called("cella", "encrypt", "in.txt")
+    assert done.returncode == 0 and (tmp_path / "in.txt.sealed").exists(), done.stderr
+    done = called("host", "run", "--config", "host.json")
+    assert done.returncode == 2 and "host.json: stat: " in done.stderr
+    done = called("host", "backup", "--dev", "mistyped", "--to", "copy")
+    assert done.returncode == 1 and "there is no ledger in mistyped" in done.stderr
+    assert not (tmp_path / "mistyped").exists()
+    assert "a command is missing" in called("host").stderr
+
+
 RUN = ("run", "copy.py", "--input", "a=in.txt", "--output", "b=out.txt")
 
 

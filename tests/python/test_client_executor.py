@@ -391,6 +391,10 @@ def test_contracts_that_can_not_be_explained(fake: FakeExecutor) -> None:
     for change in ({"task": "task-" + "0" * 32}, {"executor": "x"}):
         with pytest.raises(cella.StateError, match="another task"):
             Contract.of(json.dumps(good | change).encode(), task.id, fake.id)
+    builtin = function_terms | {"executor": "builtin", "entry": "psi", "public": False, "profile": "native"}
+    told = Contract.of(json.dumps(good | {"function": builtin}).encode(), task.id, fake.id).explain()
+    assert "the executor's own code, described by: cella builtins show psi" in told and "private" not in told
+    assert "(built into the executor, profile native)" in told
     isolation = good["isolation"]
     for change in (
         {"limits": 5},

@@ -284,7 +284,7 @@ def test_a_fusion_output_is_bound_by_the_policies_of_what_it_was_made_of(house: 
     a.data.change(x, {"functions": [join.sha256, read.sha256]})
     task = b.tasks.create(read, inputs={"x": fused})
     explained = task.contract().explain(a.party)
-    assert f"made of {x.id}, whose owner you has set:" in explained and read.sha256 in explained
+    assert f"made of {x.id}, whose owner, you, have set:" in explained and read.sha256 in explained
     for one in (a, b):
         one.tasks.get(task.id).approve(task.contract())
     a.data.change(x, {"release": {"minimum_group": 10}})  # what has not started is judged by the new one
@@ -353,7 +353,7 @@ def test_each_owner_of_a_fusion_output_sets_his_own_policy(house: House) -> None
     task = both_run(a, b, read, inputs={"x": fused})
     assert task.result() == "12"
     text = task.contract().explain(b.party)
-    assert f"its owner {a.party} has set:" in text and "its owner you has set:" in text
+    assert f"its owner, {a.party}, has set:" in text and "its owner, you, have set:" in text
     with refused("USES_USED_UP"):
         a.tasks.create(read, inputs={"x": fused})
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 from typing import TYPE_CHECKING, Any
 
@@ -171,7 +172,11 @@ def add_examples(executor: Executor, names: tuple[str, ...], private: bool, as_j
     mine = {item.name: item for item in executor.functions.list(owner=executor.identity.party)}
     for script in example_scripts(names):
         package = script.package(
-            script.files("input"), script.files("output"), profile="science", public=not private
+            script.files("input"),
+            script.files("output"),
+            profile="science",
+            public=not private,
+            description=(ast.get_docstring(ast.parse(script.source)) or "").replace("\n", " "),
         )
         made = mine.get(script.name)
         if made is None or made.disabled or made.sha256 != hashlib.sha256(package).hexdigest():
@@ -253,6 +258,7 @@ def change(
     as_json: bool,
 ) -> None:
     """Change the terms of your FUNCTION; what is not given stays."""
+    function_id = executor.functions.id_of(function_id)
     if not allow and quota is None and quota_of is None:
         raise click.UsageError("give --allow, --quota or --quota-of")
     executor.functions.change(function_id, allow=list(allow) or None, quota=quota, quota_of=quota_of)
@@ -264,6 +270,7 @@ def change(
 @with_executor
 def disable(executor: Executor, function_id: str, as_json: bool) -> None:
     """Let nothing new run with FUNCTION: yours, or any as an administrator."""
+    function_id = executor.functions.id_of(function_id)
     executor.functions.disable(function_id)
     _tell({"function": function_id, "disabled": True}, as_json)
 
@@ -273,6 +280,7 @@ def disable(executor: Executor, function_id: str, as_json: bool) -> None:
 @with_executor
 def enable(executor: Executor, function_id: str, as_json: bool) -> None:
     """Undo disable. What an administrator has disabled only an administrator enables."""
+    function_id = executor.functions.id_of(function_id)
     executor.functions.enable(function_id)
     _tell({"function": function_id, "disabled": False}, as_json)
 
@@ -282,6 +290,7 @@ def enable(executor: Executor, function_id: str, as_json: bool) -> None:
 @with_executor
 def delete(executor: Executor, function_id: str, as_json: bool) -> None:
     """Make the executor forget the source of your FUNCTION, for good."""
+    function_id = executor.functions.id_of(function_id)
     executor.functions.delete(function_id)
     _tell({"function": function_id, "deleted": True}, as_json)
 
@@ -291,6 +300,7 @@ def delete(executor: Executor, function_id: str, as_json: bool) -> None:
 @with_executor
 def usage(executor: Executor, function_id: str, as_json: bool) -> None:
     """Quota of FUNCTION, and how its tasks have ended."""
+    function_id = executor.functions.id_of(function_id)
     _tell(executor.functions.usage(function_id), as_json)
 
 
@@ -300,6 +310,7 @@ def usage(executor: Executor, function_id: str, as_json: bool) -> None:
 @with_executor
 def share(executor: Executor, function_id: str, auditor: str, as_json: bool) -> None:
     """Let PARTY, an auditor, read the source of your FUNCTION, sealed to its keys."""
+    function_id = executor.functions.id_of(function_id)
     executor.functions.show(function_id, auditor)
     _tell({"function": function_id, "auditor": auditor}, as_json)
 
@@ -310,6 +321,7 @@ def share(executor: Executor, function_id: str, auditor: str, as_json: bool) -> 
 @with_executor
 def source(executor: Executor, function_id: str, package: bool, as_json: bool) -> None:
     """Print the source of a FUNCTION that is yours, or that its owner has shared with you."""
+    function_id = executor.functions.id_of(function_id)
     import hashlib
 
     from ..encoding import parse_object
@@ -332,6 +344,7 @@ def source(executor: Executor, function_id: str, package: bool, as_json: bool) -
 @with_executor
 def sign(executor: Executor, function_id: str, sha256: str, refuse: bool, note: str, as_json: bool) -> None:
     """Sign for FUNCTION as an auditor. Prints the statement, which verifies without the executor."""
+    function_id = executor.functions.id_of(function_id)
     statement = executor.functions.audit(function_id, sha256.lower(), accepted=not refuse, note=note)
     if as_json:
         show.event("audit", function=function_id, accepted=not refuse, statement=statement)

@@ -8,6 +8,7 @@ import functools
 import json
 import math
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from ..script import Script
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+PARTY = re.compile("[A-Za-z0-9_-]{43}")
+"""A party's id, in form."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON lines on stdout, for machines.")
 identity_option = click.option(
@@ -81,7 +84,7 @@ argument_option = click.option(
     metavar="NAME=VALUE",
     help="An argument: JSON, or text where it is not JSON.",
 )
-profile_option = click.option("--profile", help="Where it runs: python, numpy, ... Default: python.")
+profile_option = click.option("--profile", help="Where it runs: python, numpy, science, native. Default: python; of a builtin the first that has it.")
 entry_option = click.option(
     "--entry",
     help="Function to call. Default: main, else the one named like the file, else entrypoint, else the only one.",
@@ -255,6 +258,17 @@ def _refuse_constant(text: str) -> Any:
 def parties(text: str, me: str) -> list[str]:
     """Party ids from "PARTY,PARTY"; "me" is the caller."""
     return [me if item == "me" else item for item in text.split(",") if item]
+
+
+def owners(name: str, text: str, me: str) -> list[str]:
+    """Parties who will give input `name`, from "PARTY,PARTY"; a file's name here is a mistake that is easily made."""
+    found = parties(text, me)
+    if not found or not all(PARTY.fullmatch(item) for item in found):
+        raise click.BadParameter(
+            f"{name}: {text!r} is neither data (data-..., as cella data add FILE prints it) nor parties (cella id; me is you)",
+            param_hint="--input",
+        )
+    return found
 
 
 def foreign_key_options(command: Any) -> Any:

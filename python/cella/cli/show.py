@@ -43,12 +43,21 @@ HINTS = {
     "BAD_POLICY": "a file to start from, with every term and a sentence for each: cella trust init --for KIND",
     "TIMEOUT": "see how it goes: cella task watch TASK",
     "limits": "limits can only be lowered; see the executor's: cella info",
+    "declared": "see what the function declares: cella function show FUNCTION",
     **dict.fromkeys(
         ("LIMIT_WALL", "LIMIT_CPU", "LIMIT_MEMORY", "LIMIT_OUTPUT", "LIMIT_RESULT"),
         "function or task may have lowered this limit (--limit); the most that the executor gives: cella info",
     ),
 }
-"""What to do, by code; "limits" is for a request that asks for too much."""
+"""What to do, by code; "limits" is for a request that asks for too much, "declared" for one that does not fit its function."""
+
+
+def _hint_about(field: str, code: str) -> str:
+    if field.startswith("limits."):
+        return "limits"
+    if code in ("BAD_ARGUMENT", "BAD_FIELD", "MISSING_FIELD", "UNKNOWN_FIELD"):
+        return "declared" if field.startswith(("arguments.", "args.inputs.", "args.outputs.")) else code
+    return code
 
 
 def exit_code_of(error: BaseException) -> int:
@@ -100,7 +109,7 @@ def error(problem: BaseException, as_json: bool) -> None:
         if problem.traceback_text:
             note(visible(problem.traceback_text.rstrip()))
         script_log(problem.log)
-        hint = HINTS.get("limits" if (field or "").startswith("limits.") else code)
+        hint = HINTS.get(_hint_about(field or "", code))
         if hint is not None:
             note(f"  {hint}")
 

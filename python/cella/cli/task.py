@@ -17,6 +17,7 @@ from .options import (
     isolation_option,
     json_values,
     limit_option,
+    owners,
     pairs,
     parties,
     usage_option,
@@ -89,11 +90,15 @@ def create(
     isolation: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Create a task of FUNCTION. Prints its id."""
+    """Create a task of FUNCTION, an id or NAME@VERSION. Prints the task's id, and its state.
+
+    With your own data and nobody else in it, it is approved by that.
+    """
     me = executor.party
+    function_id = executor.functions.id_of(function_id)
     given: dict[str, Any] = {}
     for name, item in pairs(inputs, "--input").items():
-        given[name] = executor.data.get(item) if item.startswith("data-") else parties(item, me)
+        given[name] = executor.data.get(item) if item.startswith("data-") else owners(name, item, me)
     made = executor.tasks.create(
         function_id,
         arguments=json_values(arguments),
