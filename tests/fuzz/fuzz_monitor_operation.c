@@ -36,6 +36,7 @@ static cella_status sign(const struct harness *harness, enum cella_jws_form form
     check(cella_jws_sign(&harness->seed, form, payload, &jws));
     cella_status status = cella_operation_run(monitor, kind, cella_bytes_view(&jws), &call);
     json_decref(call.reply);
+    cella_bytes_clear(&call.refusal);
     return status;
 }
 
