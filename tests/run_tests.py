@@ -27,6 +27,7 @@ PYTHON = "/usr/bin/python3"
 FUZZ_SECONDS = 60
 LONGEST = 6 * 3600  # seconds, of a part with --long: every write point of three programs is one start of an executor
 LEDGER = r"^test_(ledger|faults|clock|anchor)"  # system tests that wait for starts and disks
+PARTIES = r"^test_(audit|budgets|builtins|deletion|functions|groups|hospitals|parties|policies|receipts|refusals|requests|rights)"
 
 
 @dataclass
@@ -118,7 +119,7 @@ def pytest(folder: str, tally: Tally, *, only: str = "", but: str = "", long: bo
              if re.search(only, path.name) and not (but and re.search(but, path.name))]
     if not files:
         return
-    report = ROOT / "build" / f"{folder.replace('/', '_')}{'_part' * bool(only)}.xml"
+    report = ROOT / "build" / f"{folder.replace('/', '_')}_{files[0].stem}.xml"
     report.unlink(missing_ok=True)
     env = {
         "CELLA_BUILD": str(ROOT / "build" / "release"),
@@ -175,7 +176,8 @@ def parts(long: bool) -> dict[str, Callable[[Tally], object]]:
         "corpora": lambda tally: fuzz_corpora("asan", tally),
         "boundary": lambda tally: pytest("tests/boundary", tally),
         "python": lambda tally: pytest("tests/python", tally),
-        "system": lambda tally: pytest("tests/system", tally, but=LEDGER, long=long),
+        "system": lambda tally: pytest("tests/system", tally, but=f"{LEDGER}|{PARTIES}", long=long),
+        "parties": lambda tally: pytest("tests/system", tally, only=PARTIES, long=long),
         "ledger": lambda tally: pytest("tests/system", tally, only=LEDGER, long=long),
         "package": package,
     }
@@ -215,7 +217,7 @@ def main() -> int:
         chosen.remove("build")
         tally.join(run("build", known["build"]))
     # The system's tests wait more than they compute: they run beside all others.
-    beside = (("system",), ("ledger", "boundary", "package"))
+    beside = (("system",), ("parties", "unit"), ("ledger", "boundary", "package"))
     lanes = [[name for name in lane if name in chosen] for lane in beside]
     lanes.append([name for name in chosen if not any(name in lane for lane in beside)])
     with ThreadPoolExecutor(len(lanes)) as pool:

@@ -252,7 +252,8 @@ def test_a_profile_whose_package_is_missing(tmp_path):
 
 def test_a_profile_that_is_not_there(tmp_path):
     end, words = refusal(tmp_path / "none.json")
-    assert end == "UNAVAILABLE" and words == f"profile file {tmp_path}/none.json: No such file or directory\n"
+    assert end == "UNAVAILABLE" and words == (
+        f"profile file {tmp_path}/none.json: No such file or directory; there is no such profile, and it is not offered\n")
 
 
 @pytest.mark.parametrize("members, words", [
