@@ -9,7 +9,8 @@ cella_status cella_link_read_from(struct cella_link *link, int descriptor)
     uint8_t buffer[4 * CELLA_FRAME_MAX];
     ssize_t count = read(descriptor, buffer, sizeof(buffer));
     if (count < 0) {
-        return errno == EAGAIN || errno == EINTR ? CELLA_OK : CELLA_SYSTEM_FAILED;
+        /* The other side went without having read all: a socket says so by a reset instead of an end. */
+        return errno == EAGAIN || errno == EINTR ? CELLA_OK : errno == ECONNRESET ? CELLA_CLOSED : CELLA_SYSTEM_FAILED;
     }
     if (count == 0) {
         return CELLA_CLOSED;
@@ -26,7 +27,7 @@ cella_status cella_link_write_to(struct cella_link *link, int descriptor)
             if (errno == EINTR) {
                 continue;
             }
-            return errno == EAGAIN ? CELLA_OK : errno == EPIPE ? CELLA_CLOSED : CELLA_SYSTEM_FAILED;
+            return errno == EAGAIN ? CELLA_OK : errno == EPIPE || errno == ECONNRESET ? CELLA_CLOSED : CELLA_SYSTEM_FAILED;
         }
         cella_link_sent(link, (size_t) count);
         pending = cella_link_pending(link);

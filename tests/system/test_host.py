@@ -250,7 +250,7 @@ def test_a_new_host_takes_over(start: Start, tmp_path: Path) -> None:
 
 def test_draining_waits_for_what_runs(own: LiveExecutor) -> None:
     me = own.client()
-    task = until_running(script_task(me, "import time\ndef main(out):\n    time.sleep(2)\n    out.write(b'x' * 1000)\n    return 'ok'",
+    task = until_running(script_task(me, "import time\ndef main(out):\n    time.sleep(5)\n    out.write(b'x' * 1000)\n    return 'ok'",
                                      outputs=["out"]))
     waiting = me.tasks.create(me.functions.register(package_of(SLEEP)))
     below = own.below()
