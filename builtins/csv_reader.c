@@ -119,7 +119,7 @@ static const uint8_t *closing(struct csv_reader *reader, const uint8_t *from, bo
 
 /*
  * A field in quotes; text is behind the opening one. Returns the character behind the closing one, or NULL. A field with
- * "" is kept as it is for now: its text is made when the record is complete.
+ * "" stays as it is until the record is complete: its text is made then.
  */
 static const uint8_t *take_quoted(struct csv_reader *reader, struct cella_view *fields, bool *quoted,
                                   const uint8_t *text)

@@ -9,7 +9,7 @@
       "else 0. ids: each output holds the common ids, one a line, sorted by bytes. size: outputs stay empty")        \
     X(CHOICE, mode, "fast|oblivious", "fast",                                                                        \
       "oblivious: which memory is touched, and every branch, depends only on how many ids there are, how long they are and " \
-      "where they stand in their files; takes about 5 times as long for flags of two million ids")                                \
+      "where they stand in their files; takes several times as long")                                \
     X(CHOICE, form, "lines|csv", "lines", "lines: an id is a line. csv: an id is a field of a record")               \
     X(FLAG, header, "true", "csv: the first record of each input holds the columns' names")                          \
     X(TEXT, column, 0, 4096, "",                                                                                     \

@@ -2,15 +2,13 @@
 #include "host/collateral.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/wire.h"
+#include "host/program.h"
 
 #define WORDS_MAX 16
 #define OPTIONS_MAX 16
@@ -18,19 +16,12 @@
 #define GRACE_S 3 /* beyond what the program was given, before it is killed */
 
 struct cella_collateral {
-    struct event_base *base;
     struct cella_log *log;
     const struct cella_host_config *config;
     char cache[CELLA_HOST_PATH_MAX + 16];
     struct cella_owner owner; /* stream is NULL: nobody waits for an answer */
-    pid_t process;            /* 0: none runs */
-    int exit_status;          /* of waitpid, once process is 0 */
-    int output;               /* -1 after its end */
-    int voice;
-    struct event *output_event;
-    struct event *voice_event;
+    struct cella_program program;
     struct event *timer;
-    struct cella_log_lines lines;
     struct cella_bytes answer; /* head and the program's output */
     size_t sent;
     cella_status failed; /* why it was ended */
@@ -39,23 +30,7 @@ struct cella_collateral {
     unsigned int count; /* in this hour */
 };
 
-extern char **environ; /* NOLINT: proxies and certificates are said there */
-
 /* ---- the answer ---- */
-
-static void break_peer(struct cella_peer *peer, cella_status status)
-{
-    if (peer->broken == CELLA_OK) {
-        peer->broken = status;
-    }
-}
-
-static cella_status send_status(struct cella_peer *peer, struct cella_stream *stream, cella_status result)
-{
-    const uint8_t text[4] = { 0, 0, (uint8_t) ((unsigned int) result >> 8), (uint8_t) result };
-    CELLA_TRY(cella_link_answer(peer->link, stream, cella_view_of(text, sizeof(text))));
-    return cella_link_end(peer->link, stream);
-}
 
 /* As much as there is room for. The stream may be gone afterwards. */
 static void send_answer(struct cella_collateral *collateral)
@@ -72,12 +47,12 @@ static void send_answer(struct cella_collateral *collateral)
         cella_status status =
             cella_link_send(peer->link, stream, cella_view_of(collateral->answer.data + collateral->sent, size), &accepted);
         if (status != CELLA_OK) {
-            break_peer(peer, status);
+            cella_peer_break(peer, status);
             return;
         }
         collateral->sent += accepted;
     }
-    break_peer(peer, cella_link_end(peer->link, stream));
+    cella_peer_break(peer, cella_link_end(peer->link, stream));
 }
 
 static cella_status put_head(struct cella_collateral *collateral)
@@ -92,21 +67,9 @@ static cella_status put_head(struct cella_collateral *collateral)
 
 /* ---- the program ---- */
 
-static void close_pipe(int *descriptor, struct event **event)
-{
-    if (*event != NULL) {
-        event_free(*event);
-        *event = NULL;
-    }
-    if (*descriptor >= 0) {
-        close(*descriptor);
-        *descriptor = -1;
-    }
-}
-
 static cella_status result_of(const struct cella_collateral *collateral)
 {
-    int status = collateral->exit_status;
+    int status = collateral->program.exit_status;
     if (collateral->failed != CELLA_OK) {
         return collateral->failed;
     }
@@ -119,11 +82,10 @@ static cella_status result_of(const struct cella_collateral *collateral)
 /* Once the program has ended and all that it said is here. */
 static void consider_end(struct cella_collateral *collateral)
 {
-    if (!collateral->busy || collateral->process != 0 || collateral->output >= 0) {
+    if (!collateral->busy || !cella_program_is_over(&collateral->program)) {
         return;
     }
-    close_pipe(&collateral->voice, &collateral->voice_event);
-    cella_log_lines_add(&collateral->lines, collateral->log, "collateral", (struct cella_view){ 0 });
+    cella_program_finish(&collateral->program);
     event_del(collateral->timer);
     collateral->busy = false;
     cella_status status = result_of(collateral);
@@ -141,7 +103,7 @@ static void consider_end(struct cella_collateral *collateral)
         collateral->sent = 0;
         send_answer(collateral);
     } else {
-        break_peer(peer, send_status(peer, collateral->owner.stream, status));
+        cella_peer_break(peer, cella_peer_answer(peer, collateral->owner.stream, status));
     }
 }
 
@@ -149,10 +111,7 @@ static void consider_end(struct cella_collateral *collateral)
 static void end_program(struct cella_collateral *collateral, cella_status why)
 {
     collateral->failed = why;
-    close_pipe(&collateral->output, &collateral->output_event);
-    if (collateral->process > 0) {
-        kill(collateral->process, SIGKILL); /* SIGCHLD follows */
-    }
+    cella_program_end(&collateral->program);
 }
 
 static void on_output(evutil_socket_t descriptor, short what, void *context)
@@ -165,7 +124,7 @@ static void on_output(evutil_socket_t descriptor, short what, void *context)
         return;
     }
     if (count <= 0) {
-        close_pipe(&collateral->output, &collateral->output_event);
+        cella_program_close_output(&collateral->program);
         consider_end(collateral);
         return;
     }
@@ -178,26 +137,6 @@ static void on_output(evutil_socket_t descriptor, short what, void *context)
     }
 }
 
-/* False when there is nothing more at the moment. */
-static bool hear(struct cella_collateral *collateral)
-{
-    uint8_t text[4096];
-    ssize_t count = read(collateral->voice, text, sizeof(text));
-    if (count > 0) {
-        cella_log_lines_add(&collateral->lines, collateral->log, "collateral", cella_view_of(text, (size_t) count));
-    } else if (count == 0 || (errno != EAGAIN && errno != EINTR)) {
-        event_del(collateral->voice_event);
-    }
-    return count > 0;
-}
-
-static void on_voice(evutil_socket_t descriptor, short what, void *context)
-{
-    (void) descriptor;
-    (void) what;
-    (void) hear(context);
-}
-
 static void on_timer(evutil_socket_t none, short what, void *context)
 {
     (void) none;
@@ -208,85 +147,22 @@ static void on_timer(evutil_socket_t none, short what, void *context)
 
 void cella_collateral_child(struct cella_collateral *collateral)
 {
-    if (collateral->process > 0 && waitpid(collateral->process, &collateral->exit_status, WNOHANG) == collateral->process) {
-        collateral->process = 0;
-        while (hear(collateral)) { /* its last words come before what becomes of them */
-        }
+    if (cella_program_reap(&collateral->program)) {
         consider_end(collateral);
     }
 }
 
 /* ---- starting it ---- */
 
-static cella_status watch(struct cella_collateral *collateral, int descriptor, event_callback_fn what, struct event **out)
-{
-    *out = event_new(collateral->base, descriptor, EV_READ | EV_PERSIST, what, collateral);
-    return *out != NULL && fcntl(descriptor, F_SETFL, O_NONBLOCK) == 0 && event_add(*out, NULL) == 0 ? CELLA_OK
-                                                                                                    : CELLA_NO_MEMORY;
-}
-
-static cella_status spawn(struct cella_collateral *collateral, char *const *argv, const int ends[2])
-{
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t pipe_signal;
-    sigset_t none;
-    sigemptyset(&none);
-    sigemptyset(&pipe_signal);
-    sigaddset(&pipe_signal, SIGPIPE);
-    if (posix_spawn_file_actions_init(&actions) != 0) {
-        return CELLA_NO_MEMORY;
-    }
-    if (posix_spawnattr_init(&attributes) != 0) {
-        posix_spawn_file_actions_destroy(&actions);
-        return CELLA_NO_MEMORY;
-    }
-    bool good = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0) == 0 &&
-                posix_spawn_file_actions_adddup2(&actions, ends[0], 1) == 0 &&
-                posix_spawn_file_actions_adddup2(&actions, ends[1], 2) == 0 &&
-                posix_spawn_file_actions_addclosefrom_np(&actions, 3) == 0 &&
-                posix_spawnattr_setsigmask(&attributes, &none) == 0 &&
-                posix_spawnattr_setsigdefault(&attributes, &pipe_signal) == 0 &&
-                posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF) == 0;
-    int failed = good ? posix_spawn(&collateral->process, argv[0], &actions, &attributes, argv, environ) : ENOMEM;
-    posix_spawnattr_destroy(&attributes);
-    posix_spawn_file_actions_destroy(&actions);
-    if (failed != 0) {
-        collateral->process = 0;
-        cella_log_write(collateral->log, CELLA_LOG_WARNING, "collateral_program: %s: %s", argv[0], strerror(failed));
-        return CELLA_SYSTEM_FAILED;
-    }
-    return CELLA_OK;
-}
-
 static cella_status start_program(struct cella_collateral *collateral, char *const *argv)
 {
     const struct timeval patience = { CELLA_COLLATERAL_SECONDS + GRACE_S, 0 };
-    int output[2];
-    int voice[2];
-    if (pipe2(output, O_CLOEXEC) != 0) {
-        return CELLA_SYSTEM_FAILED;
-    }
-    if (pipe2(voice, O_CLOEXEC) != 0) {
-        close(output[0]);
-        close(output[1]);
-        return CELLA_SYSTEM_FAILED;
-    }
-    collateral->output = output[0];
-    collateral->voice = voice[0];
-    const int ends[2] = { output[1], voice[1] };
-    cella_status status = watch(collateral, output[0], on_output, &collateral->output_event);
-    status = status == CELLA_OK ? watch(collateral, voice[0], on_voice, &collateral->voice_event) : status;
-    status = status == CELLA_OK && event_add(collateral->timer, &patience) != 0 ? CELLA_NO_MEMORY : status;
-    status = status == CELLA_OK ? spawn(collateral, argv, ends) : status;
-    close(output[1]);
-    close(voice[1]);
+    CELLA_TRY(event_add(collateral->timer, &patience) != 0 ? CELLA_NO_MEMORY : CELLA_OK);
+    cella_status status = cella_program_start(&collateral->program, argv, (struct cella_view){ 0 }, on_output, collateral);
     if (status != CELLA_OK) {
         event_del(collateral->timer);
-        close_pipe(&collateral->output, &collateral->output_event);
-        close_pipe(&collateral->voice, &collateral->voice_event);
     }
-    return status;
+    return status == CELLA_BUSY ? CELLA_SYSTEM_FAILED : status;
 }
 
 /* The request's words are cut in place. Only lower-case letters and digits get onto a command line. */
@@ -347,7 +223,7 @@ static cella_status fetch(struct cella_collateral *collateral, char *line)
 static void on_data(struct cella_owner *owner, struct cella_view bytes)
 {
     (void) bytes;
-    break_peer(owner->peer, CELLA_BAD_FRAME);
+    cella_peer_break(owner->peer, CELLA_BAD_FRAME);
 }
 
 static void on_nothing(struct cella_owner *owner)
@@ -408,7 +284,7 @@ bool cella_collateral_serve(struct cella_collateral *collateral, struct cella_pe
         return false;
     }
     if (collateral->busy || collateral->owner.stream != NULL || too_often(collateral)) {
-        break_peer(peer, cella_link_reset(peer->link, stream, CELLA_BUSY));
+        cella_peer_break(peer, cella_link_reset(peer->link, stream, CELLA_BUSY));
         return true;
     }
     snprintf(line, sizeof(line), "%.*s", (int) request.size, (const char *) request.data);
@@ -416,7 +292,7 @@ bool cella_collateral_serve(struct cella_collateral *collateral, struct cella_pe
     bool wanted = strcmp(collateral->config->collateral_program, "none") != 0;
     cella_status status = wanted ? fetch(collateral, line) : CELLA_NOT_FOUND;
     if (status != CELLA_OK) {
-        break_peer(peer, send_status(peer, stream, status));
+        cella_peer_break(peer, cella_peer_answer(peer, stream, status));
     }
     return true;
 }
@@ -430,7 +306,8 @@ cella_status cella_collateral_new(struct event_base *base, struct cella_log *log
     if (collateral == NULL) {
         return CELLA_NO_MEMORY;
     }
-    *collateral = (struct cella_collateral){ .base = base, .log = log, .config = config, .output = -1, .voice = -1 };
+    *collateral = (struct cella_collateral){ .log = log, .config = config };
+    collateral->program = cella_program_of(base, log, "collateral");
     snprintf(collateral->cache, sizeof(collateral->cache), "%s/collateral", state);
     collateral->timer = evtimer_new(base, on_timer, collateral);
     if (collateral->timer == NULL) {
@@ -446,13 +323,7 @@ void cella_collateral_free(struct cella_collateral *collateral)
     if (collateral == NULL) {
         return;
     }
-    if (collateral->process > 0) {
-        kill(collateral->process, SIGKILL);
-        while (waitpid(collateral->process, NULL, 0) < 0 && errno == EINTR) {
-        }
-    }
-    close_pipe(&collateral->output, &collateral->output_event);
-    close_pipe(&collateral->voice, &collateral->voice_event);
+    cella_program_release(&collateral->program);
     event_free(collateral->timer);
     cella_bytes_clear(&collateral->answer);
     free(collateral);

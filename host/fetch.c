@@ -2,30 +2,22 @@
 #include "host/fetch.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "host/program.h"
 
 #define PIECE CELLA_FRAME_MAX
 #define GRACE_S 5 /* beyond what the program was given for itself; without a byte, and with room for some */
 #define WORDS_MAX 512U /* places: more do not fit into the configuration's text */
 
-extern char **environ;
-
 /* One program, and the stream that it works for. */
 struct fetch {
     struct cella_owner owner; /* first; owner.stream is NULL once the stream is gone */
     struct cella_fetcher *fetcher;
-    pid_t process; /* 0: it has ended */
-    int exit_status;
-    int output; /* -1: at its end */
-    int voice;
-    struct event *output_event;
-    struct event *voice_event;
+    struct cella_program program;
     struct event *timer;
-    struct cella_log_lines lines;
     uint64_t size;
     bool begun;    /* the answer's head was sent */
     bool too_late;
@@ -40,25 +32,6 @@ struct cella_fetcher {
     size_t count;
 };
 
-static void break_peer(struct cella_peer *peer, cella_status status)
-{
-    if (peer->broken == CELLA_OK) {
-        peer->broken = status;
-    }
-}
-
-static void close_pipe(int *descriptor, struct event **event)
-{
-    if (*event != NULL) {
-        event_free(*event);
-        *event = NULL;
-    }
-    if (*descriptor >= 0) {
-        (void) close(*descriptor);
-        *descriptor = -1;
-    }
-}
-
 static void free_fetch(struct fetch *fetch)
 {
     struct fetch **place = &fetch->fetcher->fetches;
@@ -69,8 +42,7 @@ static void free_fetch(struct fetch *fetch)
         *place = fetch->next;
         fetch->fetcher->count--;
     }
-    close_pipe(&fetch->output, &fetch->output_event);
-    close_pipe(&fetch->voice, &fetch->voice_event);
+    cella_program_release(&fetch->program);
     if (fetch->timer != NULL) {
         event_free(fetch->timer);
     }
@@ -78,14 +50,6 @@ static void free_fetch(struct fetch *fetch)
 }
 
 /* ---- the answer ---- */
-
-/* Send status as the whole answer. */
-static cella_status send_status(struct cella_peer *peer, struct cella_stream *stream, cella_status status)
-{
-    const uint8_t text[4] = { 0, 0, (uint8_t) ((unsigned int) status >> 8), (uint8_t) status };
-    CELLA_TRY(cella_link_answer(peer->link, stream, cella_view_of(text, sizeof(text))));
-    return cella_link_end(peer->link, stream);
-}
 
 static cella_status send_head(struct fetch *fetch)
 {
@@ -102,7 +66,8 @@ static cella_status result_of(const struct fetch *fetch)
     if (fetch->too_late) {
         return CELLA_PLACE_TIMEOUT;
     }
-    switch (WIFEXITED(fetch->exit_status) ? WEXITSTATUS(fetch->exit_status) : -1) {
+    int status = fetch->program.exit_status;
+    switch (WIFEXITED(status) ? WEXITSTATUS(status) : -1) {
     case 0:
         return fetch->begun ? CELLA_OK : CELLA_PLACE_FAILED;
     case 3:
@@ -121,35 +86,27 @@ static cella_status result_of(const struct fetch *fetch)
 /* Once the program has ended and all that it said is here. The fetch is gone afterwards. */
 static void consider_end(struct fetch *fetch)
 {
-    if (fetch->process != 0 || fetch->output >= 0) {
+    if (!cella_program_is_over(&fetch->program)) {
         return;
     }
-    cella_log_lines_add(&fetch->lines, fetch->fetcher->log, "fetch", (struct cella_view){ 0 });
+    cella_program_finish(&fetch->program);
     cella_status status = result_of(fetch);
     struct cella_peer *peer = fetch->owner.peer;
     struct cella_stream *stream = fetch->owner.stream;
     if (stream == NULL) {
         free_fetch(fetch);
     } else if (status == CELLA_OK) {
-        break_peer(peer, cella_link_end(peer->link, stream)); /* it goes when the stream does */
+        cella_peer_break(peer, cella_link_end(peer->link, stream)); /* it goes when the stream does */
     } else if (!fetch->begun) {
-        break_peer(peer, send_status(peer, stream, status));
+        cella_peer_break(peer, cella_peer_answer(peer, stream, status));
     } else {
         cella_status reset = cella_link_reset(peer->link, stream, status);
         free_fetch(fetch);
-        break_peer(peer, reset);
+        cella_peer_break(peer, reset);
     }
 }
 
 /* ---- the program ---- */
-
-static void end_program(struct fetch *fetch)
-{
-    close_pipe(&fetch->output, &fetch->output_event);
-    if (fetch->process > 0) {
-        (void) kill(fetch->process, SIGKILL); /* SIGCHLD follows */
-    }
-}
 
 static cella_status set_timer(struct fetch *fetch)
 {
@@ -164,7 +121,7 @@ static void on_output(evutil_socket_t descriptor, short what, void *context)
     size_t accepted;
     (void) what;
     if (fetch->owner.stream != NULL && !cella_link_room(fetch->owner.peer->link, fetch->owner.stream, sizeof(piece))) {
-        (void) event_del(fetch->output_event); /* until writable */
+        (void) event_del(fetch->program.output_event); /* until writable */
         (void) event_del(fetch->timer);
         return;
     }
@@ -173,7 +130,7 @@ static void on_output(evutil_socket_t descriptor, short what, void *context)
         return;
     }
     if (count <= 0 || fetch->owner.stream == NULL) {
-        close_pipe(&fetch->output, &fetch->output_event);
+        cella_program_close_output(&fetch->program);
         consider_end(fetch);
         return;
     }
@@ -182,27 +139,7 @@ static void on_output(evutil_socket_t descriptor, short what, void *context)
     status = status == CELLA_OK ? cella_link_send(peer->link, fetch->owner.stream, cella_view_of(piece, (size_t) count),
                                                   &accepted)
                                 : status;
-    break_peer(peer, status == CELLA_OK ? set_timer(fetch) : status);
-}
-
-/* False when there is nothing more at the moment. */
-static bool hear(struct fetch *fetch)
-{
-    uint8_t text[4096];
-    ssize_t count = fetch->voice < 0 ? 0 : read(fetch->voice, text, sizeof(text));
-    if (count > 0) {
-        cella_log_lines_add(&fetch->lines, fetch->fetcher->log, "fetch", cella_view_of(text, (size_t) count));
-    } else if (count == 0 || (errno != EAGAIN && errno != EINTR)) {
-        close_pipe(&fetch->voice, &fetch->voice_event);
-    }
-    return count > 0;
-}
-
-static void on_voice(evutil_socket_t descriptor, short what, void *context)
-{
-    (void) descriptor;
-    (void) what;
-    (void) hear(context);
+    cella_peer_break(peer, status == CELLA_OK ? set_timer(fetch) : status);
 }
 
 static void on_timer(evutil_socket_t none, short what, void *context)
@@ -211,7 +148,7 @@ static void on_timer(evutil_socket_t none, short what, void *context)
     (void) none;
     (void) what;
     fetch->too_late = true;
-    end_program(fetch);
+    cella_program_end(&fetch->program);
     consider_end(fetch);
 }
 
@@ -219,10 +156,7 @@ void cella_fetcher_child(struct cella_fetcher *fetcher)
 {
     for (struct fetch *fetch = fetcher->fetches, *next; fetch != NULL; fetch = next) {
         next = fetch->next;
-        if (fetch->process > 0 && waitpid(fetch->process, &fetch->exit_status, WNOHANG) == fetch->process) {
-            fetch->process = 0;
-            while (hear(fetch)) { /* its last words come before what becomes of them */
-            }
+        if (cella_program_reap(&fetch->program)) {
             consider_end(fetch);
         }
     }
@@ -230,85 +164,12 @@ void cella_fetcher_child(struct cella_fetcher *fetcher)
 
 /* ---- starting it ---- */
 
-static cella_status spawn(struct fetch *fetch, char *const *argv, int input, int output, int voice)
-{
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    sigset_t pipe_signal;
-    sigset_t none;
-    sigemptyset(&none);
-    sigemptyset(&pipe_signal);
-    sigaddset(&pipe_signal, SIGPIPE);
-    if (posix_spawn_file_actions_init(&actions) != 0) {
-        return CELLA_NO_MEMORY;
-    }
-    if (posix_spawnattr_init(&attributes) != 0) {
-        posix_spawn_file_actions_destroy(&actions);
-        return CELLA_NO_MEMORY;
-    }
-    bool good = posix_spawn_file_actions_adddup2(&actions, input, 0) == 0 &&
-                posix_spawn_file_actions_adddup2(&actions, output, 1) == 0 &&
-                posix_spawn_file_actions_adddup2(&actions, voice, 2) == 0 &&
-                posix_spawn_file_actions_addclosefrom_np(&actions, 3) == 0 &&
-                posix_spawnattr_setsigmask(&attributes, &none) == 0 &&
-                posix_spawnattr_setsigdefault(&attributes, &pipe_signal) == 0 &&
-                posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF) == 0;
-    int failed = good ? posix_spawn(&fetch->process, argv[0], &actions, &attributes, argv, environ) : ENOMEM;
-    posix_spawnattr_destroy(&attributes);
-    posix_spawn_file_actions_destroy(&actions);
-    if (failed != 0) {
-        fetch->process = 0;
-        cella_log_write(fetch->fetcher->log, CELLA_LOG_WARNING, "fetch_program: %s: %s", argv[0], strerror(failed));
-        return CELLA_PLACE_FAILED;
-    }
-    return CELLA_OK;
-}
-
-static cella_status watch(struct fetch *fetch, int descriptor, event_callback_fn what, struct event **out)
-{
-    *out = event_new(fetch->fetcher->base, descriptor, EV_READ | EV_PERSIST, what, fetch);
-    return *out != NULL && fcntl(descriptor, F_SETFL, O_NONBLOCK) == 0 && event_add(*out, NULL) == 0 ? CELLA_OK
-                                                                                                    : CELLA_NO_MEMORY;
-}
-
-struct pipes {
-    int input[2];
-    int output[2];
-    int voice[2];
-};
-
-static void close_pipes(struct pipes *pipes)
-{
-    for (size_t i = 0; i < 2; i++) {
-        int *const ends[] = { &pipes->input[i], &pipes->output[i], &pipes->voice[i] };
-        for (size_t k = 0; k < 3; k++) {
-            if (*ends[k] >= 0) {
-                (void) close(*ends[k]);
-                *ends[k] = -1;
-            }
-        }
-    }
-}
-
 static cella_status start_program(struct fetch *fetch, char *const *argv, struct cella_view url)
 {
-    CELLA_CLEANUP(close_pipes) struct pipes pipes = { { -1, -1 }, { -1, -1 }, { -1, -1 } };
-    if (pipe2(pipes.input, O_CLOEXEC) != 0 || pipe2(pipes.output, O_CLOEXEC) != 0 || pipe2(pipes.voice, O_CLOEXEC) != 0) {
-        return CELLA_BUSY;
-    }
-    /* It fits into an empty pipe. */
-    if (write(pipes.input[1], url.data, url.size) != (ssize_t) url.size) {
-        return CELLA_PLACE_FAILED;
-    }
     fetch->timer = evtimer_new(fetch->fetcher->base, on_timer, fetch);
     CELLA_TRY(fetch->timer == NULL ? CELLA_NO_MEMORY : set_timer(fetch));
-    CELLA_TRY(spawn(fetch, argv, pipes.input[0], pipes.output[1], pipes.voice[1]));
-    fetch->output = pipes.output[0];
-    fetch->voice = pipes.voice[0];
-    pipes.output[0] = -1;
-    pipes.voice[0] = -1;
-    CELLA_TRY(watch(fetch, fetch->output, on_output, &fetch->output_event));
-    return watch(fetch, fetch->voice, on_voice, &fetch->voice_event);
+    cella_status status = cella_program_start(&fetch->program, argv, url, on_output, fetch);
+    return status == CELLA_SYSTEM_FAILED ? CELLA_PLACE_FAILED : status;
 }
 
 static cella_status start(struct fetch *fetch, struct cella_view url)
@@ -344,7 +205,7 @@ static cella_status start(struct fetch *fetch, struct cella_view url)
 static void on_data(struct cella_owner *owner, struct cella_view bytes)
 {
     (void) bytes;
-    break_peer(owner->peer, CELLA_BAD_FRAME);
+    cella_peer_break(owner->peer, CELLA_BAD_FRAME);
 }
 
 static void on_nothing(struct cella_owner *owner)
@@ -355,8 +216,8 @@ static void on_nothing(struct cella_owner *owner)
 static void on_writable(struct cella_owner *owner)
 {
     struct fetch *fetch = (struct fetch *) owner;
-    if (fetch->output_event != NULL && (event_add(fetch->output_event, NULL) != 0 || set_timer(fetch) != CELLA_OK)) {
-        break_peer(owner->peer, CELLA_NO_MEMORY);
+    if (fetch->program.output_event != NULL && (event_add(fetch->program.output_event, NULL) != 0 || set_timer(fetch) != CELLA_OK)) {
+        cella_peer_break(owner->peer, CELLA_NO_MEMORY);
     }
 }
 
@@ -367,8 +228,8 @@ static void on_closed(struct cella_owner *owner, cella_status status)
     (void) status;
     owner->stream = NULL;
     owner->peer = NULL;
-    end_program(fetch);
-    if (fetch->process == 0) {
+    cella_program_end(&fetch->program);
+    if (fetch->program.process == 0) {
         free_fetch(fetch);
     }
 }
@@ -385,18 +246,18 @@ static void serve(struct cella_fetcher *fetcher, struct cella_peer *peer, struct
 {
     struct fetch *fetch = fetcher->count < CELLA_FETCHES_MAX ? calloc(1, sizeof(*fetch)) : NULL;
     if (fetch == NULL) {
-        break_peer(peer, cella_link_reset(peer->link, stream, CELLA_BUSY));
+        cella_peer_break(peer, cella_link_reset(peer->link, stream, CELLA_BUSY));
         return;
     }
-    *fetch = (struct fetch){ .fetcher = fetcher, .output = -1, .voice = -1, .size = size, .next = fetcher->fetches };
+    *fetch = (struct fetch){ .fetcher = fetcher, .size = size, .next = fetcher->fetches };
+    fetch->program = cella_program_of(fetcher->base, fetcher->log, "fetch");
     fetcher->fetches = fetch;
     fetcher->count++;
     cella_owner_claim(&fetch->owner, &stream_class, peer, stream);
     bool wanted = fetcher->config->fetch_from[0] != '\0' && strcmp(fetcher->config->fetch_program, "none") != 0;
     cella_status status = wanted ? start(fetch, url) : CELLA_PLACE_NOT_ALLOWED;
     if (status != CELLA_OK) {
-        /* If a program runs already, its end finds the stream gone. */
-        break_peer(peer, send_status(peer, stream, status));
+        cella_peer_break(peer, cella_peer_answer(peer, stream, status));
     }
 }
 
@@ -432,13 +293,7 @@ cella_status cella_fetcher_new(struct event_base *base, struct cella_log *log, c
 void cella_fetcher_free(struct cella_fetcher *fetcher)
 {
     while (fetcher != NULL && fetcher->fetches != NULL) {
-        struct fetch *fetch = fetcher->fetches;
-        if (fetch->process > 0) {
-            (void) kill(fetch->process, SIGKILL);
-            while (waitpid(fetch->process, NULL, 0) < 0 && errno == EINTR) {
-            }
-        }
-        free_fetch(fetch);
+        free_fetch(fetcher->fetches);
     }
     free(fetcher);
 }

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -13,58 +12,24 @@
 
 #include "base/packet.h"
 #include "base/wire.h"
-
-/* What is left open of the host's: nothing but its log. */
-static int arrange(posix_spawn_file_actions_t *actions, int control)
-{
-    int failed = posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    failed = failed == 0 ? posix_spawn_file_actions_adddup2(actions, STDERR_FILENO, STDOUT_FILENO) : failed;
-    failed = failed == 0 ? posix_spawn_file_actions_adddup2(actions, control, CELLA_LEDGER_CONTROL_FD) : failed;
-    return failed == 0 ? posix_spawn_file_actions_addclosefrom_np(actions, CELLA_LEDGER_CONTROL_FD + 1) : failed;
-}
+#include "host/program.h"
 
 /*
- * Signals stay blocked until the program ignores what is sent to all: until then it would die of them. Those that the host
- * ignores or handles are as a program expects them.
+ * Nothing is left open of the host's but its log. Signals stay blocked until the program ignores what is sent to all: until
+ * then it would die of them. Those that the host ignores or handles are as a program expects them. 0, or errno
  */
-static int set_attributes(posix_spawnattr_t *attributes)
-{
-    sigset_t all;
-    (void) sigfillset(&all);
-    int failed = posix_spawnattr_setsigmask(attributes, &all);
-    failed = failed == 0 ? posix_spawnattr_setsigdefault(attributes, &all) : failed;
-    return failed == 0 ? posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF) : failed;
-}
-
-static int spawn_with(const struct cella_ledger_process *ledger, const posix_spawn_file_actions_t *actions,
-                      const posix_spawnattr_t *attributes, pid_t *out)
+static int spawn(const struct cella_ledger_process *ledger, int control, pid_t *out)
 {
     char path[1280];
     char room[24];
+    sigset_t all;
     (void) snprintf(path, sizeof(path), "%s/" CELLA_LEDGER_FILE, ledger->folder);
     (void) snprintf(room, sizeof(room), "%llu", (unsigned long long) ledger->max_bytes);
+    (void) sigfillset(&all);
     char *argv[] = { (char *) ledger->program, path, room, ledger->log->json ? "json" : "text", NULL };
-    return posix_spawn(out, ledger->program, actions, attributes, argv, environ);
-}
-
-/* A new program, not a copy of this process: the worker's thread may hold locks of the C library. 0, or errno */
-static int spawn(const struct cella_ledger_process *ledger, int control, pid_t *out)
-{
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    int failed = posix_spawn_file_actions_init(&actions);
-    if (failed != 0) {
-        return failed;
-    }
-    failed = posix_spawnattr_init(&attributes);
-    if (failed == 0) {
-        failed = arrange(&actions, control);
-        failed = failed == 0 ? set_attributes(&attributes) : failed;
-        failed = failed == 0 ? spawn_with(ledger, &actions, &attributes, out) : failed;
-        posix_spawnattr_destroy(&attributes);
-    }
-    posix_spawn_file_actions_destroy(&actions);
-    return failed;
+    const int descriptors[] = { -1, STDERR_FILENO, STDERR_FILENO, control };
+    _Static_assert(sizeof(descriptors) / sizeof(descriptors[0]) == CELLA_LEDGER_CONTROL_FD + 1, "the control socket is the last");
+    return cella_program_spawn(argv, descriptors, CELLA_LEDGER_CONTROL_FD + 1, &all, &all, out);
 }
 
 static void forget(struct cella_ledger_process *ledger)

@@ -36,6 +36,18 @@ static void on_note(void *context, enum cella_note_kind kind, struct cella_view 
     peer->links->events->note(peer->links->context, peer, kind, payload);
 }
 
+void cella_peer_break(struct cella_peer *peer, cella_status status)
+{
+    peer->broken = peer->broken == CELLA_OK ? status : peer->broken;
+}
+
+cella_status cella_peer_answer(struct cella_peer *peer, struct cella_stream *stream, cella_status status)
+{
+    const uint8_t text[4] = { 0, 0, (uint8_t) ((unsigned int) status >> 8), (uint8_t) status };
+    CELLA_TRY(cella_link_answer(peer->link, stream, cella_view_of(text, sizeof(text))));
+    return cella_link_end(peer->link, stream);
+}
+
 static void on_opened(void *context, struct cella_stream *stream, enum cella_stream_kind kind,
                       struct cella_view arguments)
 {
@@ -46,8 +58,7 @@ static void on_opened(void *context, struct cella_stream *stream, enum cella_str
     }
     /* An owner may have answered and ended already; only a stream that nobody wanted is still there without one. */
     if (cella_link_knows(peer->link, id) && cella_stream_user(stream) == NULL) {
-        cella_status status = cella_link_reset(peer->link, stream, CELLA_BAD_FRAME);
-        peer->broken = peer->broken == CELLA_OK ? status : peer->broken;
+        cella_peer_break(peer, cella_link_reset(peer->link, stream, CELLA_BAD_FRAME));
     }
 }
 
@@ -124,8 +135,7 @@ static void on_readable(evutil_socket_t descriptor, short what, void *context)
 {
     struct cella_peer *peer = context;
     (void) what;
-    cella_status status = cella_link_read_from(peer->link, (int) descriptor);
-    peer->broken = peer->broken == CELLA_OK ? status : peer->broken;
+    cella_peer_break(peer, cella_link_read_from(peer->link, (int) descriptor));
 }
 
 /* Nothing to do here: the flush after this round writes. */

@@ -70,6 +70,12 @@ void cella_links_close_all(struct cella_links *links);
 /* Write what is pending everywhere and free what broke. Call it after every round of the event loop. */
 void cella_links_flush(struct cella_links *links);
 
+/* The peer is to be lost for this reason, unless it is for another one already. CELLA_OK changes nothing. */
+void cella_peer_break(struct cella_peer *peer, cella_status status);
+
+/* A status as the whole answer of a stream that an enclave program opened. Errors of the link. */
+CELLA_MUST_USE cella_status cella_peer_answer(struct cella_peer *peer, struct cella_stream *stream, cella_status status);
+
 /* Make owner the one who deals with a stream of peer. */
 void cella_owner_claim(struct cella_owner *owner, const struct cella_owner_class *class, struct cella_peer *peer,
                        struct cella_stream *stream);

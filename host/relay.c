@@ -46,19 +46,12 @@ static void free_connection(struct connection *connection)
     free(connection);
 }
 
-static void break_peer(struct cella_peer *peer, cella_status status)
-{
-    if (peer->broken == CELLA_OK) {
-        peer->broken = status;
-    }
-}
-
 /* The client is gone, or we give it up. */
 static void drop(struct connection *connection)
 {
     if (connection->owner.stream != NULL) {
         struct cella_peer *peer = connection->owner.peer;
-        break_peer(peer, cella_link_reset(peer->link, connection->owner.stream, CELLA_CLOSED));
+        cella_peer_break(peer, cella_link_reset(peer->link, connection->owner.stream, CELLA_CLOSED));
     }
     free_connection(connection);
 }
@@ -71,7 +64,7 @@ static void end_by_client(struct connection *connection)
     event_del(connection->readable);
     if (connection->owner.stream != NULL) {
         struct cella_peer *peer = connection->owner.peer;
-        break_peer(peer, cella_link_end(peer->link, connection->owner.stream));
+        cella_peer_break(peer, cella_link_end(peer->link, connection->owner.stream));
     }
 }
 
@@ -98,15 +91,15 @@ static void on_client_readable(evutil_socket_t socket, short what, void *context
         return;
     }
     size_t accepted;
-    break_peer(connection->owner.peer,
-               cella_link_send(link, connection->owner.stream, cella_view_of(piece, (size_t) size), &accepted));
+    cella_peer_break(connection->owner.peer,
+                     cella_link_send(link, connection->owner.stream, cella_view_of(piece, (size_t) size), &accepted));
 }
 
 static void on_stream_writable(struct cella_owner *owner)
 {
     struct connection *connection = (struct connection *) owner;
     if (!connection->ended_by_client && event_add(connection->readable, NULL) != 0) {
-        break_peer(owner->peer, CELLA_NO_MEMORY);
+        cella_peer_break(owner->peer, CELLA_NO_MEMORY);
     }
 }
 
@@ -122,7 +115,7 @@ static bool write_out(struct connection *connection)
         }
         cella_bytes_consume(&connection->out, (size_t) size);
         if (connection->owner.stream != NULL) {
-            break_peer(connection->owner.peer,
+            cella_peer_break(connection->owner.peer,
                        cella_link_consumed(connection->owner.peer->link, connection->owner.stream, (size_t) size));
         }
     }

@@ -41,13 +41,6 @@ struct cella_store {
     size_t transfers;
 };
 
-static void break_peer(struct cella_peer *peer, cella_status status)
-{
-    if (peer->broken == CELLA_OK) {
-        peer->broken = status;
-    }
-}
-
 /* Free a transfer; what was not published is discarded. */
 static void free_transfer(struct transfer *transfer)
 {
@@ -68,7 +61,7 @@ static void answer(struct cella_peer *peer, struct cella_stream *stream, cella_s
     if (status == CELLA_OK) {
         status = cella_link_end(peer->link, stream);
     }
-    break_peer(peer, status);
+    cella_peer_break(peer, status);
 }
 
 static void answer_transfer(struct transfer *transfer, cella_status result)
@@ -117,10 +110,10 @@ static void on_data(struct cella_owner *owner, struct cella_view bytes)
     struct transfer *transfer = (struct transfer *) owner;
     struct cella_peer *peer = owner->peer;
     if (transfer->direction == DIRECTION_GET) {
-        break_peer(peer, CELLA_BAD_FRAME);
+        cella_peer_break(peer, CELLA_BAD_FRAME);
         return;
     }
-    break_peer(peer, cella_link_consumed(peer->link, owner->stream, bytes.size));
+    cella_peer_break(peer, cella_link_consumed(peer->link, owner->stream, bytes.size));
     if (transfer->failed == CELLA_OK) {
         cella_status status = write_piece(transfer, bytes);
         if (status != CELLA_OK) {
@@ -199,18 +192,18 @@ static void send_object(struct transfer *transfer)
             /* Shorter than when it was opened. The enclave notices; it trusts no size from here anyway. */
             cella_status status = cella_link_reset(peer->link, stream, CELLA_STORE_FAILED);
             free_transfer(transfer);
-            break_peer(peer, status);
+            cella_peer_break(peer, status);
             return;
         }
         size_t accepted;
-        break_peer(peer, cella_link_send(peer->link, stream, cella_view_of(piece, (size_t) size), &accepted));
+        cella_peer_break(peer, cella_link_send(peer->link, stream, cella_view_of(piece, (size_t) size), &accepted));
         if (peer->broken != CELLA_OK) {
             return;
         }
         transfer->moved += accepted;
     }
     if (transfer->moved == transfer->max) {
-        break_peer(peer, cella_link_end(peer->link, stream));
+        cella_peer_break(peer, cella_link_end(peer->link, stream));
     }
 }
 
@@ -251,7 +244,7 @@ static void serve_transfer(struct cella_store *store, struct cella_peer *peer, s
 {
     struct transfer *transfer = store->transfers < CELLA_STORE_TRANSFERS_MAX ? calloc(1, sizeof(*transfer)) : NULL;
     if (transfer == NULL) {
-        break_peer(peer, cella_link_reset(peer->link, stream, CELLA_BUSY));
+        cella_peer_break(peer, cella_link_reset(peer->link, stream, CELLA_BUSY));
         return;
     }
     store->transfers++;
@@ -271,7 +264,7 @@ static void serve_transfer(struct cella_store *store, struct cella_peer *peer, s
 static void on_nothing_data(struct cella_owner *owner, struct cella_view bytes)
 {
     (void) bytes;
-    break_peer(owner->peer, CELLA_BAD_FRAME);
+    cella_peer_break(owner->peer, CELLA_BAD_FRAME);
 }
 
 static void on_nothing(struct cella_owner *owner)
@@ -297,7 +290,7 @@ static void serve_delete(struct cella_store *store, struct cella_peer *peer, str
 {
     struct cella_owner *owner = calloc(1, sizeof(*owner));
     if (owner == NULL) {
-        break_peer(peer, cella_link_reset(peer->link, stream, CELLA_NO_MEMORY));
+        cella_peer_break(peer, cella_link_reset(peer->link, stream, CELLA_NO_MEMORY));
         return;
     }
     cella_owner_claim(owner, &delete_class, peer, stream);

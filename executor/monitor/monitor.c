@@ -26,24 +26,28 @@ static void send_line(struct cella_monitor *monitor, enum cella_note_kind kind, 
     }
 }
 
-void cella_monitor_log(struct cella_monitor *monitor, const char *format, ...)
+__attribute__((format(printf, 3, 0)))
+static void send_text(struct cella_monitor *monitor, enum cella_note_kind kind, const char *format, va_list arguments)
 {
     char line[512];
+    (void) vsnprintf(line, sizeof(line), format, arguments);
+    send_line(monitor, kind, line);
+}
+
+void cella_monitor_log(struct cella_monitor *monitor, const char *format, ...)
+{
     va_list arguments;
     va_start(arguments, format);
-    (void) vsnprintf(line, sizeof(line), format, arguments);
+    send_text(monitor, CELLA_NOTE_LOG, format, arguments);
     va_end(arguments);
-    send_line(monitor, CELLA_NOTE_LOG, line);
 }
 
 void cella_monitor_log_failure(struct cella_monitor *monitor, const char *format, ...)
 {
-    char line[512];
     va_list arguments;
     va_start(arguments, format);
-    (void) vsnprintf(line, sizeof(line), format, arguments);
+    send_text(monitor, CELLA_NOTE_FAILED, format, arguments);
     va_end(arguments);
-    send_line(monitor, CELLA_NOTE_FAILED, line);
 }
 
 void cella_monitor_log_death(struct cella_monitor *monitor, const char *program, int wait_status,

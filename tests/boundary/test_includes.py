@@ -62,7 +62,7 @@ FOREIGN: dict[str, set[str]] = {
         "executor/cell/native.h",
         "python/cella/_native/native.h",
     },
-    "event2/": {"host/links.h", "host/host.c", "host/relay.c", "host/relay.h", "host/links.c"},
+    "event2/": {"host/links.h", "host/host.c", "host/relay.c", "host/relay.h", "host/links.c", "host/program.h"},
     "seccomp.h": {"executor/confine/filter.c"},
     "sqlite3.h": {"host/ledger_sqlite.c"},
     "ffi.h": {"builtins/dispatch.c"},

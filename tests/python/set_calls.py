@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import os
 import signal
 import time
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -13,6 +16,13 @@ from zygote_driver import BUILTIN, Limits, Report, ZygoteDriver
 
 LARGE = Limits(cpu_s=120, wall_s=120, memory_bytes=3 << 30, output_bytes=1 << 30)
 long_only = pytest.mark.skipif(os.environ.get("CELLA_TEST_LONG") != "1", reason="takes long; ./run test --long runs it")
+
+
+def csv_text(rows: Iterable[Iterable[Any]]) -> bytes:
+    """Rows as Python's csv writes them."""
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows(rows)
+    return out.getvalue().encode()
 
 
 def call(zygote: ZygoteDriver, name: str, inputs: dict[str, Any], outputs: list[str], limits: Limits | None = None,

@@ -7,7 +7,7 @@ import itertools
 import random
 
 import pytest
-from set_calls import LARGE, call_group, cancel, long_only
+from set_calls import LARGE, call_group, cancel, csv_text as text, long_only
 from zygote_driver import Limits, Streamed, ZygoteDriver
 
 
@@ -15,12 +15,6 @@ from zygote_driver import Limits, Streamed, ZygoteDriver
 def zygote():
     with ZygoteDriver("python") as driver:
         yield driver
-
-
-def text(rows):
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows(rows)
-    return out.getvalue().encode()
 
 
 def rows_of(data):

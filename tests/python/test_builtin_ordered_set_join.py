@@ -6,7 +6,7 @@ import io
 import random
 
 import pytest
-from set_calls import call, cancel
+from set_calls import call, cancel, csv_text as text
 from zygote_driver import Limits, Streamed, ZygoteDriver
 
 OUTPUT = ["output_result"]
@@ -16,12 +16,6 @@ OUTPUT = ["output_result"]
 def zygote():
     with ZygoteDriver("python") as driver:
         yield driver
-
-
-def text(rows):
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows(rows)
-    return out.getvalue().encode()
 
 
 def join(zygote, left, right, limits=None, name="ordered_set_join", **arguments):

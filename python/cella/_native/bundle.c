@@ -242,6 +242,18 @@ static PyObject *tree_head_verify(PyObject *module, PyObject *arguments)
     return status != CELLA_OK ? native_raise(state, status, NULL, NULL) : PyLong_FromUnsignedLongLong(seen);
 }
 
+/* Joined hashes as a path; -1 with an exception. */
+static int read_path(const struct native_state *state, const Py_buffer *nodes, struct cella_merkle_path *path)
+{
+    if ((size_t) nodes->len > sizeof(path->nodes) || (size_t) nodes->len % sizeof(path->nodes[0]) != 0) {
+        (void) native_raise(state, CELLA_BAD_SIZE, "path", "a path is at most 64 hashes of 32 bytes");
+        return -1;
+    }
+    memcpy(path->nodes, nodes->buf, (size_t) nodes->len);
+    path->count = (size_t) nodes->len / sizeof(path->nodes[0]);
+    return 0;
+}
+
 static PyObject *merkle_is_consistent(PyObject *module, PyObject *arguments)
 {
     uint64_t old_size = 0;
@@ -258,14 +270,10 @@ static PyObject *merkle_is_consistent(PyObject *module, PyObject *arguments)
     }
     const struct native_state *state = native_state_of(module);
     if (native_fixed(state, &old_root, "old_root", old_hash.bytes, sizeof(old_hash.bytes)) < 0 ||
-        native_fixed(state, &root, "root", hash.bytes, sizeof(hash.bytes)) < 0) {
+        native_fixed(state, &root, "root", hash.bytes, sizeof(hash.bytes)) < 0 ||
+        read_path(state, &nodes, &path) < 0) {
         return NULL;
     }
-    if ((size_t) nodes.len > sizeof(path.nodes) || (size_t) nodes.len % sizeof(path.nodes[0]) != 0) {
-        return native_raise(state, CELLA_BAD_SIZE, "path", "a path is at most 64 hashes of 32 bytes");
-    }
-    memcpy(path.nodes, nodes.buf, (size_t) nodes.len);
-    path.count = (size_t) nodes.len / sizeof(path.nodes[0]);
     return PyBool_FromLong(cella_merkle_check_consistency(old_size, size, &old_hash, &hash, &path) == CELLA_OK);
 }
 
@@ -286,14 +294,10 @@ static PyObject *merkle_is_included(PyObject *module, PyObject *arguments)
     }
     const struct native_state *state = native_state_of(module);
     if (native_fixed(state, &leaf, "leaf", leaf_hash.bytes, sizeof(leaf_hash.bytes)) < 0 ||
-        native_fixed(state, &root, "root", root_hash.bytes, sizeof(root_hash.bytes)) < 0) {
+        native_fixed(state, &root, "root", root_hash.bytes, sizeof(root_hash.bytes)) < 0 ||
+        read_path(state, &nodes, &path) < 0) {
         return NULL;
     }
-    if ((size_t) nodes.len > sizeof(path.nodes) || (size_t) nodes.len % sizeof(path.nodes[0]) != 0) {
-        return native_raise(state, CELLA_BAD_SIZE, "path", "a path is at most 64 hashes of 32 bytes");
-    }
-    memcpy(path.nodes, nodes.buf, (size_t) nodes.len);
-    path.count = (size_t) nodes.len / sizeof(path.nodes[0]);
     cella_status status = cella_merkle_root_of_inclusion(&leaf_hash, index, size, &path, &found);
     return PyBool_FromLong(status == CELLA_OK && cella_merkle_equal(&found, &root_hash));
 }

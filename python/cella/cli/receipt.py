@@ -15,6 +15,7 @@ from .options import json_option, trust_option, with_executor
 
 if TYPE_CHECKING:
     from ..executor import Executor
+    from ..lineage import Provenance
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -194,6 +195,19 @@ def export_receipt(path: str, output: str, as_json: bool) -> None:
         print("\n".join(written))
 
 
+def _show_view(view: Provenance, svg: str | None, as_json: bool) -> None:
+    """What led to an output, in the form that was asked for."""
+    from .. import atomic
+
+    if as_json:
+        print_json(view.as_dict())
+    elif svg is not None:
+        atomic.create(svg, view.svg().encode(), 0o644)
+        print(svg)
+    else:
+        print(visible("\n".join(view.lines())))
+
+
 @receipt.command("trace")
 @click.argument("subject", metavar="TASK")
 @click.option("-o", "--output", metavar="FOLDER", type=click.Path(file_okay=False),
@@ -208,7 +222,6 @@ def trace(executor: Executor, subject: str, output: str | None, svg: str | None,
     """
     import os
 
-    from .. import atomic
     from ..lineage import fetch, provenance
 
     if as_json and svg is not None:
@@ -220,13 +233,7 @@ def trace(executor: Executor, subject: str, output: str | None, svg: str | None,
         for one in found:
             path = one.save(os.path.join(output, f"{one.subject}.proof"))
             show.note(visible(f"kept {path}"))
-    if as_json:
-        print_json(view.as_dict())
-    elif svg is not None:
-        atomic.create(svg, view.svg().encode(), 0o644)
-        print(svg)
-    else:
-        print(visible("\n".join(view.lines())))
+    _show_view(view, svg, as_json)
     return 0 if view.accepted else 3
 
 
@@ -245,19 +252,12 @@ def show_provenance(paths: tuple[str, ...], output: str | None, trust: str | Non
     What a receipt names and was not given is shown as not supplied. Exit code 3 if --trust is given and refuses any of those
     shown; else 0.
     """
-    from .. import atomic
     from ..lineage import provenance
 
     if as_json and svg is not None:
         raise click.UsageError("--json and --svg exclude each other")
     view = provenance(paths, output=output, policy=trust, at=None if at is None else time_of(at))
-    if as_json:
-        print_json(view.as_dict())
-    elif svg is not None:
-        atomic.create(svg, view.svg().encode(), 0o644)
-        print(svg)
-    else:
-        print(visible("\n".join(view.lines())))
+    _show_view(view, svg, as_json)
     if trust is None:
         show.note("nothing of this is verified: --trust FILE judges each receipt")
         return 0
