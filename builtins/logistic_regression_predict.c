@@ -88,7 +88,7 @@ CELLA_BUILTIN(logistic_regression_predict, "logistic_regression_predict", LOGIST
               .alias = "builtin-logistic-regression-predict", .version = "1",
               .documentation = "Predict with a logistic regression: how probable class 1 is for each row.",
               .returns = "\"Predicted N lines of data.\"",
-              .limits = "16,384 features. Memory: 8 bytes for each value of data_file.",
+              .limits = "16,384 features. Memory: 8 bytes for each value of data_file; none for .npy of f8.",
               .example = ">>> cella.builtins.logistic_regression_predict('{\"parameters\": [0, 1]}', '0\\n2\\n').result_file\n"
                          "b'0.5000\\n0.8808\\n'\n")
 {

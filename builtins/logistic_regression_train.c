@@ -300,7 +300,7 @@ CELLA_BUILTIN(logistic_regression_train, "logistic_regression_train", LOGISTIC_T
               .returns = "\"Trained N lines of data.\"",
               .determinism = "The same on every machine and with every number of threads but for exp() and log() of the C "
                              "library, whose last bit may depend on the processor.",
-              .limits = "4,096 features. Memory: 8 bytes for each value, and for f features about 9 * f * f numbers.",
+              .limits = "4,096 features. Memory: 8 bytes for each value (none for .npy of f8), and for f features about 9 * f * f numbers.",
               .example = ">>> rows = '1,0\\n2,0\\n3,1\\n4,0\\n5,1\\n6,1\\n'\n"
                          ">>> model = cella.builtins.logistic_regression_train(rows).model_file\n"
                          ">>> cella.builtins.logistic_regression_predict(model, '1\\n6\\n').result_file\n"

@@ -11,6 +11,7 @@
 #include "builtins/number.h"
 
 #define PIECE 16384U
+#define FOUND_AT_ONCE 4194304U /* numbers checked between two looks at whether the task is cancelled */
 #define ROWS_BETWEEN_REPORTS 65536U
 #define PREAMBLE_MAX 256U /* of the .npy that we write */
 
@@ -168,7 +169,7 @@ static cella_status read_csv(struct cella_builtin_call *call, struct cella_built
     }
     out->rows = csv.row;
     out->columns = csv.column_count;
-    out->values = growing.values;
+    out->values = out->owned = growing.values;
     growing.values = NULL;
     cella_bytes_take(&out->names, &names);
     return CELLA_OK;
@@ -205,6 +206,16 @@ static cella_status check_values(struct cella_builtin_call *call, const struct c
     return CELLA_OK;
 }
 
+/* So many numbers were there, and perhaps more bytes. */
+static cella_status check_size(struct cella_builtin_call *call, const struct cella_builtin_input *input,
+                               const struct cella_npy *npy, size_t numbers, bool surplus)
+{
+    size_t total = npy->rows * npy->columns;
+    return numbers < total ? cella_builtin_refuse(call, "%s: ends after %zu of %zu numbers", input->name, numbers, total)
+           : surplus       ? cella_builtin_refuse(call, "%s: goes on after its %zu numbers", input->name, total)
+                           : CELLA_OK;
+}
+
 /* All numbers, piece by piece, to where they belong. */
 static cella_status take_values(struct cella_builtin_call *call, struct cella_builtin_input *input,
                                 const struct cella_npy *npy, enum cella_matrix_missing missing, double *out)
@@ -218,8 +229,7 @@ static cella_status take_values(struct cella_builtin_call *call, struct cella_bu
         size_t got = 0;
         CELLA_TRY(read_piece(input, piece, count * npy->width, &got));
         if (got != count * npy->width) {
-            return cella_builtin_refuse(call, "%s: ends after %zu of %zu numbers", input->name,
-                                        first + got / npy->width, total);
+            return check_size(call, input, npy, first + got / npy->width, false);
         }
         cella_npy_convert(npy, piece, count, values);
         CELLA_TRY(check_values(call, input, npy, missing, values, first, count));
@@ -235,15 +245,36 @@ static cella_status take_values(struct cella_builtin_call *call, struct cella_bu
     }
     size_t surplus = 0;
     CELLA_TRY(cella_builtin_input_read(input, piece, 1, &surplus));
-    return surplus == 0 ? CELLA_OK
-                        : cella_builtin_refuse(call, "%s: goes on after its %zu numbers", input->name, total);
+    return check_size(call, input, npy, total, surplus > 0);
+}
+
+/* The input's own bytes, where they are what a matrix has: first use of as much other memory costs more than reading them. */
+static const double *find_values(const struct cella_builtin_input *input, const struct cella_npy *npy)
+{
+    const uint8_t *values = input->bytes.data + input->position;
+    bool as_ours = npy->kind == 'f' && npy->width == sizeof(double) && !npy->big_endian && !npy->fortran;
+    return input->read == NULL && as_ours && (uintptr_t) values % _Alignof(double) == 0
+               ? (const double *) (const void *) values
+               : NULL;
+}
+
+static cella_status check_found(struct cella_builtin_call *call, const struct cella_builtin_input *input,
+                                const struct cella_npy *npy, enum cella_matrix_missing missing, const double *values)
+{
+    size_t total = npy->rows * npy->columns;
+    size_t there = input->bytes.size - input->position;
+    for (size_t first = 0; first < total && there >= total * sizeof(double); first += FOUND_AT_ONCE) {
+        size_t count = total - first < FOUND_AT_ONCE ? total - first : FOUND_AT_ONCE;
+        CELLA_TRY(check_values(call, input, npy, missing, values + first, first, count));
+        CELLA_TRY(cella_builtin_progress(call, 0));
+    }
+    return check_size(call, input, npy, there / sizeof(double), there > total * sizeof(double));
 }
 
 static cella_status read_npy(struct cella_builtin_call *call, struct cella_builtin_input *input,
                              enum cella_matrix_missing missing, size_t wanted, struct cella_matrix *out)
 {
     struct cella_npy npy = { 0 };
-    CELLA_CLEANUP(growing_clear) struct growing growing = { 0 };
     size_t total = 0;
     CELLA_TRY(cella_npy_read_header(call, input, &npy));
     CELLA_TRY(check_columns(call, input, npy.columns, wanted));
@@ -255,16 +286,15 @@ static cella_status read_npy(struct cella_builtin_call *call, struct cella_built
         return cella_builtin_refuse(call, "%s: is too short for its shape of %zu x %zu", input->name, npy.rows,
                                     npy.columns);
     }
-    growing.values = malloc(total == 0 ? 1 : total * sizeof(double));
-    if (growing.values == NULL) {
-        return CELLA_NO_MEMORY;
-    }
-    CELLA_TRY(take_values(call, input, &npy, missing, growing.values));
     out->rows = npy.rows;
     out->columns = npy.columns;
-    out->values = growing.values;
-    growing.values = NULL;
-    return CELLA_OK;
+    out->values = find_values(input, &npy);
+    if (out->values != NULL) {
+        return check_found(call, input, &npy, missing, out->values);
+    }
+    out->owned = malloc(total == 0 ? 1 : total * sizeof(double));
+    out->values = out->owned;
+    return out->owned == NULL ? CELLA_NO_MEMORY : take_values(call, input, &npy, missing, out->owned);
 }
 
 cella_status cella_matrix_read(struct cella_builtin_call *call, struct cella_builtin_input *input,
@@ -287,7 +317,7 @@ cella_status cella_matrix_read(struct cella_builtin_call *call, struct cella_bui
 
 void cella_matrix_release(struct cella_matrix *matrix)
 {
-    free(matrix->values);
+    free(matrix->owned);
     cella_bytes_clear(&matrix->names);
     *matrix = (struct cella_matrix){ 0 };
 }

@@ -11,7 +11,8 @@
 struct cella_matrix {
     size_t rows;
     size_t columns;
-    double *values; /* row-major; owned */
+    const double *values; /* row-major; in owned, or, of an .npy input in memory that has them so, in its bytes */
+    double *owned;        /* or NULL */
     struct cella_bytes names; /* column names, each ended with NUL; empty without a header */
 };
 
@@ -32,7 +33,7 @@ enum cella_matrix_header {
  * Read an input. A header only, or an array of no rows, has rows 0; an input without any column is refused.
  *
  * columns_wanted:  refuse another number of columns; 0 for any
- * out:             zeroed; the caller frees it with cella_matrix_release
+ * out:             zeroed; the caller frees it with cella_matrix_release, before the call ends
  *
  * CELLA_BUILTIN_FAILED  refused: no numbers, other shape, not CSV or .npy; the message names row and column
  * CELLA_NO_MEMORY, CELLA_SYSTEM_FAILED, CELLA_CANCELLED

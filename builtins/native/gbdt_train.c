@@ -129,15 +129,24 @@ static cella_status take_labels(struct training *training, const char *input, co
     return CELLA_OK;
 }
 
+static void clear_floats(float **floats)
+{
+    free(*floats);
+}
+
 /*
- * The features as floats, in the place of the matrix: xgboost copies them. A number beyond a float's range is refused,
- * since it would be infinite.
+ * The features as floats, which xgboost copies: in the place of the matrix, unless that is the input itself. A number
+ * beyond a float's range is refused, since it would be infinite.
  */
-static cella_status give_features(struct training *training, const char *input, struct cella_matrix *matrix,
+static cella_status give_features(struct training *training, const char *input, const struct cella_matrix *matrix,
                                   int threads)
 {
-    float *values = (float *) (void *) matrix->values;
     size_t features = matrix->columns - 1;
+    CELLA_CLEANUP(clear_floats) float *made = NULL;
+    if (matrix->owned == NULL && (made = reallocarray(NULL, matrix->rows, features * sizeof(float))) == NULL) {
+        return CELLA_NO_MEMORY;
+    }
+    float *values = made != NULL ? made : (float *) (void *) matrix->owned;
     for (size_t i = 0; i < matrix->rows; i++) {
         for (size_t j = 0; j < features; j++) {
             double value = matrix->values[i * matrix->columns + j];
@@ -271,7 +280,7 @@ CELLA_BUILTIN(gbdt_train, "gbdt_train", GBDT_TRAIN, .alias = "builtin-gbdt-train
               .returns = "\"Trained N lines of data.\"",
               .determinism = "The same data, arguments and number of threads give the same model on one machine; other "
                              "processors and numbers of threads can change last bits of sums, and so splits.",
-              .limits = "Memory: 8 bytes for each value of the input at first, then about 14; 16,384 columns.",
+              .limits = "Memory: 8 bytes for each value of the input at first (4 for .npy of f8), then about 14; 16,384 columns.",
               .example = ">>> rows = ''.join(f'{x},{x * x}\\n' for x in range(100))\n"
                          ">>> trained = cella.builtins.gbdt_train(rows, iterations=50)\n"
                          ">>> trained.returned\n"

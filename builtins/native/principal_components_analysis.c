@@ -273,7 +273,7 @@ CELLA_BUILTIN(principal_components_analysis, "principal_components_analysis", PC
                                "coordinates. A component's sign is such that the number with the largest absolute value in "
                                "it is positive. Variances are divided by the number of rows less one, as scikit-learn's.",
               .returns = "\"transform R rows * C cols lines of data.\"",
-              .limits = "4,096 features. Memory: 8 bytes for each value, and for f features about 12 * f * f numbers. "
+              .limits = "4,096 features. Memory: 8 bytes for each value (none for .npy of f8), and for f features about 12 * f * f numbers. "
                         "Variances below 1e-15 of the largest one are rounding.",
               .example = ">>> rows = '1,2\\n2,4\\n3,6\\n'\n"
                          ">>> cella.builtins.principal_components_analysis(rows, n=1).returned\n"

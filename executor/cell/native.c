@@ -3,6 +3,7 @@
 #include "cell/native.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -282,6 +283,18 @@ static PyObject *collected_outputs(const struct values *values)
     return outputs;
 }
 
+/* The task's threads, and no more than there are processors: they would only wait for each other. */
+static unsigned int threads_of(const struct cella_cell *cell)
+{
+    unsigned int most = cell->received.task.limits.threads + 1;
+    cpu_set_t processors;
+    if (sched_getaffinity(0, sizeof(processors), &processors) != 0) {
+        return most; /* more of them than a set has places for */
+    }
+    unsigned int there = (unsigned int) CPU_COUNT(&processors);
+    return there < most ? there : most;
+}
+
 static PyObject *answer(const struct cella_builtin *builtin, cella_status status, const struct cella_builtin_call *call,
                         const struct values *values)
 {
@@ -322,7 +335,7 @@ PyObject *cella_native_call(struct cella_cell *cell, PyObject *arguments)
         fill(values, outputs, CELLA_BUILTIN_VALUE_OUTPUT) != 0) {
         return NULL;
     }
-    call.threads = cell->received.task.limits.threads + 1;
+    call.threads = threads_of(cell);
     call.progress = look_around;
     call.context = is_task ? cell : NULL;
     cella_status status;

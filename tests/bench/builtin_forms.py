@@ -116,7 +116,7 @@ def measure(options: Options) -> list[Row]:
     import zygote_driver
 
     file = make_file(options.scratch)
-    limits = zygote_driver.Limits(cpu_s=120, wall_s=120, memory_bytes=4 << 30)
+    limits = zygote_driver.Limits(cpu_s=120, wall_s=120, memory_bytes=4 << 30, threads=0)
     rows: list[Row] = []
     with zygote_driver.ZygoteDriver("python") as zygote:
         for what, call, arguments, peer, function in CASES:

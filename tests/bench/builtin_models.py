@@ -86,7 +86,7 @@ class Bench:
         """Milliseconds of one piece of work in a cell."""
         from zygote_driver import Limits
 
-        limits = Limits(cpu_s=600, wall_s=600, memory_bytes=6 << 30, output_bytes=1 << 30, threads=threads)
+        limits = Limits(cpu_s=600, wall_s=600, memory_bytes=6 << 30, output_bytes=1 << 30, threads=threads - 1)  # besides the main one
 
         def once() -> float:
             report = self.zygote.run(PRELUDE.format(clock=clock, work=work), inputs={"data": data}, limits=limits, timeout=600)

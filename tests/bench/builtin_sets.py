@@ -172,7 +172,7 @@ def measure(options: Options) -> list[Row]:
     import zygote_driver
 
     files = make_files(options.scratch)
-    limits = zygote_driver.Limits(cpu_s=120, wall_s=120, memory_bytes=4 << 30)
+    limits = zygote_driver.Limits(cpu_s=120, wall_s=120, memory_bytes=4 << 30, threads=0)
     rows: list[Row] = []
     medians: dict[str, Sample] = {}
     with zygote_driver.ZygoteDriver("python") as zygote:
