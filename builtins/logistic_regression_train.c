@@ -15,7 +15,7 @@
     X(CHOICE, solver, "newton|gd", "newton", "newton: the minimum, to the last digits; gd: Teaclave's gradient descent") \
     X(REAL, c, 0.0, 1e12, "1", "newton: how much the data count against the L2 penalty, as scikit-learn's C; 0: no penalty") \
     X(REAL, alg_alpha, 1e-12, 1e6, "0.3", "gd: length of a step")                                                    \
-    X(INTEGER, alg_iters, 1, 10000000, "100", "most steps")                                                          \
+    X(INTEGER, alg_iters, 1, 10000000, "100", "most steps of gd, most Hessians of newton")                                                          \
     X(INTEGER, feature_size, 0, 16383, "0", "number of features; 0: all columns but the last one")                   \
     X(INPUT, training_data, "CSV or .npy", "numbers, the label in the last column: 0 or 1; for gd anything from 0 to 1") \
     X(OUTPUT, model_file, "JSON", "{\"alpha\", \"iters\", \"parameters\": [intercept, one for each feature], ...}")
@@ -25,13 +25,17 @@
 #define FEATURES_MAX 4096U
 /* Newton's decrement, in parts of the loss, below which the next step changes digits that a double does not have. */
 #define CLOSE_ENOUGH 1e-9
-/* As long as steps with an old Hessian make the decrement so much smaller each time, a new one costs more than it saves. */
+/* A step is slow if it does not make the decrement so much smaller. */
 #define FAST_ENOUGH 0.1
+/* A Hessian of n parameters costs as much as n / 8 steps or more; after n / 32 slow ones it is time for a new one. */
+#define SLOW_STEPS_PART 32U
+/* What so many last steps showed of the Hessian's change is known. */
+#define HISTORY 10U
 /* With an old Hessian the next step is not that much better: how much closer it must be. */
 #define OLD_CLOSE_ENOUGH 1e-8
 /* A first guess comes from every so manyth row: at most this one, and so that each parameter has this many rows. */
 #define GUESS_STRIDE_MAX 16U
-#define GUESS_ROWS 12U
+#define GUESS_ROWS 40U
 #define GUESS_CLOSE_ENOUGH 1e-3
 #define GUESS_STEPS_MAX 20
 
@@ -47,7 +51,12 @@ struct logistic {
     double *parameters;     /* all of these are gram.padded long, with zeros at the end */
     double *before;
     double *gradient;
+    double *gradient_before;
     double *step;
+    double *moves;          /* HISTORY of them, number k at k % HISTORY: what steps added to parameters */
+    double *turns;          /* and to the gradient */
+    double products[HISTORY];
+    size_t remembered;      /* moves since the Hessian */
     double *strip_gradients; /* one for each strip */
     double *strip_losses;
 };
@@ -59,7 +68,10 @@ static void release(struct logistic *logistic)
     free(logistic->parameters);
     free(logistic->before);
     free(logistic->gradient);
+    free(logistic->gradient_before);
     free(logistic->step);
+    free(logistic->moves);
+    free(logistic->turns);
     free(logistic->strip_gradients);
     free(logistic->strip_losses);
 }
@@ -79,11 +91,15 @@ static cella_status begin(struct logistic *logistic)
     logistic->parameters = calloc(padded, sizeof(double));
     logistic->before = calloc(padded, sizeof(double));
     logistic->gradient = calloc(padded, sizeof(double));
+    logistic->gradient_before = calloc(padded, sizeof(double));
     logistic->step = calloc(padded, sizeof(double));
+    logistic->moves = calloc(padded, HISTORY * sizeof(double));
+    logistic->turns = calloc(padded, HISTORY * sizeof(double));
     logistic->strip_gradients = calloc(logistic->gram.strips, padded * sizeof(double));
     logistic->strip_losses = calloc(logistic->gram.strips, sizeof(double));
     return logistic->parameters == NULL || logistic->before == NULL || logistic->gradient == NULL ||
-                   logistic->step == NULL || logistic->strip_gradients == NULL || logistic->strip_losses == NULL
+                   logistic->gradient_before == NULL || logistic->step == NULL || logistic->moves == NULL ||
+                   logistic->turns == NULL || logistic->strip_gradients == NULL || logistic->strip_losses == NULL
                ? CELLA_NO_MEMORY
                : CELLA_OK;
 }
@@ -166,41 +182,103 @@ static cella_status refuse_flat(struct logistic *logistic, const char *input)
                                                       : "columns depend on each other, or separate the classes; use c > 0");
 }
 
+static void add(double *to, double factor, const double *what, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        to[i] += factor * what[i];
+    }
+}
+
+/* What the last step showed of how the gradient changes; a bend that is not upwards is rounding. */
+static void remember(struct logistic *logistic)
+{
+    size_t padded = logistic->gram.padded;
+    size_t place = logistic->remembered % HISTORY;
+    double *move = logistic->moves + place * padded;
+    double *turn = logistic->turns + place * padded;
+    for (size_t i = 0; i < logistic->size; i++) {
+        move[i] = logistic->parameters[i] - logistic->before[i];
+        turn[i] = logistic->gradient[i] - logistic->gradient_before[i];
+    }
+    logistic->products[place] = cella_gram_dot(move, turn, padded);
+    logistic->remembered += logistic->products[place] > 0 ? 1 : 0;
+}
+
 /*
- * Newton's method: where a whole step does not make the loss smaller, half of it is taken, and so on. The Hessian, which
- * is most of the work, is kept while steps with it do well.
+ * The next step: by the Hessian, and by what was remembered since it was made (L-BFGS's two loops; Nocedal and Wright,
+ * Numerical Optimization, algorithm 7.4). Returns Newton's decrement.
  */
+static double find_step(struct logistic *logistic)
+{
+    size_t padded = logistic->gram.padded;
+    size_t oldest = logistic->remembered < HISTORY ? 0 : logistic->remembered - HISTORY;
+    double factors[HISTORY];
+    memcpy(logistic->step, logistic->gradient, padded * sizeof(double));
+    for (size_t i = logistic->remembered; i > oldest; i--) {
+        size_t place = (i - 1) % HISTORY;
+        factors[place] = cella_gram_dot(logistic->moves + place * padded, logistic->step, padded) / logistic->products[place];
+        add(logistic->step, -factors[place], logistic->turns + place * padded, padded);
+    }
+    cella_cholesky_solve(logistic->gram.out, logistic->size, padded, logistic->step);
+    for (size_t i = oldest; i < logistic->remembered; i++) {
+        size_t place = i % HISTORY;
+        double turned = cella_gram_dot(logistic->turns + place * padded, logistic->step, padded) / logistic->products[place];
+        add(logistic->step, factors[place] - turned, logistic->moves + place * padded, padded);
+    }
+    return cella_gram_dot(logistic->step, logistic->gradient, padded);
+}
+
+/* Take the step, or half of it if that does not make the loss smaller, and so on. Returns the loss. */
+static double take_step(struct logistic *logistic, double loss, double decrement)
+{
+    double part = 1;
+    /* Very close to the minimum the loss says nothing any more. */
+    bool telling = decrement > CLOSE_ENOUGH * loss;
+    double next = evaluate(logistic);
+    for (int i = 0; telling && i < HALVINGS_MAX && !(next <= loss - 1e-4 * part * decrement); i++) {
+        part /= 2;
+        go(logistic, part);
+        next = evaluate(logistic);
+    }
+    return next;
+}
+
+/* Loss, gradient and the Hessian at the parameters, ready for steps. */
+static cella_status renew(struct logistic *logistic, const char *input, double *loss)
+{
+    logistic->curved = true;
+    *loss = evaluate(logistic);
+    logistic->curved = false;
+    logistic->remembered = 0;
+    return cella_cholesky_factor(logistic->gram.out, logistic->size, logistic->gram.padded)
+               ? CELLA_OK
+               : refuse_flat(logistic, input);
+}
+
+/* Newton's method. The Hessian, which is most of the work, is kept while steps with it do well. */
 static cella_status newton(struct logistic *logistic, const char *input, double close_enough, int64_t most,
                            int64_t *steps)
 {
-    double before = 0;
-    logistic->curved = true;
-    double loss = evaluate(logistic);
+    size_t slow_most = logistic->size / SLOW_STEPS_PART;
+    double loss = 0;
     for (*steps = 0; *steps < most; ++*steps) {
-        CELLA_TRY(cella_builtin_progress(logistic->call, 1 - 1 / (double) (*steps + 2)));
-        memcpy(logistic->step, logistic->gradient, logistic->size * sizeof(double));
-        memcpy(logistic->before, logistic->parameters, logistic->size * sizeof(double));
-        if (logistic->curved && !cella_cholesky_factor(logistic->gram.out, logistic->size, logistic->gram.padded)) {
-            return refuse_flat(logistic, input);
+        double before = 0;
+        size_t slow = 0;
+        CELLA_TRY(renew(logistic, input, &loss));
+        for (bool is_new = true; slow <= slow_most; is_new = false) {
+            CELLA_TRY(cella_builtin_progress(logistic->call, 1 - 1 / (double) (*steps + 2)));
+            double decrement = find_step(logistic);
+            memcpy(logistic->before, logistic->parameters, logistic->size * sizeof(double));
+            memcpy(logistic->gradient_before, logistic->gradient, logistic->size * sizeof(double));
+            go(logistic, 1);
+            if (decrement <= (is_new ? 1 : OLD_CLOSE_ENOUGH) * close_enough * loss) {
+                return CELLA_OK;
+            }
+            loss = take_step(logistic, loss, decrement);
+            remember(logistic);
+            slow += decrement <= FAST_ENOUGH * before ? 0 : 1;
+            before = decrement;
         }
-        cella_cholesky_solve(logistic->gram.out, logistic->size, logistic->gram.padded, logistic->step);
-        double decrement = cella_gram_dot(logistic->step, logistic->gradient, logistic->gram.padded);
-        double part = 1;
-        go(logistic, part);
-        if (decrement <= (logistic->curved ? 1 : OLD_CLOSE_ENOUGH) * close_enough * loss) {
-            return CELLA_OK;
-        }
-        logistic->curved = !(decrement <= FAST_ENOUGH * before);
-        before = decrement;
-        double next = evaluate(logistic);
-        /* Very close to the minimum the loss says nothing any more. */
-        bool telling = decrement > CLOSE_ENOUGH * loss;
-        for (int i = 0; telling && i < HALVINGS_MAX && !(next <= loss - 1e-4 * part * decrement); i++) {
-            part /= 2;
-            go(logistic, part);
-            next = evaluate(logistic);
-        }
-        loss = next;
     }
     return cella_builtin_refuse(logistic->call, "%s: no minimum after %lld steps%s", input, (long long) most,
                                 logistic->penalty > 0 ? "" : "; the columns may separate the classes: use c > 0");

@@ -239,6 +239,25 @@ static cella_status cancel(void *context, double fraction)
     return CELLA_CANCELLED;
 }
 
+/* Numbers are used where they lie if a double may lie there. */
+static void test_npy_in_place(void **state)
+{
+    (void) state;
+    static const double six[] = { 1, 2, 3, 4, 5, 6 };
+    static const char head[] = "\x93NUMPY\x01\x00\x3e\x00{'descr': '<f8', 'fortran_order': False, 'shape': (2, 3), }  \n";
+    _Alignas(double) uint8_t room[sizeof(head) + sizeof(six) + 1];
+    for (size_t shift = 0; shift < 2; shift++) {
+        struct cella_builtin_call call = { .threads = 1 };
+        CELLA_CLEANUP(cella_matrix_release) struct cella_matrix matrix = { 0 };
+        memcpy(room + shift, head, sizeof(head) - 1);
+        memcpy(room + shift + sizeof(head) - 1, six, sizeof(six));
+        struct cella_builtin_input input = input_of(cella_view_of(room + shift, sizeof(head) - 1 + sizeof(six)));
+        assert_int_equal(cella_matrix_read(&call, &input, CELLA_MATRIX_AUTO, CELLA_MATRIX_REFUSE, 0, &matrix), CELLA_OK);
+        assert_memory_equal(matrix.values, six, sizeof(six));
+        assert_true((matrix.owned == NULL) == (shift == 0));
+    }
+}
+
 static void test_cancelled(void **state)
 {
     (void) state;
@@ -259,7 +278,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_csv),         cmocka_unit_test(test_csv_refused), cmocka_unit_test(test_npy),
         cmocka_unit_test(test_npy_refused), cmocka_unit_test(test_npy_version), cmocka_unit_test(test_write_npy),
-        cmocka_unit_test(test_cancelled),
+        cmocka_unit_test(test_npy_in_place), cmocka_unit_test(test_cancelled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
