@@ -318,6 +318,67 @@ static bool count_up(struct digits *digits)
     return false;
 }
 
+#if LDBL_MANT_DIG == 64
+
+/* The digits of a whole number that has count of them. */
+static void spell(uint64_t number, size_t count, struct digits *out)
+{
+    out->count = count;
+    for (size_t i = count; i-- > 0; number /= 10) {
+        out->text[i] = (char) ('0' + number % 10);
+    }
+}
+
+/*
+ * The same as shortest for nearly all doubles, without the C library. The extended format gives value times a power of
+ * ten, with 17 digits before the point, to 2^-8: that is enough to round to 15, 16 and 17 digits, unless what is cut off
+ * is nearly half a unit. False: it is, or value is too large, too small or a power of two.
+ */
+static bool shortest_fast(double value, struct digits *out)
+{
+    int exponent;
+    if (frexp(value, &exponent) == 0.5 || exponent < -30 || exponent > 80) {
+        return false;
+    }
+    int point = (int) floor((exponent - 1) * 0.30102999566398120) + 1; /* or one more */
+    long double scaled = point > 17 ? (long double) value / powers_of_ten[point - 17]
+                                    : (long double) value * powers_of_ten[17 - point];
+    if (scaled >= 1e17L) {
+        point++;
+        scaled = point > 17 ? (long double) value / powers_of_ten[point - 17]
+                            : (long double) value * powers_of_ten[17 - point];
+    }
+    uint64_t whole = (uint64_t) scaled;
+    long double rest = scaled - (long double) whole;
+    uint64_t unit = 100;
+    for (size_t precision = DBL_DIG; precision <= DBL_DECIMAL_DIG; precision++, unit /= 10) {
+        long double cut = (long double) (whole % unit) + rest - (long double) unit / 2;
+        uint64_t digits = whole / unit + (cut > 0 ? 1 : 0);
+        double back;
+        if (fabsl(cut) < 0.0078125L || !convert_extended(digits, point - (int) precision, &back)) {
+            return false;
+        }
+        if (back == value) {
+            bool longer = digits * unit == 100000000000000000ULL; /* nines that became one more digit */
+            spell(digits, precision + (longer ? 1 : 0), out);
+            out->point = point + (longer ? 1 : 0);
+            return true;
+        }
+    }
+    return false;
+}
+
+#else
+
+static bool shortest_fast(double value, struct digits *out)
+{
+    (void) value;
+    (void) out;
+    return false;
+}
+
+#endif
+
 /*
  * The fewest digits that read back as value, the nearest of those. Rounding to few digits finds them, but for one case:
  * a power of two has its lower neighbour at half the distance, so that the rounded text may be too low while the next
@@ -340,9 +401,6 @@ static void shortest(double value, bool is_float, struct digits *out)
             *out = up;
             break;
         }
-    }
-    while (out->count > 1 && out->text[out->count - 1] == '0') {
-        out->count--;
     }
 }
 
@@ -405,7 +463,12 @@ static size_t format(double value, bool is_float, char out[CELLA_NUMBER_TEXT_MAX
     } else if (value < 1e15 && value == trunc(value) && !is_float) {
         at += (size_t) snprintf(out + at, CELLA_NUMBER_TEXT_MAX - at, "%lld.0", (long long) value);
     } else {
-        shortest(value, is_float, &digits);
+        if (is_float || !shortest_fast(value, &digits)) {
+            shortest(value, is_float, &digits);
+        }
+        while (digits.count > 1 && digits.text[digits.count - 1] == '0') {
+            digits.count--;
+        }
         at = write_digits(&digits, at, out);
     }
     out[at] = '\0';

@@ -217,6 +217,30 @@ static void test_what_is_written_reads_back(void **state)
     }
 }
 
+/* Numbers as they are in tables: no text with fewer digits reads back, and of those with as many it is the nearest. */
+static void test_ordinary_numbers(void **state)
+{
+    (void) state;
+    uint64_t random = 31415926;
+    for (int i = 0; i < 200000; i++) {
+        double whole = (double) (next(&random) >> 11);
+        double value = i % 3 == 0   ? ldexp(whole, (int) (next(&random) % 100) - 90)
+                       : i % 3 == 1 ? floor(whole * 0x1p-53 * 1e7) / 1000
+                                    : nextafter((double) (next(&random) % 1000000) / 128, 1e9);
+        char text[CELLA_NUMBER_TEXT_MAX];
+        char least[CELLA_NUMBER_TEXT_MAX];
+        char said[CELLA_NUMBER_TEXT_MAX];
+        int digits = 0;
+        do {
+            (void) snprintf(least, sizeof(least), "%.*e", digits++, value);
+        } while (strtod(least, NULL) != value);
+        (void) cella_number_format(value, text);
+        assert_true(strtod(text, NULL) == value);
+        (void) snprintf(said, sizeof(said), "%.*Le", digits - 1, strtold(text, NULL));
+        assert_true(frexp(value, &(int){ 0 }) == 0.5 || strcmp(said, least) == 0);
+    }
+}
+
 static void test_floats(void **state)
 {
     (void) state;
@@ -243,7 +267,7 @@ int main(void)
         cmocka_unit_test(test_integers),
         cmocka_unit_test(test_format),
         cmocka_unit_test(test_what_is_written_reads_back),
-        cmocka_unit_test(test_floats),
+        cmocka_unit_test(test_ordinary_numbers), cmocka_unit_test(test_floats),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
