@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Builtins that train models beside what a data scientist would use: the same data, in turn, processor time of one thread.
 
-scikit-learn runs in a cell of profile science, as the builtins do; xgboost's Python package outside, since no profile has it.
-"From CSV" begins with the file's bytes, for both; the others begin with an array, which the builtin gets as .npy bytes.
+The builtins run in a cell of profile science, scikit-learn, pandas and xgboost's Python package outside of any box. "From CSV"
+begins with the file's bytes, for both; the others begin with an array, which the builtin gets as .npy bytes. Debian's numpy has the
+reference BLAS; people who install from PyPI have OpenBLAS, which is several times faster, so that is what the peers get: its
+package is unpacked into a temporary folder, or CELLA_OPENBLAS names a folder with its libblas.so.3 and liblapack.so.3.
 """
 
 from __future__ import annotations
 
 import io
+import json
+import math
 import os
 import pathlib
 import subprocess
@@ -20,43 +24,41 @@ from measure import Options, Row, Sample, interleave
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "python"))
 
-PRELUDE = """
+INSIDE = """
 import io, json, time
-import numpy as np, pandas as pd
-from sklearn.decomposition import PCA
-from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.linear_model import LogisticRegression
+import numpy as np
 import cella
+
+def main(data):
+    data = data.read()
+    begun = time.{clock}()
+    {work}
+    return [time.{clock}() - begun, {answer}]
+"""
+OUTSIDE = """
+import io, json, sys, time
+import numpy as np, pandas as pd
+{imports}
 
 def frame(csv):
     return pd.read_csv(io.BytesIO(csv), header=None).to_numpy()
 
-def main(data):
-    data = data.read()
-    rows = np.load(io.BytesIO(data)) if data[:1] == b"\\x93" else None
-    x, y = (rows[:, :-1].copy(), rows[:, -1].copy()) if rows is not None else (None, None)
-    begun = time.{clock}()
-    {work}
-    return {answer}
-"""
-ANSWER = "time.{clock}() - begun"
-# How many digits the largest difference leaves of the largest parameter.
-DIGITS = """float(-np.log10(max(1e-16, abs(np.r_[model.intercept_, model.coef_[0]] - ours).max() / abs(ours).max())))"""
-XGBOOST = """
-import sys, time
-import numpy as np, xgboost
-rows = np.load(sys.argv[1])
-x, y = rows[:, :-1].copy(), rows[:, -1].copy()
+data = open(sys.argv[1], "rb").read()
+rows = np.load(io.BytesIO(data)) if data[:1] == b"\\x93" else None
+x, y = (rows[:, :-1].copy(), rows[:, -1].copy()) if rows is not None else (None, None)
 begun = time.{clock}()
-booster = xgboost.train({{"objective": "binary:logistic", "max_depth": 4, "eta": 0.1, "tree_method": "hist", "nthread": {threads}}},
-                        xgboost.DMatrix(x, y, nthread={threads}), 100)
-{more}
-print(time.{clock}() - begun)
+{work}
+print(json.dumps([time.{clock}() - begun, {answer}]))
 """
+SKLEARN_IMPORTS = """from sklearn.decomposition import PCA
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression"""
+XGBOOST = """booster = xgboost.train({{"objective": "binary:logistic", "max_depth": 4, "eta": 0.1, "tree_method": "hist",
+                         "nthread": {threads}}}, xgboost.DMatrix(x, y, nthread={threads}), 100)"""
 TRAIN = 'cella.builtins.gbdt_train(data, loss="BinaryLogistic", iterations=100, max_depth=4, shrinkage=0.1)'
 LOGISTIC = "cella.builtins.logistic_regression_train(data)"
 COMPONENTS = "cella.builtins.principal_components_analysis(data, n=5)"
-XGBOOST_NAME, SKLEARN = "xgboost in Python", "scikit-learn"
+XGBOOST_NAME = "xgboost in Python"
 
 
 def table(rows: int, columns: int) -> bytes:
@@ -79,72 +81,95 @@ def as_csv(data: bytes) -> bytes:
     return pd.DataFrame(np.load(io.BytesIO(data))).to_csv(header=False, index=False).encode()
 
 
+def openblas(options: Options) -> pathlib.Path | None:
+    """A folder with OpenBLAS as BLAS and LAPACK, or None and a word why not."""
+    if "CELLA_OPENBLAS" in os.environ:
+        return pathlib.Path(os.environ["CELLA_OPENBLAS"])
+    done = subprocess.run(["apt-get", "download", "-qq", "libopenblas0-pthread"], cwd=options.scratch, capture_output=True,
+                          text=True)
+    packages = list(options.scratch.glob("libopenblas0-pthread_*.deb"))
+    if packages and subprocess.call(["dpkg", "-x", packages[0], options.scratch / "openblas"]) == 0:
+        for library in (options.scratch / "openblas").glob("usr/lib/*/openblas-pthread/libblas.so.3"):
+            return library.parent
+    print(f"NOT MEASURED with OpenBLAS, but with the BLAS that numpy finds here: {done.stderr.strip()[-200:]}", file=sys.stderr)
+    return None
+
+
 class Bench:
-    """A zygote of profile science, and measures that run in its cells."""
+    """A zygote of profile science, and measures in its cells and outside."""
 
     def __init__(self, zygote: object, options: Options) -> None:
         self.zygote, self.options = zygote, options
+        self.blas = openblas(options)
+        self.sklearn = f"scikit-learn{' with OpenBLAS' if self.blas else ''}"
+        self.files: dict[int, pathlib.Path] = {}
 
-    def run(self, data: bytes, work: str, answer: str = ANSWER, threads: int = 1, clock: str = "process_time") -> float:
-        """The answer of one piece of work in a cell."""
+    def in_cell(self, data: bytes, work: str, answer: str = "None", threads: int = 1, clock: str = "process_time") -> list:
+        """Seconds of one piece of work in a cell, and an answer."""
         from zygote_driver import Limits
 
         limits = Limits(cpu_s=600, wall_s=600, memory_bytes=6 << 30, output_bytes=1 << 30, threads=threads - 1)  # besides the first
-        script = PRELUDE.format(clock=clock, work=work, answer=answer.format(clock=clock))
-        report = self.zygote.run(script, inputs={"data": data}, limits=limits, timeout=600)
+        report = self.zygote.run(INSIDE.format(clock=clock, work=work, answer=answer), inputs={"data": data}, limits=limits,
+                                 timeout=600)
         if report.status != "DONE":
             raise RuntimeError(f"{work} failed in a cell: {report}")
         return report.result
 
-    def inside(self, data: bytes, work: str, threads: int = 1, clock: str = "process_time") -> Callable[[], float]:
-        """Milliseconds of one piece of work in a cell."""
-        return lambda: self.run(data, work, threads=threads, clock=clock) * 1e3
+    def outside(self, data: bytes, work: str, answer: str = "None", threads: int = 1, clock: str = "process_time",
+                imports: str = SKLEARN_IMPORTS) -> list:
+        """The same in a process without a box."""
+        file = self.files.setdefault(id(data), self.options.scratch / f"data{len(self.files)}")
+        if not file.exists():
+            file.write_bytes(data)
+        environment = {"OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "passive"}
+        if self.blas is not None:
+            environment["LD_LIBRARY_PATH"] = str(self.blas)
+        text = OUTSIDE.format(clock=clock, work=work, answer=answer, imports=imports)
+        return json.loads(subprocess.check_output([PYTHON, "-c", text, file], text=True, env=environment))
 
-    def xgboost(self, data: bytes, more: str = "", threads: int = 1, clock: str = "process_time") -> Callable[[], float]:
-        """Milliseconds of training in xgboost's Python package, and of more."""
-        path = self.options.scratch / "rows.npy"
-        path.write_bytes(data)
-        text = XGBOOST.format(clock=clock, threads=threads, more=more)
-        environment = {"OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "passive"}
-        return lambda: float(subprocess.check_output([PYTHON, "-c", text, path], text=True, env=environment)) * 1e3
-
-    def row(self, what: str, ours: Callable[[], float], peer: str, theirs: Callable[[], float], goal: float | None) -> Row:
-        mine, other = interleave(self.options.count(7), ours, theirs, budget_s=self.options.budget_s)
-        return Row("builtin_models", what, "ms", Sample.of(mine), peer, Sample.of(other), goal)
+    def row(self, what: str, data: bytes, ours: str, peer: str, theirs: str, goal: float | None = 1.0, threads: int = 1,
+            imports: str = SKLEARN_IMPORTS) -> Row:
+        """A builtin beside something else, by processor time, or with two threads by the clock."""
+        clock = "process_time" if threads == 1 else "perf_counter"
+        mine, other = interleave(
+            self.options.count(9), lambda: self.in_cell(data, ours, threads=threads, clock=clock)[0] * 1e3,
+            lambda: self.outside(data, theirs, threads=threads, clock=clock, imports=imports)[0] * 1e3,
+            budget_s=self.options.budget_s)
+        what += "" if threads == 1 else ", two threads, by the clock"
+        return Row("builtin_models", what, "ms", Sample.of(mine), peer, Sample.of(other), None if threads > 1 else goal)
 
 
 def boosting(bench: Bench) -> list[Row]:
     """Training and prediction of 150,000 rows with 30 features."""
     data = table(15_000 if bench.options.quick else 150_000, 30)
-    train = bench.inside(data, TRAIN)
-    predict = "\n    ".join([f"model = {TRAIN}.trained_model", "features = io.BytesIO(); np.save(features, x)",
-                             "begun = time.process_time()", "cella.builtins.gbdt_predict(model, features.getvalue())"])
-    more = ("begun = time.process_time()\nimport io\n"
-            "io.StringIO().writelines('%.10f\\n' % value for value in booster.predict(xgboost.DMatrix(x, nthread=1)))")
     histogram = "HistGradientBoostingClassifier(max_iter=100, max_depth=4, learning_rate=0.1, early_stopping=False).fit(x, y)"
-    rows = [bench.row("gbdt_train", train, f"{SKLEARN} HistGradientBoosting", bench.inside(data, histogram), 1.0)]
+    rows = [bench.row("gbdt_train", data, TRAIN, "scikit-learn HistGradientBoosting", histogram)]
     if subprocess.call([PYTHON, "-c", "import xgboost"], stderr=subprocess.DEVNULL) != 0:
         print("NOT INSTALLED: python3-xgboost, so nothing was compared with it", file=sys.stderr)
         return rows
-    two = bench.inside(data, TRAIN, threads=2, clock="perf_counter")
+    one, two = XGBOOST.format(threads=1), XGBOOST.format(threads=2)
+    again = "begun = time.process_time()"
+    ours = ["rows = np.load(io.BytesIO(data))", "features = io.BytesIO(); np.save(features, rows[:, :-1].copy())",
+            f"model = {TRAIN}.trained_model", again, "cella.builtins.gbdt_predict(model, features.getvalue())"]
+    theirs = [one, again, "text = ''.join(['%.10f\\n' % value for value in booster.predict(xgboost.DMatrix(x, nthread=1))])"]
     return [
         *rows,
-        bench.row("gbdt_train", train, XGBOOST_NAME, bench.xgboost(data), 1.0),
-        bench.row("gbdt_train, two threads, by the clock", two, XGBOOST_NAME,
-                  bench.xgboost(data, threads=2, clock="perf_counter"), None),
-        bench.row("gbdt_predict, as text", bench.inside(data, predict), XGBOOST_NAME, bench.xgboost(data, more), 1.0),
+        bench.row("gbdt_train", data, TRAIN, XGBOOST_NAME, one, imports="import xgboost"),
+        bench.row("gbdt_train", data, TRAIN, XGBOOST_NAME, two, threads=2, imports="import xgboost"),
+        bench.row("gbdt_predict, as text", data, "\n    ".join(ours), XGBOOST_NAME, "\n".join(theirs), imports="import xgboost"),
     ]
 
 
 def logistic(bench: Bench, data: bytes, size: str) -> list[Row]:
     """Beside each of scikit-learn's solvers; how many digits they agree in is measured as well."""
     rows = []
+    ours = bench.in_cell(data, f"model = {LOGISTIC}.model_file", "json.loads(model)['parameters']")[1]
     for solver in ("lbfgs", "newton-cg", "newton-cholesky"):
         fit = f"model = LogisticRegression(max_iter=10000, solver='{solver}', tol={1e-4 if solver == 'lbfgs' else 1e-8}).fit(x, y)"
-        digits = bench.run(data, f"{fit}; ours = np.array(json.loads({LOGISTIC}.model_file)['parameters'])", DIGITS)
-        row = bench.row(f"logistic_regression_train {size}", bench.inside(data, LOGISTIC), f"{SKLEARN} {solver}",
-                        bench.inside(data, fit), 1.0)
-        row.note = f"equal to {int(digits)} digits"
+        theirs = bench.outside(data, fit, "[*model.intercept_.tolist(), *model.coef_[0].tolist()]")[1]
+        apart = max(abs(a - b) for a, b in zip(ours, theirs, strict=True)) / max(map(abs, theirs))
+        row = bench.row(f"logistic_regression_train {size}", data, LOGISTIC, f"{bench.sklearn}, {solver}", fit)
+        row.note = f"equal to {int(-math.log10(max(apart, 1e-16)))} digits"
         rows.append(row)
     return rows
 
@@ -156,24 +181,16 @@ def linear(bench: Bench, rows: int, columns: int) -> list[Row]:
     csv = as_csv(data)
     size = f"{rows // 1000}k x {columns}"
     fit = "LogisticRegression(max_iter=1000).fit({0}[:, :-1], {0}[:, -1])"
-    components = "PCA(5).fit_transform({0})"
-    said = "pd.DataFrame({0}).to_csv(header=False, index=False)".format(components)
-
-    def by_the_clock(work: str) -> Callable[[], float]:
-        return bench.inside(data, work, threads=2, clock="perf_counter")
-
+    components = "pd.DataFrame(PCA(5).fit_transform({0})).to_csv(header=False, index=False)"
+    lbfgs, panda = f"{bench.sklearn}, lbfgs", f"{bench.sklearn}, pandas"
+    train, analyse = f"logistic_regression_train {size}", f"principal_components_analysis {size}"
     return [
         *logistic(bench, data, size),
-        bench.row(f"logistic_regression_train {size}, two threads, by the clock", by_the_clock(LOGISTIC), f"{SKLEARN} lbfgs",
-                  by_the_clock(fit.format("rows")), None),
-        bench.row(f"logistic_regression_train {size} from CSV", bench.inside(csv, LOGISTIC), f"pandas, {SKLEARN} lbfgs",
-                  bench.inside(csv, "rows = frame(data); " + fit.format("rows")), 1.0),
-        bench.row(f"principal_components_analysis {size}, coordinates as CSV", bench.inside(data, COMPONENTS), f"{SKLEARN}, pandas",
-                  bench.inside(data, said.format("rows")), 1.0),
-        bench.row(f"principal_components_analysis {size}, coordinates as CSV, two threads, by the clock", by_the_clock(COMPONENTS),
-                  f"{SKLEARN}, pandas", by_the_clock(said.format("rows")), None),
-        bench.row(f"principal_components_analysis {size} from CSV to CSV", bench.inside(csv, COMPONENTS), f"pandas, {SKLEARN}",
-                  bench.inside(csv, said.format("frame(data)")), 1.0),
+        bench.row(train, data, LOGISTIC, lbfgs, fit.format("rows"), threads=2),
+        bench.row(f"{train} from CSV", csv, LOGISTIC, f"pandas, {lbfgs}", "rows = frame(data); " + fit.format("rows")),
+        bench.row(f"{analyse}, coordinates as CSV", data, COMPONENTS, panda, components.format("rows")),
+        bench.row(f"{analyse}, coordinates as CSV", data, COMPONENTS, panda, components.format("rows"), threads=2),
+        bench.row(f"{analyse} from CSV to CSV", csv, COMPONENTS, panda, components.format("frame(data)")),
     ]
 
 
