@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 import pytest
-from zygote_driver import ZygoteDriver
+from zygote_driver import BUILTIN, ZygoteDriver
 
 import cella
 from cella import Builtin
@@ -48,6 +48,44 @@ def test_the_clients_table_is_this_builds(rows):
 def test_the_page_is_this_builds(rows):
     present = publish.PAGE.read_text("utf-8")
     assert present == publish.page(rows, present), "run ./run builtins"
+
+
+def test_the_runtimes_profiles_are_this_builds(rows):
+    assert publish.RUNTIME_PROFILES.read_text("utf-8") == publish.profiles_text(rows), "run ./run builtins"
+
+
+@pytest.mark.parametrize("name", ["onnx_predict", "builtin-rsa-sign", "builtin_rsa_sign"])
+def test_a_task_whose_profile_lacks_it_says_who_has_it(zygotes, name):
+    report = zygotes("python").run("", entry=name, kind=BUILTIN)
+    assert (report.status, report.message) == (
+        "BAD_ARGUMENT", f"this profile has no builtin function '{name}'; profiles native and science have it: ask for it with "
+                        "profile='native' (--profile)")
+
+
+def test_a_script_whose_profile_lacks_it_says_who_has_it(zygotes):
+    report = zygotes("python").run("import cella\ndef main():\n    cella.builtins.gbdt_train(b'')")
+    assert (report.exception, report.line) == ("AttributeError", 3)
+    assert "'gbdt_train'; profiles native and science have it" in report.message
+
+
+def test_what_no_profile_has(zygotes):
+    report = zygotes("python").run("", entry="nothing", kind=BUILTIN)
+    assert report.status == "BAD_ARGUMENT"
+    assert report.message.startswith("there is no builtin function 'nothing'; this profile has aggregate, ")
+
+
+@pytest.mark.parametrize("name", [item.alias for item in Builtin.all() if item.alias])
+def test_teaclaves_names_with_either_mark(zygotes, name):
+    """The client and the cell find the same function, however its name is written."""
+    item = Builtin.find(name)
+    for spelling in (name.replace("-", "_"), name.replace("_", "-"), name.replace("_", "-").replace("-", "_", 1)):
+        assert Builtin.find(spelling) is item
+        report = zygotes("native").run("", entry=spelling, kind=BUILTIN, arguments={"no such argument": 1})
+        assert report.status == "BAD_ARGUMENT" and "builtin function" not in report.message
+    for wrong in (name + "-", name.replace("builtin", "Builtin"), item.name.replace("_", "-") if "_" in item.name else "ech-o"):
+        with pytest.raises(cella.NotFound):
+            Builtin.find(wrong)
+        assert "no builtin function" in zygotes("native").run("", entry=wrong, kind=BUILTIN).message
 
 
 def test_tables_are_complete(rows):
