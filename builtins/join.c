@@ -16,7 +16,7 @@
       "of input N (counted from 0), N.* all its columns but the keys: \"0.*,1.age|1.*\". If empty, all of all inputs") \
     X(FLAG, keys, "true", "each output begins with the keys")                                                        \
     X(INPUTS, input, 2, 64, "CSV", "the records of one party")                                                       \
-    X(OUTPUTS, output, 1, 64, "CSV", "the joined records, with the columns that this output gets")
+    X(OUTPUTS, output, 1, 64, "CSV", "the joined records, with the columns that this output gets, and a header if the inputs have one")
 
 #define RECORDS_BETWEEN_PROGRESS (1U << 18)
 

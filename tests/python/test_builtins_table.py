@@ -8,7 +8,8 @@ import os
 from pathlib import Path
 
 import pytest
-from zygote_driver import BUILTIN, ZygoteDriver
+from onnx_writer import Graph
+from zygote_driver import BUILTIN, Limits, ZygoteDriver
 
 import cella
 from cella import Builtin
@@ -19,6 +20,38 @@ BUILD = Path(os.environ.get("CELLA_BUILD", ROOT / "build/release"))
 _spec = importlib.util.spec_from_file_location("publish", ROOT / "builtins/publish.py")
 publish = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(publish)
+
+
+HEADERS = """
+import cella
+def main(file):
+    model = file.read()
+    b = cella.builtins
+    rows = "".join(f"{n % 5},{n % 3},{int(n % 5 > 2)}\\n" for n in range(40))
+    features = "".join(row.rpartition(",")[0] + "\\n" for row in rows.splitlines())
+    trees = b.gbdt_train(rows, iterations=2).trained_model
+    line = b.logistic_regression_train(rows).model_file
+    functions = {
+        "gbdt_train": (lambda data: b.gbdt_train(data, iterations=2), rows),
+        "logistic_regression_train": (b.logistic_regression_train, rows),
+        "gbdt_predict": (lambda data: b.gbdt_predict(trees, data), features),
+        "logistic_regression_predict": (lambda data: b.logistic_regression_predict(line, data), features),
+        "principal_components_analysis": (lambda data: b.principal_components_analysis(data, n=1), features),
+        "onnx_predict": (lambda data: b.onnx_predict(model, data), features),
+    }
+    said = {}
+    for name, (function, data) in functions.items():
+        names = ["x", "y", "label"][:data.partition("\\n")[0].count(",") + 1]
+        plain = function(data)
+        said[name] = [function(",".join(names) + "\\n" + data) == plain]
+        for other in ("2019", "", "nan"):
+            try:
+                function(",".join([*names[:-1], other]) + "\\n" + data)
+                said[name].append("taken")
+            except b.BuiltinError as error:
+                said[name].append("row 1, column 1" in str(error))
+    return said
+"""
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +175,19 @@ def test_docstrings_in_a_cell(zygotes):
             assert parameter.name in text
             if parameter.kind not in ("output", "outputs"):
                 assert parameter.name in signature
+
+
+def test_headers_are_found_as_the_tables_say(zygotes, rows):
+    """What is read as CSV or .npy: a header changes nothing; a line with a number or nothing in it is a row, and refused."""
+    inputs = {row["name"]: parameter for row in rows for parameter in row["parameters"]
+              if parameter["kind"] == "input" and parameter["format"] == "CSV or .npy"}
+    assert all("a first record of CSV in which no field is a number or empty is a header" in item["documentation"]
+               for item in inputs.values())
+    graph = Graph()
+    graph.output(graph.node("Relu", graph.input("table", [None, 2])), [None, 2])
+    report = zygotes("native").run(HEADERS, inputs={"file": graph.model()}, limits=Limits(memory_bytes=1 << 30))
+    assert report.status == "DONE", report
+    assert report.result == dict.fromkeys(inputs, [True] * 4)
 
 
 def test_find_and_near_names():

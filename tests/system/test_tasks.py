@@ -6,8 +6,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-import re
 import queue
+import re
 import threading
 import time
 from collections.abc import Callable
