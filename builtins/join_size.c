@@ -218,9 +218,9 @@ cella_status cella_join_size_check(struct cella_builtin_call *call, const struct
     if (output == size->outputs->count) {
         return CELLA_OK;
     }
-    return cella_builtin_refuse(
+    return cella_builtin_refuse_output(
         call,
-        "the join would have %s%" PRIu64 " records (output%zu: %" PRIu64 " bytes of at most %" PRIu64 "). The key of input0, row %" PRIu64
+        "the join would have %s%" PRIu64 " records ('output%zu': %" PRIu64 " bytes of at most %" PRIu64 "). The key of input0, row %" PRIu64
         ", is in %" PRIu64 " of its records and %" PRIu64 " of input%zu's: remove duplicates, join on more columns or raise the limit",
         size->records == UINT64_MAX ? "more than " : "", size->records, output, size->bytes[output], most_of(size, output),
         size->row, size->own, size->partners, size->partner);

@@ -51,7 +51,7 @@ void cella_join_size_add(struct cella_join_size *size, const struct cella_hash *
 /* Whether what was counted is more than an output may have. */
 bool cella_join_size_exceeds(const struct cella_join_size *size);
 
-/* CELLA_BUILTIN_FAILED if it is, with a message: how many records and bytes, which key makes them, and what to do. */
+/* CELLA_LIMIT_OUTPUT if it is, with a message: how many records and bytes, which key makes them, and what to do. */
 CELLA_MUST_USE cella_status cella_join_size_check(struct cella_builtin_call *call, const struct cella_join_size *size);
 
 void cella_join_size_release(struct cella_join_size *size);

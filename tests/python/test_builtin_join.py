@@ -184,9 +184,9 @@ def test_million_times_million(zygote, streamed):
     same = b"id,a\n" + b"1,x\n" * 1_000_000
     limits = Limits(output_bytes=8 << 20, memory_bytes=1 << 30, cpu_s=20)
     report = call_group(zygote, "join", [Streamed(same, block=1 << 20) if streamed else same, same], 1, limits, on="id")
-    assert report.status == "BUILTIN_FAILED"
+    assert report.status == "LIMIT_OUTPUT"
     assert report.message == (
-        "the join would have 1000000000000 records (output0: 6000000000000 bytes of at most 8388608). The key of input0, "
+        "the join would have 1000000000000 records ('output0': 6000000000000 bytes of at most 8388608). The key of input0, "
         "row 1, is in 1000000 of its records and 1000000 of input1's: remove duplicates, join on more columns or raise the limit")
     assert not streamed or report.outputs[0] in (b"", b"id,0.a,1.a\n")
 
@@ -211,15 +211,15 @@ def test_size_is_counted_exactly(zygote, how, streamed, parties):
     exact = call_group(zygote, "join", inputs, 3, Limits(output_bytes=len(whole.outputs[place])), **arguments)
     assert (exact.status, exact.outputs) == ("DONE", whole.outputs)
     report = call_group(zygote, "join", inputs, 3, Limits(output_bytes=sizes[place] - 1), **arguments)
-    assert report.status == "BUILTIN_FAILED"
-    assert f"{whole.result['records']} records (output{place}: {sizes[place]} bytes of at most {sizes[place] - 1})" in report.message
+    assert report.status == "LIMIT_OUTPUT"
+    assert f"{whole.result['records']} records ('output{place}': {sizes[place]} bytes of at most {sizes[place] - 1})" in report.message
 
 
 def test_which_key_makes_them(zygote):
     one = b"id\n" + b"a\n" * 3 + b"b\nb\n" + b"a\n" * 2
     two, three = b"id\n" + b"a\n" * 10 + b"b\n" * 20, b"id\n" + b"b\n" * 30 + b"c\n" * 50
     report = call_group(zygote, "join", [one, two, three], 1, Limits(output_bytes=1000), on="id", how="left")
-    assert "would have 1250 records (output0: 2500 bytes" in report.message  # 5 * 10 of a, 2 * 20 * 30 of b
+    assert "would have 1250 records ('output0': 2500 bytes" in report.message  # 5 * 10 of a, 2 * 20 * 30 of b
     assert "The key of input0, row 4, is in 2 of its records and 30 of input2's" in report.message
 
 
@@ -234,7 +234,7 @@ def test_a_long_text_in_many_records(zygote):
     """Not only many combinations make a large result."""
     one, two = b"id\n" + b"1\n" * 10000, b"id,a\n1," + b"x" * 100000 + b"\n"
     report = call_group(zygote, "join", [one, two], 1, on="id")
-    assert "10000 records (output0: 1000030000 bytes of at most 16777216)" in report.message
+    assert "10000 records ('output0': 1000030000 bytes of at most 16777216)" in report.message
 
 
 def test_in_a_script(zygote):
@@ -249,7 +249,7 @@ def main(a):
 """, inputs={"a": b"id\n" + b"1\n" * 100000}, limits=Limits(memory_bytes=256 << 20))
     assert report.status == "DONE", report
     assert report.result.startswith(
-        f"join: the join would have 10000000000 records (output0: 20000000000 bytes of at most {256 << 20})")
+        f"join: the join would have 10000000000 records ('output0': 20000000000 bytes of at most {256 << 20})")
 
 
 def test_cancel(zygote):

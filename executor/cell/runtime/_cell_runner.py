@@ -107,7 +107,7 @@ def _run_builtin(entry: str, arguments: dict[str, Any], inputs: dict[str, Any], 
     name = _NAMES.get(status, "INTERNAL")
     if name == "NO_MEMORY":
         raise MemoryError
-    if name == "LIMIT_OUTPUT":
+    if name == "LIMIT_OUTPUT" and not message:
         message = f"an output would grow beyond its limit of {output_bytes} bytes"
     return Outcome(name, message=message)
 
