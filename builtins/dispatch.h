@@ -32,7 +32,7 @@ struct cella_builtin_value {
     cella_status (*read)(void *context, uint8_t *to, size_t size, size_t *got);
     /* Of an OUTPUT, as in builtins/output.h. */
     cella_status (*write)(void *context, struct cella_view bytes);
-    uint64_t most;
+    uint64_t most; /* the same */
     void *context;
 };
 

@@ -23,28 +23,34 @@ static uint64_t most_of(const struct cella_join_size *size, size_t output)
     return most == 0 ? UINT64_MAX : most;
 }
 
-/* Bytes that one row of an input gives to a record of an output. */
-static uint64_t text_of(const struct cella_join_size *size, size_t output, size_t input, uint64_t row)
+/* Add the bytes that one row of an input gives to a record of each output. */
+static void add_text(const struct cella_join_size *size, size_t input, uint64_t row, uint64_t *bytes)
 {
-    uint64_t bytes = 0;
-    size_t count;
-    const struct cella_join_column *items = cella_join_columns_of(&size->columns[output], &count);
-    for (size_t i = 0; i < count; i++) {
-        if (items[i].input == input) {
-            bytes += cella_rows_field(&size->rows[input], row, size->inputs[input].place[items[i].column]).size;
-        }
+    for (size_t i = 0; i < size->use_counts[input]; i++) {
+        const struct cella_join_use *use = &size->uses[input][i];
+        bytes[use->output] += cella_rows_field(&size->rows[input], row, use->place).size;
     }
-    return bytes;
 }
 
-static uint64_t longest_text(const struct cella_join_size *size, size_t output, size_t input)
+static void free_counts(size_t **counts)
 {
-    uint64_t longest = 0;
-    for (uint64_t row = 1; row <= size->rows[input].count; row++) {
-        uint64_t bytes = text_of(size, output, input, row);
-        longest = bytes > longest ? bytes : longest;
+    free(*counts);
+}
+
+/* How often an output has the same column of an input, at most. */
+static uint64_t repeats_of(const struct cella_join_size *size, size_t output, size_t input)
+{
+    size_t count;
+    size_t most = 0;
+    const struct cella_join_column *items = cella_join_columns_of(&size->columns[output], &count);
+    CELLA_CLEANUP(free_counts) size_t *counts = calloc(size->inputs[input].kept_count + 1, sizeof(*counts));
+    for (size_t i = 0; i < count; i++) {
+        if (items[i].input == input) {
+            size_t repeats = counts == NULL ? count : ++counts[size->inputs[input].place[items[i].column]];
+            most = repeats > most ? repeats : most;
+        }
     }
-    return longest;
+    return most;
 }
 
 static uint64_t largest_group(const struct cella_rows *rows)
@@ -69,8 +75,10 @@ static uint64_t lines_of(struct cella_view text)
 bool cella_join_size_is_small(const struct cella_join_size *size, const struct cella_builtin_input *first)
 {
     uint64_t combinations = 1;
+    uint64_t longest[CELLA_BUILTIN_GROUP_MAX];
     for (size_t i = 1; i < size->input_count; i++) {
         combinations = times(combinations, largest_group(&size->rows[i]));
+        longest[i] = cella_rows_longest(&size->rows[i]);
     }
     if (first->read != NULL) {
         return combinations == 1;
@@ -78,17 +86,14 @@ bool cella_join_size_is_small(const struct cella_join_size *size, const struct c
     uint64_t records = times(lines_of(first->bytes), combinations);
     for (size_t output = 0; output < size->outputs->count; output++) {
         size_t columns;
-        const struct cella_join_column *items = cella_join_columns_of(&size->columns[output], &columns);
+        (void) cella_join_columns_of(&size->columns[output], &columns);
         uint64_t each = columns; /* commas and the line end */
-        uint64_t own = 0;
-        for (size_t i = 0; i < columns; i++) {
-            own += items[i].input == 0;
-        }
         for (size_t i = 1; i < size->input_count; i++) {
-            each = plus(each, longest_text(size, output, i));
+            each = plus(each, times(longest[i], repeats_of(size, output, i)));
         }
-        /* No field is longer than it was in the file, and no column is written more than own times. */
-        uint64_t bytes = plus(times(records, each), times(times(first->bytes.size, own), combinations));
+        /* No field is longer than it was in the file. */
+        uint64_t own = times(first->bytes.size, repeats_of(size, output, 0));
+        uint64_t bytes = plus(times(records, each), times(own, combinations));
         if (bytes > most_of(size, output)) {
             return false;
         }
@@ -96,19 +101,37 @@ bool cella_join_size_is_small(const struct cella_join_size *size, const struct c
     return true;
 }
 
-static void sum_group(const struct cella_join_size *size, size_t input, uint64_t number)
+static cella_status find_uses(struct cella_join_size *size)
 {
-    uint64_t row = cella_rows_group(&size->rows[input], number)->first + 1;
-    uint64_t *texts = size->texts[input] + (number - 1) * size->outputs->count;
-    for (; row != 0; row = cella_rows_next(&size->rows[input], row)) {
-        for (size_t output = 0; output < size->outputs->count; output++) {
-            texts[output] += text_of(size, output, input, row);
+    for (size_t output = 0; output < size->outputs->count; output++) {
+        size_t count;
+        const struct cella_join_column *items = cella_join_columns_of(&size->columns[output], &count);
+        for (size_t i = 0; i < count; i++) {
+            size->use_counts[items[i].input]++;
         }
     }
+    for (size_t i = 0; i < size->input_count; i++) {
+        size->uses[i] = calloc(size->use_counts[i] + 1, sizeof(*size->uses[i]));
+        if (size->uses[i] == NULL) {
+            return CELLA_NO_MEMORY;
+        }
+        size->use_counts[i] = 0;
+    }
+    for (size_t output = 0; output < size->outputs->count; output++) {
+        size_t count;
+        const struct cella_join_column *items = cella_join_columns_of(&size->columns[output], &count);
+        for (size_t i = 0; i < count; i++) {
+            size_t input = items[i].input;
+            size->uses[input][size->use_counts[input]++] =
+                (struct cella_join_use){ .output = output, .place = size->inputs[input].place[items[i].column] };
+        }
+    }
+    return CELLA_OK;
 }
 
 cella_status cella_join_size_begin(struct cella_join_size *size)
 {
+    CELLA_TRY(find_uses(size));
     for (size_t i = 1; i < size->input_count; i++) {
         uint64_t groups = cella_rows_groups(&size->rows[i]);
         size->texts[i] = calloc(groups + 1, size->outputs->count * sizeof(uint64_t));
@@ -116,7 +139,10 @@ cella_status cella_join_size_begin(struct cella_join_size *size)
             return CELLA_NO_MEMORY;
         }
         for (uint64_t number = 1; number <= groups; number++) {
-            sum_group(size, i, number);
+            uint64_t row = cella_rows_group(&size->rows[i], number)->first + 1;
+            for (; row != 0; row = cella_rows_next(&size->rows[i], row)) {
+                add_text(size, i, row, size->texts[i] + (number - 1) * size->outputs->count);
+            }
         }
     }
     return CELLA_OK;
@@ -162,11 +188,13 @@ static uint64_t add_record(struct cella_join_size *size, uint64_t row, const uin
     if (combinations == 0) {
         return 0;
     }
+    uint64_t own[CELLA_BUILTIN_GROUP_MAX] = { 0 };
+    add_text(size, 0, row, own);
     size->records = plus(size->records, combinations);
     for (size_t output = 0; output < size->outputs->count; output++) {
         size_t columns;
         (void) cella_join_columns_of(&size->columns[output], &columns);
-        uint64_t bytes = times(combinations, columns + text_of(size, output, 0, row));
+        uint64_t bytes = times(combinations, columns + own[output]);
         for (size_t i = 1; i < size->input_count; i++) {
             if (numbers[i] != 0) {
                 /* Each of its rows comes once for each combination of the others. */
@@ -229,6 +257,7 @@ cella_status cella_join_size_check(struct cella_builtin_call *call, const struct
 void cella_join_size_release(struct cella_join_size *size)
 {
     for (size_t i = 0; i < CELLA_BUILTIN_GROUP_MAX; i++) {
+        free(size->uses[i]);
         free(size->texts[i]);
     }
 }

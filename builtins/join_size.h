@@ -11,6 +11,12 @@
 #include "builtins/join_columns.h"
 #include "builtins/rows.h"
 
+/* A field of an input's rows that an output has. */
+struct cella_join_use {
+    size_t output;
+    size_t place; /* in the row */
+};
+
 struct cella_join_size {
     const struct cella_join_input *inputs;
     const struct cella_rows *rows;              /* of each input; of the first one the present batch */
@@ -18,6 +24,8 @@ struct cella_join_size {
     const struct cella_join_columns *columns;   /* of each output */
     const struct cella_builtin_outputs *outputs;
     bool left;
+    struct cella_join_use *uses[CELLA_BUILTIN_GROUP_MAX]; /* of each input's fields */
+    size_t use_counts[CELLA_BUILTIN_GROUP_MAX];
     uint64_t *texts[CELLA_BUILTIN_GROUP_MAX]; /* of each input but the first, for each group and output: bytes of its fields */
     uint64_t records;                         /* so far */
     uint64_t bytes[CELLA_BUILTIN_GROUP_MAX];  /* of each output, without its header */

@@ -184,6 +184,18 @@ struct cella_view cella_rows_field(const struct cella_rows *rows, uint64_t row, 
     return size == 0 ? (struct cella_view){ 0 } : cella_view_of(rows->text.data + begin, size);
 }
 
+uint64_t cella_rows_longest(const struct cella_rows *rows)
+{
+    uint64_t longest = 0;
+    uint64_t before = 0;
+    for (uint64_t row = 1; rows->width > 0 && row <= rows->count; row++) {
+        uint64_t end = numbers(&rows->ends)[row * rows->width - 1];
+        longest = end - before > longest ? end - before : longest;
+        before = end;
+    }
+    return longest;
+}
+
 void cella_rows_release(struct cella_rows *rows)
 {
     cella_hash_table_release(&rows->table);

@@ -86,4 +86,7 @@ uint64_t cella_rows_take(struct cella_rows *rows, struct cella_hash key);
 /* Field number which of a row (counted from 1), as CSV. */
 struct cella_view cella_rows_field(const struct cella_rows *rows, uint64_t row, size_t which);
 
+/* Bytes of the longest row, all its fields together. */
+uint64_t cella_rows_longest(const struct cella_rows *rows);
+
 void cella_rows_release(struct cella_rows *rows);
