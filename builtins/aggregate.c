@@ -25,7 +25,7 @@
     X(OPTIONAL_INPUT, groups, "CSV",                                                                                 \
       "groups that everybody may know of, with the columns of group_by: only their rows count. With noise all of them are " \
       "released, those without rows too")                                                                            \
-    X(OUTPUT, result, "CSV", "a row for each group: the columns of group_by, then the aggregates as they were written")
+    X(OUTPUT, result, "CSV", "a header, then a row for each group: the columns of group_by, then the aggregates as they were written")
 
 CELLA_BUILTIN(
     aggregate, "aggregate", AGGREGATE, .version = "1", .result = CELLA_BUILTIN_RESULT_JSON,

@@ -85,7 +85,7 @@ struct cella_builtin_privacy {
 
 struct cella_builtin {
     const char *name;
-    const char *alias;   /* Teaclave's spelling, or NULL */
+    const char *alias;   /* Teaclave's name, "builtin-...", or NULL: see registry.h */
     const char *version; /* rises when the same input can give another output */
     enum cella_builtin_result result;
     const char *documentation; /* sentences; the first one is the summary */

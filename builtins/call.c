@@ -22,6 +22,15 @@ cella_status cella_builtin_refuse_argument(struct cella_builtin_call *call, cons
     return CELLA_BAD_ARGUMENT;
 }
 
+cella_status cella_builtin_refuse_output(struct cella_builtin_call *call, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    (void) vsnprintf(call->message, sizeof(call->message), format, arguments);
+    va_end(arguments);
+    return CELLA_LIMIT_OUTPUT;
+}
+
 cella_status cella_builtin_progress(struct cella_builtin_call *call, double fraction)
 {
     return call->progress == NULL ? CELLA_OK : call->progress(call->context, fraction);

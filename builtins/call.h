@@ -31,6 +31,13 @@ CELLA_MUST_USE cella_status cella_builtin_refuse_argument(struct cella_builtin_c
     __attribute__((format(printf, 2, 3)));
 
 /*
+ * The same for a result that can not fit into an output: CELLA_LIMIT_OUTPUT. The message has the output's name in single
+ * quotes, by which the monitor finds it.
+ */
+CELLA_MUST_USE cella_status cella_builtin_refuse_output(struct cella_builtin_call *call, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/*
  * Say how far the call is. Long work calls it a few times a second at most, from the thread that was called.
  *
  * fraction:  0 to 1

@@ -16,8 +16,8 @@
       "of columns of numbers: nothing, low and high, or the quartiles too")                                          \
     X(FLAG, header, "true", "the first record holds the columns' names; else they are numbers from 0")               \
     X(INPUT, data, "CSV", "the table")                                                                               \
-    X(OUTPUT, profile, "CSV", "a row for each column: column, type, missing, categories, distinct, low, q25, median, q75, "  \
-                              "high, length")
+    X(OUTPUT, profile, "CSV", "a header, then a row for each column: column, type, missing, categories, distinct, low, q25, " \
+                              "median, q75, high, length")
 
 #define ROWS_BETWEEN_REPORTS 65536U
 #define REGISTERS 1024U

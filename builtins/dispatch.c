@@ -207,7 +207,7 @@ static cella_status join(struct frame *frame, const struct cella_builtin_paramet
         (void) snprintf(input->name, sizeof(input->name), "%s", name);
     } else {
         frame->outputs[frame->output_count++] =
-            (struct cella_builtin_output){ .write = value->write, .context = value->context };
+            (struct cella_builtin_output){ .write = value->write, .context = value->context, .most = value->most };
     }
     return CELLA_OK;
 }

@@ -32,6 +32,7 @@ struct cella_builtin_value {
     cella_status (*read)(void *context, uint8_t *to, size_t size, size_t *got);
     /* Of an OUTPUT, as in builtins/output.h. */
     cella_status (*write)(void *context, struct cella_view bytes);
+    uint64_t most; /* the same */
     void *context;
 };
 
@@ -45,7 +46,8 @@ struct cella_builtin_value {
  * CELLA_BAD_ARGUMENT    unknown, missing, twice, of the wrong type or out of range; message names it
  * CELLA_BUILTIN_FAILED  the function refused its input; message says why
  * CELLA_CANCELLED       call->progress or a stream said so
- * CELLA_LIMIT_OUTPUT, CELLA_NO_MEMORY, CELLA_SYSTEM_FAILED, CELLA_INTERNAL
+ * CELLA_LIMIT_OUTPUT    an output can not hold the result; message says more if the function knew before it wrote
+ * CELLA_NO_MEMORY, CELLA_SYSTEM_FAILED, CELLA_INTERNAL
  */
 CELLA_MUST_USE cella_status cella_builtin_run(const struct cella_builtin *builtin,
                                               const struct cella_builtin_value *values, size_t count,

@@ -12,7 +12,8 @@
 
 #define GBDT_PREDICT(X)                                                                                              \
     X(INPUT, model_file, "JSON", "a model of gbdt_train, of xgboost (JSON, booster gbtree) or of Teaclave")          \
-    X(INPUT, data_file, "CSV or .npy", "a column for each feature of the model; a missing value is allowed")         \
+    X(INPUT, data_file, "CSV or .npy", "a column for each feature of the model, in the order of training; a missing value is " \
+                                     "allowed" CELLA_MATRIX_AUTO_TEXT_PLACES)                                        \
     X(OUTPUT, result_file, "lines", "a number with 10 decimals for each row; for MultiSoftprob one for each class, " \
                                     "separated by commas")
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "builtins/builtin.h"
-#include "builtins/join_columns.h"
-#include "builtins/rows.h"
+#include "builtins/join_size.h"
 
 #include <inttypes.h>
 
@@ -17,7 +16,7 @@
       "of input N (counted from 0), N.* all its columns but the keys: \"0.*,1.age|1.*\". If empty, all of all inputs") \
     X(FLAG, keys, "true", "each output begins with the keys")                                                        \
     X(INPUTS, input, 2, 64, "CSV", "the records of one party")                                                       \
-    X(OUTPUTS, output, 1, 64, "CSV", "the joined records, with the columns that this output gets")
+    X(OUTPUTS, output, 1, 64, "CSV", "the joined records, with the columns that this output gets, and a header if the inputs have one")
 
 #define RECORDS_BETWEEN_PROGRESS (1U << 18)
 
@@ -36,6 +35,9 @@ struct join {
     struct cella_bytes scratch;
     struct cella_builtin_outputs *outputs;
     uint64_t count;
+    struct cella_join_size size;
+    bool counts; /* records of the first input are counted into size */
+    bool writes; /* they are written */
 };
 
 static void release(struct join **held)
@@ -51,6 +53,7 @@ static void release(struct join **held)
     }
     if (join != NULL) {
         cella_bytes_clear(&join->scratch);
+        cella_join_size_release(&join->size);
     }
     free(join);
 }
@@ -183,6 +186,12 @@ static cella_status do_batch(struct join *join, size_t *count)
         (*count)++;
     }
     CELLA_TRY(cella_rows_end(&join->rows[0]));
+    if (join->counts) {
+        cella_join_size_add(&join->size, keys, missing, *count, join->inputs[0].csv.row - *count);
+    }
+    if (!join->writes || cella_join_size_exceeds(&join->size)) {
+        return CELLA_OK;
+    }
     for (size_t i = 1; i < join->input_count; i++) {
         cella_rows_find(&join->rows[i], keys, *count, join->found[i]);
     }
@@ -192,17 +201,41 @@ static cella_status do_batch(struct join *join, size_t *count)
     return CELLA_OK;
 }
 
-static cella_status run(struct join *join)
+static cella_status do_all(struct join *join, bool counts, bool writes)
 {
-    for (size_t i = 1; i < join->input_count; i++) {
-        CELLA_TRY(keep(join, i));
-    }
-    join->rows[0].width = join->inputs[0].kept_count;
+    join->counts = counts;
+    join->writes = writes;
     size_t count;
     do {
         CELLA_TRY(do_batch(join, &count));
     } while (count > 0);
-    return CELLA_OK;
+    return counts ? cella_join_size_check(join->call, &join->size) : CELLA_OK;
+}
+
+/*
+ * Where a key may have many combinations, they are counted first: an input in memory is read twice for it. A stream can not
+ * be, so nothing more of it is written as soon as its records are known to be too many; the rest is counted for the message.
+ */
+static cella_status run(struct join *join, bool header)
+{
+    struct cella_csv *first = &join->inputs[0].csv;
+    struct cella_builtin_input *input = first->input;
+    for (size_t i = 1; i < join->input_count; i++) {
+        CELLA_TRY(keep(join, i));
+    }
+    join->rows[0].width = join->inputs[0].kept_count;
+    if (cella_join_size_is_small(&join->size, input)) {
+        return do_all(join, false, true);
+    }
+    CELLA_TRY(cella_join_size_begin(&join->size));
+    if (input->read != NULL) {
+        return do_all(join, true, true);
+    }
+    CELLA_TRY(do_all(join, true, false));
+    cella_csv_release(first);
+    input->position = 0;
+    CELLA_TRY(cella_csv_begin(join->call, first, input, header ? CELLA_CSV_HEADER : CELLA_CSV_NO_HEADER));
+    return do_all(join, false, true);
 }
 
 CELLA_BUILTIN(
@@ -215,7 +248,10 @@ CELLA_BUILTIN(
         "one with probability below n^2 / 2^129.",
     .returns = "{\"parties\": how many inputs, \"records\": how many were written to each output}",
     .limits = "Memory for the columns of all inputs but input0 that an output has, and about 80 bytes for each of their records "
-              "and 8 for each field. input0 is read as a stream: make the largest one input0.",
+              "and 8 for each field. input0 is read as a stream: make the largest one input0. A result that does not fit into the "
+              "outputs' limit is refused before it is written, with the number of its records and the key that makes them; "
+              "where keys come more than once in another input, input0 is read twice for that, or its records are counted "
+              "while they come if it is a stream, with 8 more bytes for each key and output.",
     .example = ">>> joined = cella.builtins.join(b\"id,name\\n1,ann\\n2,bob\\n\", b\"id,age\\n2,41\\n3,37\\n\", on=\"id\",\n"
                "...                              columns=\"0.name,1.age|1.*\")\n"
                ">>> joined.returned, joined.output\n"
@@ -240,6 +276,8 @@ CELLA_BUILTIN(
     for (size_t i = 0; header && i < output->count; i++) {
         CELLA_TRY(cella_join_write_header(join->inputs, &join->columns[i], &output->items[i]));
     }
-    CELLA_TRY(run(join));
+    join->size = (struct cella_join_size){ .inputs = join->inputs, .rows = join->rows, .input_count = input->count,
+                                           .columns = join->columns, .outputs = output, .left = join->left };
+    CELLA_TRY(run(join, header));
     return cella_builtin_result(call, "{\"parties\": %zu, \"records\": %" PRIu64 "}", input->count, join->count);
 }

@@ -11,7 +11,8 @@
 #define LOGISTIC_PREDICT(X)                                                                                          \
     X(INPUT, model_file, "JSON", "a model of logistic_regression_train or of Teaclave: {\"parameters\": [intercept, " \
                                  "one for each feature], ...}")                                                      \
-    X(INPUT, data_file, "CSV or .npy", "a column for each feature of the model")                                     \
+    X(INPUT, data_file, "CSV or .npy", "a column for each feature of the model, in the order of training"            \
+                                     CELLA_MATRIX_AUTO_TEXT_PLACES)                                                  \
     X(OUTPUT, result_file, "lines", "the probability of class 1, with 4 decimals, for each row")
 
 #define PLACES 4U

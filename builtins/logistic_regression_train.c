@@ -17,7 +17,8 @@
     X(REAL, alg_alpha, 1e-12, 1e6, "0.3", "gd: length of a step")                                                    \
     X(INTEGER, alg_iters, 1, 10000000, "100", "most steps of gd, most Hessians of newton")                                                          \
     X(INTEGER, feature_size, 0, 16383, "0", "number of features; 0: all columns but the last one")                   \
-    X(INPUT, training_data, "CSV or .npy", "numbers, the label in the last column: 0 or 1; for gd anything from 0 to 1") \
+    X(INPUT, training_data, "CSV or .npy", "numbers, the label in the last column: 0 or 1; for gd anything from 0 to 1" \
+                                         CELLA_MATRIX_AUTO_TEXT_PLACES)                                              \
     X(OUTPUT, model_file, "JSON", "{\"alpha\", \"iters\", \"parameters\": [intercept, one for each feature], ...}")
 
 #define NEWTON 0

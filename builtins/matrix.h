@@ -29,6 +29,10 @@ enum cella_matrix_header {
     CELLA_MATRIX_AUTO, /* it is one if none of its fields is a number or missing */
 };
 
+/* What tables say about an input that is read with CELLA_MATRIX_AUTO. */
+#define CELLA_MATRIX_AUTO_TEXT "; a first record of CSV in which no field is a number or empty is a header"
+#define CELLA_MATRIX_AUTO_TEXT_PLACES CELLA_MATRIX_AUTO_TEXT ", whose names do not matter: columns are known by their place"
+
 /*
  * Read an input. A header only, or an array of no rows, has rows 0; an input without any column is refused.
  *

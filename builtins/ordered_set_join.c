@@ -13,8 +13,8 @@
     X(FLAG, sorted, "false",                                                                                         \
       "both inputs are sorted by the bytes of their keys: read them as streams, with memory for one record, and refuse " \
       "one that is not")                                                                                             \
-    X(INPUT, input_data1, "CSV", "left records, without a header")                                                   \
-    X(INPUT, input_data2, "CSV", "right records, without a header")                                                  \
+    X(INPUT, input_data1, "CSV", "left records, without a header: a line of names would be a record")                                                   \
+    X(INPUT, input_data2, "CSV", "right records, the same")                                                  \
     X(OUTPUT, output_result, "CSV", "left record, then right record without its key, for each pair of equal keys")
 
 #define RECORDS_BETWEEN_PROGRESS (1U << 20)
@@ -212,8 +212,8 @@ CELLA_BUILTIN(
         "left out. The output is in the order of the left input. Inputs need not be sorted. The function join makes all "
         "pairs, takes headers, several keys and more files.",
     .returns = "\"N records\"",
-    .limits = "Unless sorted: memory for input_data2 without its keys, and about 80 bytes for each of its records and 8 for "
-              "each of its fields. input_data1 is read as a stream.",
+    .limits = "The result has no more records than the smaller input. Unless sorted: memory for input_data2 without its keys, "
+              "and about 80 bytes for each of its records and 8 for each of its fields. input_data1 is read as a stream.",
     .example = ">>> joined = cella.builtins.ordered_set_join(\n"
                "...     b\"7,ann\\n3,bob\\n\", b\"3,1.5\\n7,2.5\\n\", left_column=0, right_column=0, ascending=True, drop=False)\n"
                ">>> joined.returned, joined.output_result\n"

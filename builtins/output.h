@@ -14,6 +14,7 @@ struct cella_builtin_output {
     /* Keeps all or fails: CELLA_LIMIT_OUTPUT, CELLA_NO_MEMORY, CELLA_SYSTEM_FAILED. */
     cella_status (*write)(void *context, struct cella_view bytes);
     void *context;
+    uint64_t most; /* bytes that it can take at most; 0: not known. write has the last word */
     struct cella_bytes pending;
 };
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Write what is made from the builtins' table: the client's copy of it, and the documentation's page.
+"""Write what is made from the builtins' table: the client's copy of it, which profiles have what, and the documentation's page.
 
 usage: publish.py PROGRAMS TABLE_PROGRAM
 
@@ -18,6 +18,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 CLIENT_TABLE = ROOT / "python/cella/builtin_table.json"
+RUNTIME_PROFILES = ROOT / "executor/cell/runtime/_profiles_of.py"
 PAGE = ROOT / "docs/builtins.md"
 PROFILES = ROOT / "executor/cell/profiles"
 ORDER = ("python", "native", "numpy", "science")
@@ -99,11 +100,24 @@ def table_text(rows: list[dict[str, Any]]) -> str:
     return "[\n" + ",\n".join(json.dumps(row, ensure_ascii=False, sort_keys=True) for row in rows) + "\n]\n"
 
 
+def profiles_text(rows: list[dict[str, Any]]) -> str:
+    """The runtime's copy: profiles of the functions that not every profile has."""
+    some = {row["name"]: tuple(row["profiles"]) for row in rows if len(row["profiles"]) < len(rows[0]["profiles"])}
+    names = [(name, some[row["name"]]) for row in rows if row["name"] in some
+             for name in (row["name"], (row["alias"] or "").replace("-", "_")) if name]
+    lines = [f"    {json.dumps(name)}: {json.dumps(profiles).replace('[', '(').replace(']', ')')}," for name, profiles in names]
+    return "\n".join([
+        "# SPDX-License-Identifier: Apache-2.0",
+        '"""Builtin functions that not every profile has, for the message that one is not there. Written by ./run builtins."""',
+        "", "PROFILES_OF: dict[str, tuple[str, ...]] = {", *lines, "}", ""])
+
+
 def main() -> None:
     rows = read_table(Path(sys.argv[1]), Path(sys.argv[2]))
     CLIENT_TABLE.write_text(table_text(rows), "utf-8")
+    RUNTIME_PROFILES.write_text(profiles_text(rows), "utf-8")
     PAGE.write_text(page(rows, PAGE.read_text("utf-8")), "utf-8")
-    print(f"{len(rows)} functions: {CLIENT_TABLE.relative_to(ROOT)}, {PAGE.relative_to(ROOT)}")
+    print(f"{len(rows)} functions: " + ", ".join(str(path.relative_to(ROOT)) for path in (CLIENT_TABLE, RUNTIME_PROFILES, PAGE)))
 
 
 if __name__ == "__main__":

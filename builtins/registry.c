@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "builtins/registry.h"
 
+#include <string.h>
+
 extern const struct cella_builtin cella_builtin_aggregate;
 extern const struct cella_builtin cella_builtin_csv_profile;
 extern const struct cella_builtin cella_builtin_echo;
@@ -46,11 +48,24 @@ const struct cella_builtin *cella_builtin_at(const struct cella_builtin_registry
     }
 }
 
+static bool is_alias(struct cella_view name, const char *alias)
+{
+    if (alias == NULL || strncmp(alias, "builtin", strlen("builtin")) != 0 || name.size != strlen(alias)) {
+        return false;
+    }
+    for (size_t i = 0; i < name.size; i++) {
+        if ((name.data[i] == '_' ? '-' : name.data[i]) != (alias[i] == '_' ? '-' : alias[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 const struct cella_builtin *cella_builtin_find(const struct cella_builtin_registry *registry, struct cella_view name)
 {
     const struct cella_builtin *builtin;
     for (size_t i = 0; (builtin = cella_builtin_at(registry, i)) != NULL; i++) {
-        if (cella_view_is(name, builtin->name) || (builtin->alias != NULL && cella_view_is(name, builtin->alias))) {
+        if (cella_view_is(name, builtin->name) || is_alias(name, builtin->alias)) {
             return builtin;
         }
     }

@@ -19,5 +19,8 @@ struct cella_builtin_registry {
 /* Builtin number index, or NULL past the end. */
 const struct cella_builtin *cella_builtin_at(const struct cella_builtin_registry *registry, size_t index);
 
-/* Builtin by name or by Teaclave's spelling; NULL when there is none. */
+/*
+ * Builtin by name or by Teaclave's name; NULL when there is none. Teaclave writes some of its names with - and some with _:
+ * in a name that begins with "builtin" the two are the same.
+ */
 const struct cella_builtin *cella_builtin_find(const struct cella_builtin_registry *registry, struct cella_view name);

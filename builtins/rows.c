@@ -54,9 +54,10 @@ static cella_status chain(struct cella_rows *rows, uint64_t row, struct cella_ha
         struct cella_rows_group *group = group_at(rows, *number);
         numbers(&rows->next)[group->last] = row + 1;
         group->last = row;
+        group->count++;
         return CELLA_OK;
     }
-    struct cella_rows_group group = { .first = row, .last = row };
+    struct cella_rows_group group = { .first = row, .last = row, .count = 1 };
     *number = rows->groups.size / sizeof(group) + 1;
     return cella_bytes_append(&rows->groups, cella_view_of(&group, sizeof(group)));
 }
@@ -114,18 +115,33 @@ void cella_rows_empty(struct cella_rows *rows)
     rows->ends.size = 0;
 }
 
-/* In three sweeps, each of which asks for the memory that the next one needs. */
-void cella_rows_find(const struct cella_rows *rows, const struct cella_hash *keys, size_t count, uint64_t *first)
+/* In two sweeps, each of which asks for the memory that the next one needs. */
+void cella_rows_find_groups(const struct cella_rows *rows, const struct cella_hash *keys, size_t count, uint64_t *number)
 {
     for (size_t i = 0; i < count; i++) {
         cella_hash_table_prefetch(&rows->table, keys[i]);
     }
     for (size_t i = 0; i < count; i++) {
-        first[i] = cella_hash_table_find(&rows->table, keys[i]);
-        if (first[i] != 0) {
-            __builtin_prefetch(group_at(rows, first[i]));
+        number[i] = cella_hash_table_find(&rows->table, keys[i]);
+        if (number[i] != 0) {
+            __builtin_prefetch(group_at(rows, number[i]));
         }
     }
+}
+
+uint64_t cella_rows_groups(const struct cella_rows *rows)
+{
+    return rows->groups.size / sizeof(struct cella_rows_group);
+}
+
+const struct cella_rows_group *cella_rows_group(const struct cella_rows *rows, uint64_t number)
+{
+    return group_at(rows, number);
+}
+
+void cella_rows_find(const struct cella_rows *rows, const struct cella_hash *keys, size_t count, uint64_t *first)
+{
+    cella_rows_find_groups(rows, keys, count, first);
     for (size_t i = 0; i < count; i++) {
         if (first[i] != 0) {
             uint64_t row = group_at(rows, first[i])->first;
@@ -150,13 +166,14 @@ uint64_t cella_rows_take(struct cella_rows *rows, struct cella_hash key)
         return 0;
     }
     struct cella_rows_group *group = group_at(rows, number);
-    if (group->given > 0 && group->first == group->last) {
+    if (group->count == 0) {
         return 0;
     }
-    if (group->given++ > 0) {
-        group->first = numbers(&rows->next)[group->first] - 1;
+    uint64_t row = group->first;
+    if (--group->count > 0) {
+        group->first = numbers(&rows->next)[row] - 1;
     }
-    return group->first + 1;
+    return row + 1;
 }
 
 struct cella_view cella_rows_field(const struct cella_rows *rows, uint64_t row, size_t which)
@@ -165,6 +182,18 @@ struct cella_view cella_rows_field(const struct cella_rows *rows, uint64_t row, 
     uint64_t begin = at == 0 ? 0 : numbers(&rows->ends)[at - 1];
     size_t size = numbers(&rows->ends)[at] - begin;
     return size == 0 ? (struct cella_view){ 0 } : cella_view_of(rows->text.data + begin, size);
+}
+
+uint64_t cella_rows_longest(const struct cella_rows *rows)
+{
+    uint64_t longest = 0;
+    uint64_t before = 0;
+    for (uint64_t row = 1; rows->width > 0 && row <= rows->count; row++) {
+        uint64_t end = numbers(&rows->ends)[row * rows->width - 1];
+        longest = end - before > longest ? end - before : longest;
+        before = end;
+    }
+    return longest;
 }
 
 void cella_rows_release(struct cella_rows *rows)

@@ -13,7 +13,7 @@
 struct cella_rows_group {
     uint64_t first; /* row numbers, from 0 */
     uint64_t last;
-    uint64_t given; /* how many were given by cella_rows_take */
+    uint64_t count; /* those that cella_rows_take did not give */
 };
 
 /* So many rows are added, and so many keys looked up, together: memory has time to answer. */
@@ -68,6 +68,15 @@ void cella_rows_empty(struct cella_rows *rows);
 /* For each of at most CELLA_ROWS_BATCH keys the first row with it, plus one; 0 if there is none. */
 void cella_rows_find(const struct cella_rows *rows, const struct cella_hash *keys, size_t count, uint64_t *first);
 
+/* The same for the numbers of the groups, from 1. */
+void cella_rows_find_groups(const struct cella_rows *rows, const struct cella_hash *keys, size_t count, uint64_t *number);
+
+/* How many groups there are. */
+uint64_t cella_rows_groups(const struct cella_rows *rows);
+
+/* Group number 1 to cella_rows_groups. */
+const struct cella_rows_group *cella_rows_group(const struct cella_rows *rows, uint64_t number);
+
 /* The row behind a row in its group; both counted from 1; 0 if there is none. */
 uint64_t cella_rows_next(const struct cella_rows *rows, uint64_t row);
 
@@ -76,5 +85,8 @@ uint64_t cella_rows_take(struct cella_rows *rows, struct cella_hash key);
 
 /* Field number which of a row (counted from 1), as CSV. */
 struct cella_view cella_rows_field(const struct cella_rows *rows, uint64_t row, size_t which);
+
+/* Bytes of the longest row, all its fields together. */
+uint64_t cella_rows_longest(const struct cella_rows *rows);
 
 void cella_rows_release(struct cella_rows *rows);

@@ -27,7 +27,7 @@
     X(INPUT, model, "ONNX", "the model: one file with its weights inside")                                           \
     X(INPUT, images, "PNG, JPEG or tar", "one image, or an uncompressed tar archive of images")                      \
     X(OPTIONAL_INPUT, labels, "lines", "a label for each class, in order; without it labels are numbers from 0")     \
-    X(OUTPUT, classes, "CSV", "name, rank, label, probability: top rows for each image")
+    X(OUTPUT, classes, "CSV", "name, rank, label, probability, a header with these names first: top rows for each image")
 
 #define CLASSES_MAX 1000000U
 #define BATCH_MAX 256U

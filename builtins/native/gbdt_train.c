@@ -29,7 +29,8 @@
     X(REAL, l2_regularization, 0.0, 1e9, "1", "penalty on leaves' values: lambda")                                   \
     X(INTEGER, bins, 2, 65535, "256", "how many intervals a feature's values are sorted into")                       \
     X(INTEGER, seed, 0, 2147483647, "0", "of the samples of rows and features")                                      \
-    X(INPUT, training_data, "CSV or .npy", "numbers, the label in the last column; a missing feature is allowed")    \
+    X(INPUT, training_data, "CSV or .npy", "numbers, the label in the last column; a missing feature is allowed"     \
+                                         CELLA_MATRIX_AUTO_TEXT_PLACES)                                              \
     X(OUTPUT, trained_model, "JSON", "the model in xgboost's JSON format, for gbdt_predict and for xgboost")
 
 #define CLASSES_MAX 1000

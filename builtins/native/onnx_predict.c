@@ -14,7 +14,7 @@
     X(INTEGER, batch, 1, 65536, "256", "rows that are computed together, where the model leaves that open")          \
     X(FLAG, missing, "false", "missing fields of CSV are given to the model as NaN; otherwise they are refused") \
     X(INPUT, model, "ONNX", "the model: one file with its weights inside")                                           \
-    X(INPUT, data, "CSV or .npy", "a row for each example; the first dimension of an array")                         \
+    X(INPUT, data, "CSV or .npy", "a row for each example; the first dimension of an array" CELLA_MATRIX_AUTO_TEXT)  \
     X(OUTPUT, predictions, "CSV or .npy", "a row for each example, in order")
 
 #define OUTPUTS_MAX 64U

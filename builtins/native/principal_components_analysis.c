@@ -16,8 +16,8 @@
     X(FLAG, center, "true", "take each column's mean away first")                                                    \
     X(INTEGER, feature_size, 0, 16383, "0", "number of features: the input has as many columns, or one more, which is " \
                                             "ignored; 0: all columns are features")                                  \
-    X(INPUT, input_data, "CSV or .npy", "numbers")                                                                   \
-    X(OUTPUT, output_data, "CSV", "each row in the coordinates of the components: n columns")                        \
+    X(INPUT, input_data, "CSV or .npy", "numbers" CELLA_MATRIX_AUTO_TEXT_PLACES)                                     \
+    X(OUTPUT, output_data, "CSV", "each row in the coordinates of the components: n columns, without a header")      \
     X(OPTIONAL_OUTPUT, components, "JSON", "{\"mean\": [...], \"components\": [[...], ...], \"explained_variance\": [...], " \
                                            "\"explained_variance_ratio\": [...]}")
 

@@ -28,6 +28,7 @@ struct values {
     struct cella_builtin_value all[CELLA_BUILTIN_VALUES_MAX];
     struct source sources[CELLA_BUILTIN_VALUES_MAX];
     size_t count;
+    const struct cella_task_limits *limits;
 };
 
 static void release_values(struct values **values)
@@ -230,10 +231,12 @@ static int fill_output(struct values *values, size_t index, PyObject *object)
     struct source *source = &values->sources[index];
     value->kind = CELLA_BUILTIN_VALUE_OUTPUT;
     value->write = collect;
+    value->most = values->limits->memory_bytes;
     value->context = &source->collected;
     if (object != Py_None) {
         source->file = (int) PyLong_AsLong(object);
         value->write = write_file;
+        value->most = values->limits->output_bytes;
         value->context = &source->file;
     }
     return PyErr_Occurred() == NULL ? 0 : -1;
@@ -329,8 +332,9 @@ PyObject *cella_native_call(struct cella_cell *cell, PyObject *arguments)
     }
     const struct cella_builtin *builtin = cella_builtin_find(&cell->builtins, cella_view_of_string(name));
     if (builtin == NULL) {
-        return PyErr_Format(PyExc_LookupError, "there is no builtin function '%s' in this profile", name);
+        return PyErr_Format(PyExc_LookupError, "%s", name);
     }
+    values->limits = &cell->received.task.limits;
     if (fill(values, plain, CELLA_BUILTIN_VALUE_NONE) != 0 || fill(values, inputs, CELLA_BUILTIN_VALUE_INPUT) != 0 ||
         fill(values, outputs, CELLA_BUILTIN_VALUE_OUTPUT) != 0) {
         return NULL;

@@ -26,6 +26,6 @@ PyObject *cella_native_load(struct cella_cell *cell, PyObject *name);
  *
  * An input is None, an object with readinto, which is read as the function goes on, or a buffer. An output given as a
  * number is a descriptor that is written to; None collects the bytes. A task's builtin reports how far it is. Raises what
- * readinto or a signal's handler raised.
+ * readinto or a signal's handler raised, and LookupError if this profile has no such function.
  */
 PyObject *cella_native_call(struct cella_cell *cell, PyObject *arguments);

@@ -167,7 +167,7 @@ def _amount(amount: dict[str, float]) -> str:
 
 
 def _auditors(rule: dict[str, Any], me: str | None) -> str:
-    return f"at least {rule['threshold']} of the auditors {_people(rule['parties'], me)}"
+    return f"at least {rule['threshold']} of the auditors {people(rule['parties'], me)}"
 
 
 def _quoted(text: Any) -> str:
@@ -175,14 +175,19 @@ def _quoted(text: Any) -> str:
     return json.dumps(text, ensure_ascii=True)
 
 
-def _people(parties: list[str], me: str | None) -> str:
+def people(parties: list[str], me: str | None) -> str:
+    """Parties as words, the reader as "you".
+
+    >>> people(["party:a", "party:b"], "party:b")
+    'party:a and you'
+    """
     names = ["you" if party == me else party for party in parties]
     return " and ".join(names) if names else "nobody"
 
 
 def _lines(terms: dict[str, Any], me: str | None, sha256: str) -> list[str]:
     return [
-        f"Task {terms['task']}, created by {_people([terms['creator']], me)}.",
+        f"Task {terms['task']}, created by {people([terms['creator']], me)}.",
         "",
         "What runs",
         *_what_runs(terms, me),
@@ -202,7 +207,7 @@ def _lines(terms: dict[str, Any], me: str | None, sha256: str) -> list[str]:
         "What it costs, and when it ends",
         *_costs(terms),
         "",
-        f"It runs when all have approved: {_people(terms['participants'], me)}. Until it runs, each of them may withdraw.",
+        f"It runs when all have approved: {people(terms['participants'], me)}. Until it runs, each of them may withdraw.",
         f"Contract SHA-256 {sha256}",
     ]
 
@@ -221,7 +226,7 @@ def _what_runs(terms: dict[str, Any], me: str | None) -> list[str]:
         )
     return [
         f"  {_quoted(function['name'])} version {function['version']} ({where}), entry {_quoted(function['entry'])}, "
-        f"owned by {_people([function['owner']], me)}.",
+        f"owned by {people([function['owner']], me)}.",
         f"  It is {kind}.",
         f"  SHA-256 {function['sha256']}",
         *_vouched(terms, me),
@@ -232,7 +237,7 @@ def _what_runs(terms: dict[str, Any], me: str | None) -> list[str]:
 def _vouched(terms: dict[str, Any], me: str | None) -> list[str]:
     function, lines = terms["function"], []
     if function["audited_by"]:
-        lines.append(f"  Auditors who have signed for it: {_people(function['audited_by'], me)}.")
+        lines.append(f"  Auditors who have signed for it: {people(function['audited_by'], me)}.")
     else:
         lines.append("  No auditor has signed for it.")
     if "auditors" in terms:
@@ -292,7 +297,7 @@ def _inputs(inputs: dict[str, Any], me: str | None) -> list[str]:
     lines = []
     for name, item in sorted(inputs.items()):
         lines.append(
-            f"  {name}: from {_people(item['owners'], me)}, {human_size(item['size'])} sealed, {item['data']}"
+            f"  {name}: from {people(item['owners'], me)}, {human_size(item['size'])} sealed, {item['data']}"
         )
         lines.append(f"    SHA-256 {item['sha256']}")
         if "format" in item:
@@ -300,7 +305,7 @@ def _inputs(inputs: dict[str, Any], me: str | None) -> list[str]:
         lines += _policy(item.get("policy", {}), me)
         for bound in item.get("bound_by", ()):
             whose = "its owner" if bound["data"] == item["data"] else f"made of {bound['data']}, whose owner"
-            setter = "you, have" if bound["owner"] == me else f"{_people([bound['owner']], me)}, has"
+            setter = "you, have" if bound["owner"] == me else f"{people([bound['owner']], me)}, has"
             lines.append(f"    {whose}, {setter} set:")
             lines += [f"  {line}" for line in _policy(bound["policy"], me)]
         if item.get("stream"):
@@ -314,18 +319,18 @@ def _who_gets(terms: dict[str, Any], me: str | None) -> list[str]:
     lines = []
     for name, item in sorted(terms["outputs"].items()):
         if item.get("fusion"):
-            lines.append(f"  {name}: stays in the executor; nobody gets its key. It belongs to {_people(item['receivers'], me)}")
+            lines.append(f"  {name}: stays in the executor; nobody gets its key. It belongs to {people(item['receivers'], me)}")
             lines.append("    together, and becomes the input of a task only if all of them approve that task, and only as the")
             lines.append("    policies of the inputs that it was made of allow then")
         else:
-            lines.append(f"  {name}: to {_people(item['receivers'], me)}")
+            lines.append(f"  {name}: to {people(item['receivers'], me)}")
     lines += [
-        f"  result (a JSON value): to {_people(terms['result']['receivers'], me)}",
+        f"  result (a JSON value): to {people(terms['result']['receivers'], me)}",
         "  error texts, traceback, log, words of progress, all of which can contain data: "
-        f"to {_people(readers, me)}",
+        f"to {people(readers, me)}",
     ]
     if owner in readers and owner != terms["creator"]:
-        lines.append(f"    {_people([owner], me)} owns the function, which can write there whatever it reads.")
+        lines.append(f"    {people([owner], me)} owns the function, which can write there whatever it reads.")
     lines += [
         "  class and line of an exception, fraction of progress, sizes and usage, in which a function can hide a few",
         "    bytes: to every participant",

@@ -21,7 +21,7 @@ class Event:
         name: of the input, output or function; the state's name for "state".
         done: bytes so far, or thousandths for "run".
         total: bytes in all, 1000 for "run"; 0 when the stage has no amount.
-        text: the script's own words for "run", "" otherwise.
+        text: the script's own words for "run"; for "state" what the task waits for, if parties have to do it; "" otherwise.
     """
 
     stage: str
@@ -45,9 +45,11 @@ def describe(event: Event) -> str:
     'upload images: 512 B of 1.0 KiB'
     >>> describe(Event("state", "running"))
     'running'
+    >>> describe(Event("state", "assigned", text="waits for the approval of you"))
+    'assigned, waits for the approval of you'
     """
     if event.stage == "state":
-        return event.name
+        return event.name + (f", {event.text}" if event.text else "")
     if event.stage == "run":
         return f"running: {event.done / 10:.0f} %" + (f", {one_line(event.text)}" if event.text else "")
     if event.total:

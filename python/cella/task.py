@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO, Union
 
 from . import _native, atomic
-from .contract import Contract
+from .contract import Contract, people
 from .data import Data
 from .encoding import digest_of, from_base64url, parse_json, parse_object, to_base64url
 from .events import Event, Reporter, reporter_of, silent
@@ -189,6 +189,7 @@ class Task:
         self.executor = executor
         self.id = task
         self._facts: dict[str, Any] = dict(facts or {})
+        self._changed = False  # something was done since the facts were complete
 
     def __repr__(self) -> str:
         return f"<Task {self.id} {self.state}>"
@@ -208,13 +209,38 @@ class Task:
         """Whether it is over."""
         return self.state in DONE
 
+    @property
+    def missing_approvals(self) -> list[str]:
+        """Participants whose approval is missing while its contract is there to be approved; none at any other time.
+
+        Asks the executor if something was done here since the facts were last seen.
+        """
+        return self._missing() if self._is_complete else self.refresh()._missing()
+
+    @property
+    def _is_complete(self) -> bool:
+        """Whether the facts are more than the short answer of a request."""
+        return not self._changed and "participants" in self._facts
+
+    def _missing(self) -> list[str]:
+        if self.state != "assigned":
+            return []
+        return [party for party in self._facts.get("participants", ()) if party not in self._facts.get("approved", ())]
+
+    def _waits_for(self) -> str:
+        """What has to happen before it goes on, as far as its parties have to do it; empty if nothing."""
+        missing = self._missing() if self._is_complete else []
+        return f"waits for the approval of {people(missing, self.executor.party)}" if missing else ""
+
     def _change(self, op: str, args: Mapping[str, Any] | None = None) -> Task:
+        self._changed = True
         self._facts.update(self.executor.request(op, {"task": self.id, **(args or {})}))
         return self
 
     def refresh(self) -> Task:
         """Ask for the present facts."""
         self._facts = self.executor.request("task.get", {"task": self.id})
+        self._changed = False
         return self
 
     def assign(self, inputs: Mapping[str, Data | str]) -> Task:
@@ -311,6 +337,7 @@ class Task:
         if over:
             args["over"] = True
         self._facts = self.executor.request("task.watch", args, timeout=WATCH_S + self.executor.timeout)
+        self._changed = False
         return self
 
     def wait(
@@ -333,7 +360,7 @@ class Task:
         """
         report = reporter_of(progress)
         until = None if timeout is None else time.monotonic() + timeout
-        shown: Any = None
+        shown: Any = self._show(report, None) if self._is_complete else None
         lost_since: float | None = None
         while True:
             try:
@@ -349,7 +376,8 @@ class Task:
             if self.done:
                 break
             if until is not None and time.monotonic() >= until:
-                raise _native.error("TIMEOUT", f"{self.id} is still {self.state} after {timeout:g} s; it goes on")
+                waits = self._waits_for()
+                raise _native.error("TIMEOUT", f"{self.id} is still {self.state} after {timeout:g} s{waits and ', ' + waits}; it goes on")
         if check:
             self.raise_for_error()
         return self
@@ -368,12 +396,13 @@ class Task:
         if isinstance(found, Mapping) and self.state == "running":
             text = found.get("text")
             step = (round(1000 * float(found.get("fraction", 0))), text if isinstance(text, str) else "")
+        state = self.state, self._waits_for()
         previous_state, previous_step = shown or (None, None)
-        if self.state != previous_state:
-            report(Event("state", self.state))
+        if state != previous_state:
+            report(Event("state", self.state, text=state[1]))
         if step is not None and step != previous_step:
             report(Event("run", self.id, step[0], 1000, step[1]))
-        return self.state, step
+        return state, step
 
     # What came out
 

@@ -7,7 +7,7 @@
 /*
  * The first byte chooses a function and how; then texts, each ended by 0x1e: two arguments, and up to three inputs. Each call
  * is made twice, in two ways that must give the same: from memory and from streams in small pieces; fast and
- * oblivious; sorted and not.
+ * oblivious; sorted and not. A join counts its result exactly before it is written.
  */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -65,6 +65,7 @@ struct shape {
     size_t input_count;
     const char *output;
     size_t output_count;
+    uint64_t most; /* bytes that an output may have; 0: not told */
 };
 
 struct values {
@@ -99,6 +100,7 @@ static void run(const struct shape *shape, const struct values *arguments, const
         snprintf(name, sizeof(values.names[0]), single ? "%s" : "%s%zu", shape->output, i + shape->first);
         struct cella_builtin_value *value = add(&values, name, CELLA_BUILTIN_VALUE_OUTPUT);
         value->write = collect;
+        value->most = shape->most;
         value->context = &result->outputs[i];
     }
     struct cella_builtin_registry registry = { .module_count = 0 };
@@ -154,8 +156,32 @@ static void intersect(uint8_t how, const struct texts *texts)
     }
     struct values oblivious = fast;
     add_text(&oblivious, "mode", cella_view_of_string("oblivious"));
-    const struct shape shape = { "psi", "input", 0, 2 + (how >> 6) % 2, "output", 2 };
+    const struct shape shape = { "psi", "input", 0, 2 + (how >> 6) % 2, "output", 2, 0 };
     twice(&shape, &fast, &oblivious, texts, 1 + how / 64);
+}
+
+/* As many bytes as the result has are enough; one less is refused before anything but a header is written. */
+static void count(const struct shape *shape, const struct values *values, const struct texts *texts, bool header)
+{
+    CELLA_CLEANUP(clear) struct result whole = { 0 };
+    CELLA_CLEANUP(clear) struct result enough = { 0 };
+    CELLA_CLEANUP(clear) struct result less = { 0 };
+    run(shape, values, texts, 0, &whole);
+    size_t size = 0;
+    for (size_t i = 0; i < INPUTS; i++) {
+        size = whole.outputs[i].size > size ? whole.outputs[i].size : size;
+    }
+    if (whole.status != CELLA_OK || size < 2) {
+        return;
+    }
+    struct shape told = *shape;
+    told.most = size;
+    run(&told, values, texts, 0, &enough);
+    assert(enough.status == CELLA_OK);
+    same(&whole, &enough);
+    told.most = size - 1;
+    run(&told, values, texts, 0, &less);
+    assert(header || (less.status == CELLA_LIMIT_OUTPUT && less.call.message[0] != 0 && less.outputs[0].size == 0));
 }
 
 static void join(uint8_t how, const struct texts *texts)
@@ -165,8 +191,9 @@ static void join(uint8_t how, const struct texts *texts)
     add_text(&values, "columns", texts->arguments[1]);
     add_text(&values, "how", cella_view_of_string((how & 8) != 0 ? "left" : "inner"));
     add_flag(&values, "header", (how & 16) != 0);
-    const struct shape shape = { "join", "input", 0, 2 + (how >> 6) % 2, "output", 1 + (how >> 5) % 2 };
+    const struct shape shape = { "join", "input", 0, 2 + (how >> 6) % 2, "output", 1 + (how >> 5) % 2, 0 };
     twice(&shape, &values, &values, texts, 1 + how / 64);
+    count(&shape, &values, texts, (how & 16) != 0);
 }
 
 static void ordered_join(uint8_t how, const struct texts *texts)
@@ -178,7 +205,7 @@ static void ordered_join(uint8_t how, const struct texts *texts)
     add_flag(&values, "drop", (how & 64) != 0);
     struct values sorted = values;
     add_flag(&sorted, "sorted", true);
-    const struct shape shape = { "ordered_set_join", "input_data", 1, 2, "output_result", 1 };
+    const struct shape shape = { "ordered_set_join", "input_data", 1, 2, "output_result", 1, 0 };
     twice(&shape, &values, &sorted, texts, 1 + how / 128);
 }
 
@@ -198,8 +225,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         begin += length + 1;
     }
     struct values values = { .count = 0 };
-    const struct shape sums = { "private_join_and_compute", "input_data", 0, 2, "output_data", 2 };
-    const struct shape ordered = { "ordered_set_intersect", "input_data", 1, 2, "output_result", 2 };
+    const struct shape sums = { "private_join_and_compute", "input_data", 0, 2, "output_data", 2, 0 };
+    const struct shape ordered = { "ordered_set_intersect", "input_data", 1, 2, "output_result", 2, 0 };
     switch (data[0] % 5) {
     case 0:
         intersect(data[0], &texts);

@@ -533,7 +533,7 @@ class FakeExecutor:
         task = self._task(party, args)
         if args["contract"] != hashlib.sha256(task["contract"]).hexdigest():
             raise Refused("WRONG_CONTRACT")
-        task["approved"] = sorted({*task["approved"], party})
+        self._set(task, approved=sorted({*task["approved"], party}))
         if task["approved"] == task["participants"]:
             self._set(task, state="approved")
         return self._brief(task)

@@ -178,16 +178,83 @@ def test_an_output_without_columns(zygote):
     assert report.status == "BAD_ARGUMENT" and "leaves no column for output0" in report.message
 
 
-def test_hostile_product(zygote):
-    """Keys that make billions of records end at the output's limit, or when the task is cancelled."""
-    same = b"id,a\n" + b"1,x\n" * 100000
-    report = call_group(zygote, "join", [same, same], 1, Limits(output_bytes=4 << 20, cpu_s=20), on="id")
+@pytest.mark.parametrize("streamed", [False, True])
+def test_million_times_million(zygote, streamed):
+    """What can not fit is refused with what makes it, not written up to the limit."""
+    same = b"id,a\n" + b"1,x\n" * 1_000_000
+    limits = Limits(output_bytes=8 << 20, memory_bytes=1 << 30, cpu_s=20)
+    report = call_group(zygote, "join", [Streamed(same, block=1 << 20) if streamed else same, same], 1, limits, on="id")
     assert report.status == "LIMIT_OUTPUT"
+    assert report.message == (
+        "the join would have 1000000000000 records ('output0': 6000000000000 bytes of at most 8388608). The key of input0, "
+        "row 1, is in 1000000 of its records and 1000000 of input1's: remove duplicates, join on more columns or raise the limit")
+    assert not streamed or report.outputs[0] in (b"", b"id,0.a,1.a\n")
+
+
+@pytest.mark.parametrize("how", ["inner", "left"])
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("parties", [2, 3])
+def test_size_is_counted_exactly(zygote, how, streamed, parties):
+    """A limit of exactly the result's size is enough; with one byte less it is refused, with the number of records."""
+    chance = random.Random(parties)
+    values = [f"k{number}" for number in range(9)] + ["", "only"]
+    fields = ["", "x", "a,b", 'q"q', "two\nlines", "é", " s "]
+    tables = [text([["id", f"a{party}", f"b{party}"],
+                    *[[chance.choice(values[:10 - party]), chance.choice(fields), chance.choice(fields)] for _ in range(40)]])
+              for party in range(parties)]
+    inputs = [Streamed(tables[0]) if streamed else tables[0], *tables[1:]]
+    arguments = {"on": "id", "how": how, "columns": "0.a0,1.a1,1.b1,1.a1|0.*,1.*|1.b1"}
+    whole = call_group(zygote, "join", inputs, 3, **arguments)
+    assert whole.status == "DONE", whole
+    sizes = [len(content) - len(content.partition(b"\n")[0]) - 1 for content in whole.outputs]
+    place = sizes.index(max(sizes))
+    exact = call_group(zygote, "join", inputs, 3, Limits(output_bytes=len(whole.outputs[place])), **arguments)
+    assert (exact.status, exact.outputs) == ("DONE", whole.outputs)
+    report = call_group(zygote, "join", inputs, 3, Limits(output_bytes=sizes[place] - 1), **arguments)
+    assert report.status == "LIMIT_OUTPUT"
+    assert f"{whole.result['records']} records ('output{place}': {sizes[place]} bytes of at most {sizes[place] - 1})" in report.message
+
+
+def test_which_key_makes_them(zygote):
+    one = b"id\n" + b"a\n" * 3 + b"b\nb\n" + b"a\n" * 2
+    two, three = b"id\n" + b"a\n" * 10 + b"b\n" * 20, b"id\n" + b"b\n" * 30 + b"c\n" * 50
+    report = call_group(zygote, "join", [one, two, three], 1, Limits(output_bytes=1000), on="id", how="left")
+    assert "would have 1250 records ('output0': 2500 bytes" in report.message  # 5 * 10 of a, 2 * 20 * 30 of b
+    assert "The key of input0, row 4, is in 2 of its records and 30 of input2's" in report.message
+
+
+def test_more_records_than_there_are_numbers(zygote):
+    many = b"id\n" + b"1\n" * 2000
+    report = call_group(zygote, "join", [many] * 8, 1, Limits(memory_bytes=1 << 30), on="id")
+    assert "would have more than 18446744073709551615 records" in report.message
+    assert report.message.endswith("or raise the limit")
+
+
+def test_a_long_text_in_many_records(zygote):
+    """Not only many combinations make a large result."""
+    one, two = b"id\n" + b"1\n" * 10000, b"id,a\n1," + b"x" * 100000 + b"\n"
+    report = call_group(zygote, "join", [one, two], 1, on="id")
+    assert "10000 records ('output0': 1000030000 bytes of at most 16777216)" in report.message
+
+
+def test_in_a_script(zygote):
+    """There the memory is the limit, and what was done before goes on."""
+    report = zygote.run("""
+import cella
+def main(a):
+    try:
+        cella.builtins.join(a.buffer(), a.buffer(), on="id")
+    except cella.builtins.BuiltinError as error:
+        return str(error)
+""", inputs={"a": b"id\n" + b"1\n" * 100000}, limits=Limits(memory_bytes=256 << 20))
+    assert report.status == "DONE", report
+    assert report.result.startswith(
+        f"join: the join would have 10000000000 records ('output0': 20000000000 bytes of at most {256 << 20})")
 
 
 def test_cancel(zygote):
-    same = b"id\n" + b"1\n" * 400000
-    report = cancel(zygote, "join", {"input0": same, "input1": same}, ["output0"], on="id")
+    one, two = b"id\n" + b"1\n" * 1000, b"id\n" + b"1\n" * 400000
+    report = cancel(zygote, "join", {"input0": one, "input1": two}, ["output0"], on="id")
     assert report.status == "CANCELLED" and report.seconds < 5
 
 

@@ -8,7 +8,8 @@ import os
 from pathlib import Path
 
 import pytest
-from zygote_driver import ZygoteDriver
+from onnx_writer import Graph
+from zygote_driver import BUILTIN, Limits, ZygoteDriver
 
 import cella
 from cella import Builtin
@@ -19,6 +20,38 @@ BUILD = Path(os.environ.get("CELLA_BUILD", ROOT / "build/release"))
 _spec = importlib.util.spec_from_file_location("publish", ROOT / "builtins/publish.py")
 publish = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(publish)
+
+
+HEADERS = """
+import cella
+def main(file):
+    model = file.read()
+    b = cella.builtins
+    rows = "".join(f"{n % 5},{n % 3},{int(n % 5 > 2)}\\n" for n in range(40))
+    features = "".join(row.rpartition(",")[0] + "\\n" for row in rows.splitlines())
+    trees = b.gbdt_train(rows, iterations=2).trained_model
+    line = b.logistic_regression_train(rows).model_file
+    functions = {
+        "gbdt_train": (lambda data: b.gbdt_train(data, iterations=2), rows),
+        "logistic_regression_train": (b.logistic_regression_train, rows),
+        "gbdt_predict": (lambda data: b.gbdt_predict(trees, data), features),
+        "logistic_regression_predict": (lambda data: b.logistic_regression_predict(line, data), features),
+        "principal_components_analysis": (lambda data: b.principal_components_analysis(data, n=1), features),
+        "onnx_predict": (lambda data: b.onnx_predict(model, data), features),
+    }
+    said = {}
+    for name, (function, data) in functions.items():
+        names = ["x", "y", "label"][:data.partition("\\n")[0].count(",") + 1]
+        plain = function(data)
+        said[name] = [function(",".join(names) + "\\n" + data) == plain]
+        for other in ("2019", "", "nan"):
+            try:
+                function(",".join([*names[:-1], other]) + "\\n" + data)
+                said[name].append("taken")
+            except b.BuiltinError as error:
+                said[name].append("row 1, column 1" in str(error))
+    return said
+"""
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +81,44 @@ def test_the_clients_table_is_this_builds(rows):
 def test_the_page_is_this_builds(rows):
     present = publish.PAGE.read_text("utf-8")
     assert present == publish.page(rows, present), "run ./run builtins"
+
+
+def test_the_runtimes_profiles_are_this_builds(rows):
+    assert publish.RUNTIME_PROFILES.read_text("utf-8") == publish.profiles_text(rows), "run ./run builtins"
+
+
+@pytest.mark.parametrize("name", ["onnx_predict", "builtin-rsa-sign", "builtin_rsa_sign"])
+def test_a_task_whose_profile_lacks_it_says_who_has_it(zygotes, name):
+    report = zygotes("python").run("", entry=name, kind=BUILTIN)
+    assert (report.status, report.message) == (
+        "BAD_ARGUMENT", f"this profile has no builtin function '{name}'; profiles native and science have it: ask for it with "
+                        "profile='native' (--profile)")
+
+
+def test_a_script_whose_profile_lacks_it_says_who_has_it(zygotes):
+    report = zygotes("python").run("import cella\ndef main():\n    cella.builtins.gbdt_train(b'')")
+    assert (report.exception, report.line) == ("AttributeError", 3)
+    assert "'gbdt_train'; profiles native and science have it" in report.message
+
+
+def test_what_no_profile_has(zygotes):
+    report = zygotes("python").run("", entry="nothing", kind=BUILTIN)
+    assert report.status == "BAD_ARGUMENT"
+    assert report.message.startswith("there is no builtin function 'nothing'; this profile has aggregate, ")
+
+
+@pytest.mark.parametrize("name", [item.alias for item in Builtin.all() if item.alias])
+def test_teaclaves_names_with_either_mark(zygotes, name):
+    """The client and the cell find the same function, however its name is written."""
+    item = Builtin.find(name)
+    for spelling in (name.replace("-", "_"), name.replace("_", "-"), name.replace("_", "-").replace("-", "_", 1)):
+        assert Builtin.find(spelling) is item
+        report = zygotes("native").run("", entry=spelling, kind=BUILTIN, arguments={"no such argument": 1})
+        assert report.status == "BAD_ARGUMENT" and "builtin function" not in report.message
+    for wrong in (name + "-", name.replace("builtin", "Builtin"), item.name.replace("_", "-") if "_" in item.name else "ech-o"):
+        with pytest.raises(cella.NotFound):
+            Builtin.find(wrong)
+        assert "no builtin function" in zygotes("native").run("", entry=wrong, kind=BUILTIN).message
 
 
 def test_tables_are_complete(rows):
@@ -104,6 +175,19 @@ def test_docstrings_in_a_cell(zygotes):
             assert parameter.name in text
             if parameter.kind not in ("output", "outputs"):
                 assert parameter.name in signature
+
+
+def test_headers_are_found_as_the_tables_say(zygotes, rows):
+    """What is read as CSV or .npy: a header changes nothing; a line with a number or nothing in it is a row, and refused."""
+    inputs = {row["name"]: parameter for row in rows for parameter in row["parameters"]
+              if parameter["kind"] == "input" and parameter["format"] == "CSV or .npy"}
+    assert all("a first record of CSV in which no field is a number or empty is a header" in item["documentation"]
+               for item in inputs.values())
+    graph = Graph()
+    graph.output(graph.node("Relu", graph.input("table", [None, 2])), [None, 2])
+    report = zygotes("native").run(HEADERS, inputs={"file": graph.model()}, limits=Limits(memory_bytes=1 << 30))
+    assert report.status == "DONE", report
+    assert report.result == dict.fromkeys(inputs, [True] * 4)
 
 
 def test_find_and_near_names():

@@ -324,7 +324,8 @@ def test_several_parties(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     task = created.out.split()[0]
     assert "NOT_ASSIGNED" in by("user", "task", "contract", task, code=6).err
     assert "assigned" in by("owner", "task", "assign", task, f"w={weights}").out
-    assert "waiting for the approval" in by("user", "task", "show", task).err
+    missing = " and ".join("you" if party == people["user"] else party for party in sorted(people.values()))
+    assert f"waits for the approval of {missing}\n" in by("user", "task", "show", task).err
     contract = by("owner", "task", "contract", task)
     assert "w: from you" in contract.out and "argument k = 7" in contract.out
     raw = by("owner", "task", "contract", task, "--raw").out.encode()
@@ -333,6 +334,7 @@ def test_several_parties(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "nobody to ask" in by("owner", "task", "approve", task, code=2).err
     assert "WRONG_CONTRACT" in by("owner", "task", "approve", task, "--sha256", "00" * 32, code=6).err
     by("owner", "task", "approve", task, "--sha256", sha256)
+    assert people["owner"] not in by("user", "task", "show", task).err
     shown = by("author", "task", "approve", task, "--yes")
     assert "Who gives what" in shown.err and "approved" not in shown.out
     assert "NOT_APPROVED" in by("user", "task", "invoke", task, code=6).err

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import queue
 import threading
 import time
 from pathlib import Path
@@ -340,6 +341,42 @@ def test_several_parties(fake: FakeExecutor) -> None:
     assert [item["task"] for item in author.tasks.list()] == [task.id]
     assert function.name == "f" and author.functions.get(function.id).source == package.source
     assert owner.functions.get(function.id).source is None
+
+
+def test_who_has_not_approved(fake: FakeExecutor) -> None:
+    """Said at once, again when it changes, and by nobody any more when the task goes on."""
+    owner, author, user = three(fake)
+    function = author.functions.register(Script.parse("def main(a): pass", "f.py").package(["a"], public=False))
+    task = user.tasks.create(function, inputs={"a": [owner.party]}, outputs={})
+    assert task.missing_approvals == []  # nothing is there to be approved
+    at_owner, at_author = owner.tasks.get(task.id), author.tasks.get(task.id)
+    at_owner.assign({"a": owner.data.add(b"1", "a")})
+    everybody = sorted({owner.party, author.party, user.party})
+    assert task.refresh().missing_approvals == at_owner.missing_approvals == everybody
+    events: queue.Queue[Event] = queue.Queue()
+    watching = threading.Thread(target=lambda: user.tasks.get(task.id).wait(events.put, check=False))
+    watching.start()
+
+    def heard(missing: list[str]) -> bool:
+        event = events.get(timeout=5)
+        names = " and ".join("you" if party == user.party else party for party in missing)
+        return (event.name, event.text) == ("assigned", f"waits for the approval of {names}")
+
+    assert heard(everybody)
+    at_owner.approve(at_owner.contract())
+    everybody.remove(owner.party)
+    assert heard(everybody) and at_owner.missing_approvals == everybody
+    at_author.approve(at_author.contract())
+    assert heard([user.party])
+    with pytest.raises(cella.TransportError, match="still assigned after 0.1 s, waits for the approval of " + user.party):
+        at_author.wait(timeout=0.1)
+    mine = cella.Task(user, task.id)
+    mine.approve(mine.contract())
+    assert mine.missing_approvals == []
+    assert events.get(timeout=5) == Event("state", "approved")
+    mine.cancel()
+    watching.join(5)
+    assert events.get(timeout=5) == Event("state", "cancelled") and events.empty()
 
 
 def test_approve_only_what_was_read(fake: FakeExecutor) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import cella
 import pytest
+from cella.functions import builtin_package
 from live import LiveExecutor, refused
 
 
@@ -90,6 +91,27 @@ def test_what_the_function_refuses_is_told(live: LiveExecutor, arguments: dict[s
                      ["output_result1", "output_result2"], arguments)
     with refused(code, text=text):
         task.wait()
+
+
+def test_a_join_that_can_not_fit(live: LiveExecutor) -> None:
+    """Everybody learns which limit it was, and who may read messages which key would have made it so large."""
+    owner = live.client()
+    many = b"id\n" + b"1\n" * 1_000_000
+    task = owner.run(cella.Builtin.find("join"), {"input0": many, "input1": many}, ["output0"], {"on": "id"},
+                     limits={"output_bytes": "1M"})
+    with pytest.raises(cella.LimitError, match="would have 1000000000000 records .'output0': 2000000000000 bytes") as caught:
+        task.wait()
+    assert caught.value.detail == "limit output_bytes 1048576; output output0 has 0 and was to have more"
+    assert "is in 1000000 of its records and 1000000 of input1's" in caught.value.script_message
+
+
+def test_a_task_whose_profile_does_not_have_it(live: LiveExecutor) -> None:
+    """Of a package that was not made with the table."""
+    owner = live.client()
+    task = owner.tasks.create(owner.functions.register(builtin_package("rsa_sign", ["rsa_key"], [], ["data"])),
+                              inputs={"rsa_key": owner.data.add(b"key", "key")}, arguments={"data": "x"})
+    with pytest.raises(cella.CellaError, match="profiles native and science have it: ask for it with profile='native'"):
+        task.invoke().wait()
 
 
 def test_a_profile_that_does_not_have_it() -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import queue
 import re
 import threading
 import time
@@ -73,7 +74,7 @@ def three_party_task(parties: Parties) -> tuple[cella.Executor, cella.Executor, 
     return a, b, c, task, as_seen_by(b, task), as_seen_by(c, task)
 
 
-def test_three_parties(parties: Parties) -> None:
+def test_three_parties(live: LiveExecutor, parties: Parties) -> None:
     a, b, c, task, at_b, at_c = three_party_task(parties)
     assert task.state == "created" and set(task.refresh().facts["participants"]) == {a.party, b.party, c.party}
     with refused("NOT_ASSIGNED"):
@@ -88,19 +89,33 @@ def test_three_parties(parties: Parties) -> None:
     terms = contracts[0].terms
     assert terms["inputs"]["left"]["owners"] == [a.party] and terms["inputs"]["right"]["owners"] == [b.party]
     assert terms["function"]["owner"] == c.party and terms["function"]["public"] is False
+    heard: queue.Queue[str] = queue.Queue()
+    watched = as_seen_by(live.client(c.identity), task)
+    watching = threading.Thread(target=lambda: watched.wait(lambda event: heard.put(event.text)))
+    watching.start()
+    everybody = list(task.refresh().facts["participants"])
     for one in (task, at_b):
         with refused("NOT_APPROVED"):
             task.refresh().invoke()
+        assert task.missing_approvals == everybody
         one.approve(one.contract())
+        everybody.remove(one.executor.party)
+        assert one.missing_approvals == everybody
     assert set(at_c.refresh().facts["approved"]) == {a.party, b.party}
     with refused("NOT_APPROVED"):
         task.refresh().invoke()
+    said = [heard.get(timeout=10)]
+    while said[-1] != "waits for the approval of you":
+        said.append(heard.get(timeout=10))
+    assert {a.party, b.party} <= set(said[0].split())
     at_c.approve(contracts[2])
     assert at_c.state == "approved"
     for one in (at_b, at_c):
         with refused("DENIED"):
             one.invoke()
     task.invoke().wait()
+    watching.join(10)
+    assert not watching.is_alive()
     assert task.result() == {"size": 12} and task.outputs["out"].bytes() == b"from a and b"
     for one in (at_b, at_c):
         one.wait()

@@ -275,6 +275,10 @@ static void test_registry(void **state)
         assert_in_range(builtin->parameter_count, 0, CELLA_BUILTIN_PARAMETERS_MAX);
     }
     assert_non_null(find("echo"));
+    assert_ptr_equal(find("builtin_gbdt-predict"), find("gbdt_predict"));
+    assert_null(find("gbdt-predict"));
+    assert_null(find("builtin-gbdt-predict2"));
+    assert_null(find("builtin"));
     assert_null(find("none"));
     assert_null(cella_builtin_find(&registry, (struct cella_view){ 0 }));
 }

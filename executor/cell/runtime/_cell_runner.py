@@ -9,7 +9,7 @@ from typing import Any
 
 import _cell
 
-from . import _runner
+from . import _runner, builtins
 from ._cancel import Cancelled
 from ._failure import Outcome, Refused
 from .files import Input, Output
@@ -92,8 +92,8 @@ def _run_builtin(entry: str, arguments: dict[str, Any], inputs: dict[str, Any], 
                for name, content in inputs.items()}
     try:
         status, is_json, text, _ = _cell.call(entry, arguments, sources, targets, True)
-    except LookupError as error:
-        return Outcome("BAD_ARGUMENT", message=str(error.args[0]))
+    except LookupError:
+        return Outcome("BAD_ARGUMENT", message=builtins.missing(entry))
     except Cancelled:
         return Outcome("CANCELLED", message="the task was cancelled")
     except OSError as error:  # a stream that was not delivered completely
@@ -107,7 +107,7 @@ def _run_builtin(entry: str, arguments: dict[str, Any], inputs: dict[str, Any], 
     name = _NAMES.get(status, "INTERNAL")
     if name == "NO_MEMORY":
         raise MemoryError
-    if name == "LIMIT_OUTPUT":
+    if name == "LIMIT_OUTPUT" and not message:
         message = f"an output would grow beyond its limit of {output_bytes} bytes"
     return Outcome(name, message=message)
 

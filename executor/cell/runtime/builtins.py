@@ -22,6 +22,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from ._forms import Refused, source_of
+from ._profiles_of import PROFILES_OF
 
 _TYPES: dict[str, Any] = {
     "text": str, "choice": str, "integer": int, "real": float, "flag": bool, "input": bytes, "inputs": bytes}
@@ -214,9 +215,22 @@ def bind(native: Any) -> None:
         __all__.append(row["name"])
 
 
+def missing(name: str) -> str:
+    """What to say about a function that this profile does not have.
+
+    >>> missing("rsa_sign")
+    "this profile has no builtin function 'rsa_sign'; profiles native and science have it: ask for it with profile='native' (--profile)"
+    """
+    having = PROFILES_OF.get(name.replace("-", "_"))
+    if having:
+        have = f"profile {having[0]} has" if len(having) == 1 else f"profiles {' and '.join(having)} have"
+        return f"this profile has no builtin function {name!r}; {have} it: ask for it with profile={having[0]!r} (--profile)"
+    return f"there is no builtin function {name!r}; this profile has {', '.join(__all__)}"
+
+
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
     if not __all__:
         raise AttributeError(f"there is no builtin function {name!r} here: they exist in cells only")
-    raise AttributeError(f"this profile has no builtin function {name!r}; it has {', '.join(__all__)}")
+    raise AttributeError(missing(name))

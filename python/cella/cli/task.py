@@ -221,7 +221,7 @@ def invoke(executor: Executor, task_id: str, nonce: str | None, as_json: bool) -
 )
 @with_executor
 def watch(executor: Executor, task_id: str, seconds: float | None, as_json: bool) -> None:
-    """Show progress until TASK is over. The exit code tells how it ended."""
+    """Show progress until TASK is over, and whose approval is missing until then. The exit code tells how it ended."""
     found = executor.tasks.get(task_id)
     with show.reporter(as_json) as report:
         found.wait(report, timeout=seconds)
@@ -233,6 +233,8 @@ def watch(executor: Executor, task_id: str, seconds: float | None, as_json: bool
 @with_executor
 def show_task(executor: Executor, task_id: str, as_json: bool) -> None:
     """Everything that you may know of TASK."""
+    from ..contract import people
+
     found = executor.tasks.get(task_id)
     facts = {name: value for name, value in found.facts.items() if name not in ("result", "messages")}
     for output in facts.get("outputs", {}).values():
@@ -242,9 +244,8 @@ def show_task(executor: Executor, task_id: str, as_json: bool) -> None:
     else:
         show.value(facts)
         show.usage(found.usage, False)
-        missing = set(found.facts.get("participants", ())) - set(found.facts.get("approved", ()))
-        if found.state == "assigned" and missing:
-            show.note("waiting for the approval of " + ", ".join(sorted(missing)))
+        if found.missing_approvals:
+            show.note(f"waits for the approval of {people(found.missing_approvals, executor.party)}")
 
 
 @task.command()
