@@ -363,7 +363,10 @@ static cella_status classify_all(struct classifier *c)
         }
         double size = (double) c->images->bytes.size;
         double done = size > 0 ? (double) c->images->position / size : 0;
-        CELLA_TRY(cella_builtin_progress(c->call, done < 1 ? done : 1));
+        struct cella_onnx_work *work = &c->session.work;
+        work->fraction = done < 1 ? done : 1;
+        work->examples = count > work->examples ? count : work->examples; /* as many as a full batch has in the last too */
+        CELLA_TRY(cella_builtin_progress(c->call, work->fraction));
         CELLA_TRY(count > 0 ? classify_batch(c, count) : CELLA_OK);
     }
     return c->count > 0 ? CELLA_OK : cella_builtin_refuse(c->call, "images: there is no image in the tar archive");

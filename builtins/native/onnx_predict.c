@@ -230,9 +230,11 @@ static cella_status write_array(const struct prediction *prediction)
 static cella_status predict_all(struct prediction *prediction)
 {
     size_t batch = prediction->feed.batch;
+    prediction->session.work.examples = batch < prediction->data.rows ? batch : prediction->data.rows;
     for (size_t first = 0; first < prediction->data.rows; first += batch) {
         size_t rows = prediction->data.rows - first < batch ? prediction->data.rows - first : batch;
-        CELLA_TRY(cella_builtin_progress(prediction->call, (double) first / (double) prediction->data.rows));
+        prediction->session.work.fraction = (double) first / (double) prediction->data.rows;
+        CELLA_TRY(cella_builtin_progress(prediction->call, prediction->session.work.fraction));
         CELLA_TRY(cella_onnx_feed_rows(&prediction->feed, first, rows, prediction->inputs));
         size_t computed = prediction->inputs[0].dims[0];
         CELLA_TRY(cella_onnx_session_run(&prediction->session, prediction->inputs, prediction->outputs));

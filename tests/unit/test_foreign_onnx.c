@@ -212,7 +212,7 @@ static void test_kernels_agree(void **state)
     static const size_t sizes[][3] = { { 1, 1, 1 },  { 1, 33, 7 },   { 3, 31, 640 }, { 13, 65, 321 },
                                        { 5, 5, 5 },  { 24, 64, 100 }, { 7, 1, 1000 }, { 11, 97, 2 } };
     struct cella_onnx_threads *threads;
-    assert_int_equal(cella_onnx_threads_start(2, &threads), CELLA_OK);
+    assert_int_equal(cella_onnx_threads_start(2, NULL, &threads), CELLA_OK);
     const struct cella_onnx_kernel *kernel;
     for (size_t k = 0; (kernel = cella_onnx_kernel_at(k)) != NULL; k++) {
         for (size_t s = 0; s < sizeof(sizes) / sizeof(sizes[0]); s++) {
@@ -235,7 +235,7 @@ static void test_kernels_agree(void **state)
             cella_onnx_pack_b(kernel, (struct cella_onnx_matrix){ b, n, 1 }, d, n, pb);
             struct cella_onnx_gemm product = { .kernel = kernel, .threads = threads, .rows = m, .columns = n, .depth = d,
                                                .a = pa, .b = pb, .scratch = scratch, .c = c, .stride = n };
-            cella_onnx_gemm(&product);
+            assert_int_equal(cella_onnx_gemm(&product), CELLA_OK);
             for (size_t i = 0; i < m * n; i++) {
                 double sum = 0;
                 for (size_t x = 0; x < d; x++) {
@@ -264,11 +264,11 @@ static void count_part(void *context, size_t index, size_t thread)
 static void test_every_part_is_done_once(void **state)
 {
     struct cella_onnx_threads *threads;
-    assert_int_equal(cella_onnx_threads_start(4, &threads), CELLA_OK);
+    assert_int_equal(cella_onnx_threads_start(4, NULL, &threads), CELLA_OK);
     for (size_t round = 0; round < 2000; round++) {
         size_t counts[37] = { 0 };
         size_t parts = round % 38;
-        cella_onnx_parallel(threads, parts, count_part, counts);
+        assert_int_equal(cella_onnx_parallel(threads, parts, 1, count_part, counts), CELLA_OK);
         for (size_t i = 0; i < 37; i++) {
             assert_int_equal(counts[i], i < parts);
         }
