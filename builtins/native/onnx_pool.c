@@ -18,17 +18,21 @@ struct pool {
     bool count_padding;
 };
 
+/* How many steps of dilation from first on are below end. */
+static size_t steps_below(size_t first, size_t dilation, size_t end)
+{
+    return end <= first ? 0 : (end - first + dilation - 1) / dilation;
+}
+
 /* How many of a window's pixels along one axis count. */
 static size_t counted(const struct pool *pool, size_t out, size_t kernel, size_t stride, size_t dilation, size_t before,
                       size_t size, size_t after)
 {
-    size_t count = 0;
-    for (size_t k = 0; k < kernel; k++) {
-        size_t at = out * stride + k * dilation;
-        bool inside = at >= before && at - before < size;
-        count += pool->count_padding ? at < before + size + after : inside;
-    }
-    return count;
+    size_t first = out * stride;
+    size_t outside = pool->count_padding ? 0 : steps_below(first, dilation, before);
+    size_t inside = steps_below(first, dilation, before + size + (pool->count_padding ? after : 0));
+    inside = inside < kernel ? inside : kernel;
+    return outside < inside ? inside - outside : 0;
 }
 
 /* From sums to means: a piece's columns of row y. */

@@ -295,7 +295,7 @@ cella_status cella_onnx_run_top_k(struct cella_onnx_step *step)
     size_t size = input->dims[axis];
     size_t inner = cella_onnx_span(input, axis + 1, input->rank - axis - 1);
     CELLA_CLEANUP(cella_onnx_tensor_release) struct cella_onnx_tensor scratch = { 0 };
-    CELLA_TRY(cella_onnx_scratch(step, CELLA_ONNX_STRING, k, &scratch)); /* 16 bytes each, as struct ranked */
+    CELLA_TRY(cella_onnx_scratch(step, CELLA_ONNX_DOUBLE, 2 * k, &scratch)); /* 16 bytes each, as struct ranked */
     CELLA_TRY(cella_onnx_output(step, 0, CELLA_ONNX_FLOAT, input->rank, dims, &values));
     CELLA_TRY(cella_onnx_output(step, 1, CELLA_ONNX_INT64, input->rank, dims, &places));
     CELLA_TRY(cella_onnx_work(step, (double) input->count * CELLA_ONNX_WORK_ELEMENT * (1 + 2 * log2((double) k + 1))));

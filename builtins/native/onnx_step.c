@@ -58,7 +58,7 @@ cella_status cella_onnx_work(const struct cella_onnx_step *step, double steps)
     if (cella_onnx_work_add(work, steps)) {
         return CELLA_OK;
     }
-    return cella_onnx_refuse(step, "it would take %.2g steps, %.2g with what comes before it; at most %.2g for %zu %s",
+    return cella_onnx_refuse(step, "it would take %.3g steps, %.3g with what comes before it; at most %.3g for %zu %s",
                              steps, work->asked, cella_onnx_work_most(work), work->examples,
                              work->examples == 1 ? "example" : "examples");
 }

@@ -181,11 +181,20 @@ cella_status cella_onnx_run_feature_vectorizer(struct cella_onnx_step *step)
     size_t dims[2] = { 0, 0 };
     struct cella_onnx_tensor *output;
     size_t column = 0;
+    size_t widths;
+    const int64_t *given = cella_onnx_integers(step, "inputdimensions", &widths);
+    if (widths != 0 && widths != step->node->input_count) {
+        return cella_onnx_refuse(step, "inputdimensions has %zu numbers for %zu inputs", widths, step->node->input_count);
+    }
     for (size_t i = 0; i < step->node->input_count; i++) {
         CELLA_CLEANUP(cella_onnx_tensor_release) struct cella_onnx_tensor rows = { 0 };
         CELLA_TRY(cella_onnx_rows(step, i, &rows));
         if (i > 0 && rows.dims[0] != dims[0]) {
             return cella_onnx_refuse(step, "input %zu has %zu rows, input 0 has %zu", i, rows.dims[0], dims[0]);
+        }
+        if (widths != 0 && (given[i] < 0 || (uint64_t) given[i] != rows.dims[1])) {
+            return cella_onnx_refuse(step, "input %zu has %zu columns, inputdimensions says %lld", i, rows.dims[1],
+                                     (long long) given[i]);
         }
         dims[0] = rows.dims[0];
         dims[1] += rows.dims[1];
