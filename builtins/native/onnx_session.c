@@ -338,8 +338,10 @@ cella_status cella_onnx_session_open(struct cella_builtin_call *call, const char
 {
     session->call = call;
     session->source = source;
-    session->memory.limit = CELLA_ONNX_MEMORY_MAX;
-    session->work = (struct cella_onnx_work){ .call = call, .limit = CELLA_ONNX_WORK_MAX, .examples = 1 };
+    session->memory.limit = session->memory.limit == 0 ? CELLA_ONNX_MEMORY_MAX : session->memory.limit;
+    session->work.limit = session->work.limit == 0 ? CELLA_ONNX_WORK_MAX : session->work.limit;
+    session->work.call = call;
+    session->work.examples = 1;
     session->kernel = cella_onnx_kernel_best();
     CELLA_TRY(cella_onnx_model_parse(call, source, bytes, &session->memory, &session->model));
     CELLA_TRY(drop_constant_inputs(session));

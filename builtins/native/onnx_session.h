@@ -74,7 +74,8 @@ struct cella_onnx_session {
  *
  * source:   what messages call the file; must live as long as the session
  * bytes:    the file, untrusted; must live as long as the session
- * session:  zeroed; the caller closes it, also after errors. It must not move.
+ * session:  zeroed but for memory.limit and work.limit, where they are to be less than CELLA_ONNX_MEMORY_MAX and
+ *           CELLA_ONNX_WORK_MAX; the caller closes it, also after errors. It must not move.
  *
  * CELLA_BUILTIN_FAILED  refused, with a message that names the operator or node
  * CELLA_LIMIT_MEMORY    a value does not fit into the task's memory; the message names the node

@@ -510,7 +510,7 @@ def test_cancelled_inside_one_node(zygote, name, threads):
     cancel_inside(zygote, name, threads)
 
 
-@pytest.mark.parametrize("name", ["depthwise Conv", "MaxPool", "LRN"])
+@pytest.mark.parametrize("name", ["depthwise Conv", "MaxPool", "TopK", "LRN"])
 def test_cancelled_inside_one_node_of_another_sort(zygote, name):
     cancel_inside(zygote, name, 0)
 
