@@ -813,6 +813,19 @@ def test_images_that_are_refused(zygote, pillow):
     assert "labels: 2 lines" in classify(zygote, model, png, b"a\nb\n").message
 
 
+def test_images_that_do_not_fit(zygote, pillow):
+    """However many and large a model wants them: a message, not a crash."""
+    image = encoded(photo(pillow), "PNG")
+    for images, size, text in ((256, 4096, "256 images of 4096 x 4096 pixels"), (6, 4096, "6 images of 4096 x 4096 pixels")):
+        graph = onnx_writer.Graph()
+        x = graph.input("x", [images, 3, size, size])
+        graph.output(graph.node("Flatten", graph.node("GlobalAveragePool", x)), [images, 3])
+        report = classify(zygote, graph.model(), image)
+        assert report.status == "LIMIT_MEMORY" and f"{text} at a time do not fit" in report.message, report
+    report = classify(zygote, picture_model(size="s"), image, size=4096, batch=100)
+    assert report.status == "LIMIT_MEMORY" and report.message.endswith("argument 'batch' can be less"), report
+
+
 def test_damaged_images(zygote, pillow):
     """Random bytes of images changed: a message that names the image, or an answer."""
     generator = random.Random(1)
