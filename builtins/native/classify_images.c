@@ -352,9 +352,9 @@ static cella_status make_input(struct classifier *c)
     cella_status made = cella_onnx_tensor_make(&c->session.memory, CELLA_ONNX_FLOAT, 4, c->channels_last ? last : first,
                                                &c->input);
     if (made == CELLA_LIMIT_MEMORY || made == CELLA_NO_MEMORY) {
-        cella_status refused = cella_builtin_refuse(c->call, "model: %zu images of %zu x %zu pixels at a time do not fit into "
-                                                             "the task's memory or the engine's 4 GiB%s", c->batch, c->width, c->height,
-                                                    c->fixed_batch ? "" : "; argument 'batch' can be less");
+        cella_status refused = cella_builtin_refuse(
+            c->call, "model: %zu images of %zu x %zu pixels at a time do not fit into the task's memory or the engine's 4 GiB%s",
+            c->batch, c->width, c->height, c->fixed_batch ? "" : "; argument 'batch' can be less");
         return refused == CELLA_BUILTIN_FAILED ? CELLA_LIMIT_MEMORY : refused;
     }
     CELLA_TRY(made);

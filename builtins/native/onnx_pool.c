@@ -41,7 +41,8 @@ static void divide_row(const struct pool *pool, size_t y, const struct cella_onn
     const struct cella_onnx_window *w = &pool->window;
     size_t high = counted(pool, y, w->kernel_height, w->stride_height, w->dilation_height, w->top, w->height, w->bottom);
     for (size_t x = 0; x < piece->columns; x++) {
-        size_t wide = counted(pool, piece->first_column + x, w->kernel_width, w->stride_width, w->dilation_width, w->left, w->width, w->right);
+        size_t wide = counted(pool, piece->first_column + x, w->kernel_width, w->stride_width, w->dilation_width, w->left,
+                              w->width, w->right);
         to[x] /= (float) (high * wide);
     }
 }
