@@ -345,12 +345,26 @@ static cella_status classify_batch(struct classifier *c, size_t count)
     return status;
 }
 
-static cella_status classify_all(struct classifier *c)
+static cella_status make_input(struct classifier *c)
 {
     const size_t last[4] = { c->batch, c->height, c->width, c->channels };
     const size_t first[4] = { c->batch, c->channels, c->height, c->width };
-    CELLA_TRY(cella_onnx_tensor_make(&c->session.memory, CELLA_ONNX_FLOAT, 4, c->channels_last ? last : first, &c->input));
+    cella_status made = cella_onnx_tensor_make(&c->session.memory, CELLA_ONNX_FLOAT, 4, c->channels_last ? last : first,
+                                               &c->input);
+    if (made == CELLA_LIMIT_MEMORY || made == CELLA_NO_MEMORY) {
+        cella_status refused = cella_builtin_refuse(
+            c->call, "model: %zu images of %zu x %zu pixels at a time do not fit into the task's memory or the engine's 4 GiB%s",
+            c->batch, c->width, c->height, c->fixed_batch ? "" : "; argument 'batch' can be less");
+        return refused == CELLA_BUILTIN_FAILED ? CELLA_LIMIT_MEMORY : refused;
+    }
+    CELLA_TRY(made);
     memset(c->input.data, 0, c->input.count * sizeof(float));
+    return CELLA_OK;
+}
+
+static cella_status classify_all(struct classifier *c)
+{
+    CELLA_TRY(make_input(c));
     CELLA_TRY(cella_builtin_output_print(c->output, "name,rank,label,probability\n"));
     for (bool there = true; there;) {
         size_t count = 0;
@@ -363,7 +377,10 @@ static cella_status classify_all(struct classifier *c)
         }
         double size = (double) c->images->bytes.size;
         double done = size > 0 ? (double) c->images->position / size : 0;
-        CELLA_TRY(cella_builtin_progress(c->call, done < 1 ? done : 1));
+        struct cella_onnx_work *work = &c->session.work;
+        work->fraction = done < 1 ? done : 1;
+        work->examples = count > work->examples ? count : work->examples; /* as many as a full batch has in the last too */
+        CELLA_TRY(cella_builtin_progress(c->call, work->fraction));
         CELLA_TRY(count > 0 ? classify_batch(c, count) : CELLA_OK);
     }
     return c->count > 0 ? CELLA_OK : cella_builtin_refuse(c->call, "images: there is no image in the tar archive");

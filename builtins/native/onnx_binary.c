@@ -8,6 +8,10 @@
 #include "builtins/native/onnx_kernel.h"
 #include "builtins/native/onnx_operators.h"
 
+#define PIECE (1U << 18) /* elements */
+#define POWER_STEPS 128.0
+#define REMAINDER_STEPS 16384.0
+
 /* One row: distances are 0 or 1 element. */
 typedef void loop(const void *a, size_t a_stride, const void *b, size_t b_stride, void *to, size_t count);
 
@@ -181,6 +185,7 @@ struct walk {
     size_t dims[CELLA_ONNX_RANK_MAX];
     ptrdiff_t a[CELLA_ONNX_RANK_MAX];
     ptrdiff_t b[CELLA_ONNX_RANK_MAX];
+    double steps; /* of one element */
 };
 
 static struct walk plan(const struct cella_onnx_tensor *a, const struct cella_onnx_tensor *b, size_t rank,
@@ -213,13 +218,39 @@ static struct walk plan(const struct cella_onnx_tensor *a, const struct cella_on
     return walk;
 }
 
-static void run_loop(loop *row, const struct cella_onnx_tensor *a, const struct cella_onnx_tensor *b,
-                     struct cella_onnx_tensor *out)
+/* The innermost dimension, by pieces that are short enough to be cancelled between. */
+static cella_status run_row(const struct cella_onnx_step *step, loop *row, const struct walk *walk, size_t size,
+                            const uint8_t *left, const uint8_t *right, size_t out_size, uint8_t *to)
+{
+    size_t inner = walk->rank - 1;
+    size_t a = (size_t) walk->a[inner];
+    size_t b = (size_t) walk->b[inner];
+    for (size_t done = 0; done < walk->dims[inner]; done += PIECE) {
+        size_t rest = walk->dims[inner] - done;
+        size_t count = rest < PIECE ? rest : PIECE;
+        row(left + done * a * size, a, right + done * b * size, b, to + done * out_size, count);
+        CELLA_TRY(cella_onnx_work_done(&step->session->work, (double) count * walk->steps));
+    }
+    return CELLA_OK;
+}
+
+/* Of one element: remainders of very different numbers are found bit by bit. */
+static double steps_of(loop *row)
+{
+    return row == fmod_float || row == fmod_double ? REMAINDER_STEPS
+        : row == pow_float || row == pow_double    ? POWER_STEPS
+                                                   : CELLA_ONNX_WORK_ELEMENT;
+}
+
+static cella_status run_loop(const struct cella_onnx_step *from, loop *row, const struct cella_onnx_tensor *a,
+                             const struct cella_onnx_tensor *b, struct cella_onnx_tensor *out)
 {
     if (out->count == 0) {
-        return;
+        return CELLA_OK;
     }
     struct walk walk = plan(a, b, out->rank, out->dims);
+    walk.steps = steps_of(row);
+    CELLA_TRY(cella_onnx_work(from, (double) out->count * walk.steps));
     ptrdiff_t size = (ptrdiff_t) cella_onnx_type_size(a->type);
     size_t inner = walk.rank - 1;
     size_t step = walk.dims[inner] * cella_onnx_type_size(out->type);
@@ -228,7 +259,7 @@ static void run_loop(loop *row, const struct cella_onnx_tensor *a, const struct 
     const uint8_t *right = b->data;
     uint8_t *to = out->data;
     for (;;) {
-        row(left, (size_t) walk.a[inner], right, (size_t) walk.b[inner], to, walk.dims[inner]);
+        CELLA_TRY(run_row(from, row, &walk, (size_t) size, left, right, cella_onnx_type_size(out->type), to));
         to += step;
         size_t axis = inner;
         for (; axis > 0; axis--) {
@@ -242,7 +273,7 @@ static void run_loop(loop *row, const struct cella_onnx_tensor *a, const struct 
             at[axis - 1] = 0;
         }
         if (axis == 0) {
-            return;
+            return CELLA_OK;
         }
     }
 }
@@ -322,7 +353,7 @@ static cella_status combine(struct cella_onnx_step *step, const struct binary *b
         kernel->add(out->data, left.data, right.data, out->count, &end);
         return CELLA_OK;
     }
-    run_loop(binary->loops[slot_of(left.type)], &left, &right, out);
+    CELLA_TRY(run_loop(step, binary->loops[slot_of(left.type)], &left, &right, out));
     for (size_t i = 0; step->finish.clip && i < out->count; i++) {
         float value = ((float *) out->data)[i];
         ((float *) out->data)[i] = value < end.low ? end.low : value > end.high ? end.high : value;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "builtins/native/onnx_operators.h"
 
+#define PIECE (1U << 20) /* elements between which a call can be cancelled */
+
 /* Out of range, where C leaves it open: the nearest number; NaN becomes 0. */
 #define CLAMPED(name, type, least, most)                                                                             \
     static type name(double value)                                                                                   \
@@ -87,9 +89,19 @@ cella_status cella_onnx_cast(struct cella_onnx_step *step, const struct cella_on
     for (size_t i = 0; i < from->rank; i++) {
         out->dims[i] = from->dims[i];
     }
-    return convert(from, out) ? CELLA_OK
-                              : cella_onnx_refuse(step, "type %s can not be cast to %s here",
-                                                  cella_onnx_type_name(from->type), cella_onnx_type_name(type));
+    for (size_t done = 0; done < from->count || done == 0; done += PIECE) {
+        struct cella_onnx_tensor piece = *from;
+        struct cella_onnx_tensor to = *out;
+        piece.count = from->count - done < PIECE ? from->count - done : PIECE;
+        piece.data = (uint8_t *) from->data + done * cella_onnx_type_size(from->type);
+        to.data = (uint8_t *) out->data + done * cella_onnx_type_size(type);
+        if (!convert(&piece, &to)) {
+            return cella_onnx_refuse(step, "type %s can not be cast to %s here", cella_onnx_type_name(from->type),
+                                     cella_onnx_type_name(type));
+        }
+        CELLA_TRY(cella_onnx_went(step, piece.count));
+    }
+    return CELLA_OK;
 }
 
 cella_status cella_onnx_run_cast(struct cella_onnx_step *step)

@@ -7,11 +7,14 @@
 
 #include <string.h>
 
+#define GATHER_STEPS 4.0
+#define SHORT_ROW_STEPS 32.0
 #define RUNS_MAX CELLA_ONNX_KERNEL_COLUMNS_MAX
 
 struct convolution {
     struct cella_onnx_step *step;
     struct cella_onnx_window window;
+    struct cella_onnx_pieces pieces; /* of depthwise ones */
     const struct cella_onnx_tensor *weights;
     const float *bias;
     size_t groups;
@@ -60,6 +63,22 @@ static void gather(const void *context, size_t first_row, size_t depth, size_t f
                                                count, to);
 }
 
+static bool is_depthwise(const struct convolution *convolution)
+{
+    return convolution->group_inputs == 1 && convolution->groups > 1;
+}
+
+/* Products of weights and pixels; and gathering pixels for them, or vectors that are not full. */
+static cella_status ask(const struct convolution *convolution)
+{
+    const struct cella_onnx_window *window = &convolution->window;
+    double width = (double) (window->out_width == 0 ? 1 : window->out_width);
+    double each = is_depthwise(convolution) ? (double) convolution->group_outputs * (1 + SHORT_ROW_STEPS / width)
+                                            : (double) convolution->group_outputs + GATHER_STEPS;
+    return cella_onnx_work(convolution->step, cella_onnx_window_steps(window) * (double) convolution->group_inputs *
+                                                  (double) convolution->groups * each);
+}
+
 static cella_status read_shapes(struct convolution *convolution)
 {
     struct cella_onnx_step *step = convolution->step;
@@ -90,7 +109,7 @@ static cella_status read_shapes(struct convolution *convolution)
     convolution->group_outputs = weights->dims[0] / (size_t) groups;
     convolution->taps = convolution->window.kernel_height * convolution->window.kernel_width;
     convolution->depth = convolution->taps * convolution->group_inputs;
-    return CELLA_OK;
+    return ask(convolution);
 }
 
 static cella_status find_offsets(struct convolution *convolution, struct cella_onnx_tensor *offsets)
@@ -109,16 +128,17 @@ static cella_status find_offsets(struct convolution *convolution, struct cella_o
     return CELLA_OK;
 }
 
-/* One output channel of one image, whose group has one input channel. */
-static void depthwise_channel(void *context, size_t index, size_t thread)
+/* A piece of one output channel of one image, whose group has one input channel. */
+static void depthwise_piece(void *context, size_t index, size_t thread)
 {
     const struct convolution *convolution = context;
     const struct cella_onnx_window *window = &convolution->window;
+    struct cella_onnx_piece piece = cella_onnx_window_piece(window, &convolution->pieces, index);
     size_t outputs = convolution->groups * convolution->group_outputs;
-    size_t channel = index % outputs;
-    size_t plane = index / outputs * window->channels + channel / convolution->group_outputs;
-    const float *from = convolution->planes + plane * window->plane_size;
-    float *to = convolution->output + index * window->out_height * window->out_width;
+    size_t channel = piece.plane % outputs;
+    size_t plane = piece.plane / outputs * window->channels + channel / convolution->group_outputs;
+    const float *from = convolution->planes + plane * window->plane_size + piece.first_column;
+    float *to = convolution->output + piece.plane * window->out_height * window->out_width + piece.first_column;
     struct cella_onnx_taps taps = {
         .count = convolution->taps,
         .weights = (const float *) convolution->weights->data + channel * convolution->taps,
@@ -130,12 +150,23 @@ static void depthwise_channel(void *context, size_t index, size_t thread)
     const struct cella_onnx_kernel *kernel = convolution->step->session->kernel;
     size_t vector = kernel->columns / 2;
     size_t whole = (window->out_width + vector - 1) / vector * vector;
-    for (size_t y = 0; y < window->out_height; y++) {
-        /* Whole vectors: what is too much is overwritten by the next rows, as long as there are some. */
-        bool last = (window->out_height - 1 - y) * window->out_width < vector;
+    size_t end = piece.first_row + piece.rows;
+    for (size_t y = piece.first_row; y < end; y++) {
+        /* Whole vectors: what is too much is overwritten by the next rows, as long as the piece has some. */
+        bool exact = piece.columns < window->out_width || (end - 1 - y) * window->out_width < vector;
         kernel->taps(&taps, from + y * window->stride_height * window->row_stride, to + y * window->out_width,
-                     last ? window->out_width : whole);
+                     exact ? piece.columns : whole);
     }
+}
+
+static cella_status depthwise(struct convolution *convolution)
+{
+    const struct cella_onnx_window *window = &convolution->window;
+    convolution->pieces = cella_onnx_window_pieces(window);
+    size_t planes = window->images * convolution->weights->dims[0];
+    return cella_onnx_parallel(convolution->step->session->threads,
+                               planes * convolution->pieces.down * convolution->pieces.across, convolution->pieces.steps,
+                               depthwise_piece, convolution);
 }
 
 /* Weights as panels, once if they are constant. */
@@ -185,7 +216,7 @@ static cella_status by_products(struct convolution *convolution)
         product.c = convolution->output + g * convolution->group_outputs * pixels;
         product.end.bias =
             convolution->bias == NULL ? NULL : convolution->bias + g * convolution->group_outputs;
-        cella_onnx_gemm(&product);
+        CELLA_TRY(cella_onnx_gemm(&product));
     }
     return CELLA_OK;
 }
@@ -199,11 +230,6 @@ static const struct cella_onnx_tensor *addend_of(const struct cella_onnx_step *s
     const struct cella_onnx_tensor *addend = &step->session->values[step->finish.addend].tensor;
     bool fits = addend->rank == rank && memcmp(addend->dims, dims, rank * sizeof(dims[0])) == 0;
     return fits ? addend : NULL;
-}
-
-static bool is_depthwise(const struct convolution *convolution)
-{
-    return convolution->group_inputs == 1 && convolution->groups > 1;
 }
 
 static cella_status make_output(struct convolution *convolution, struct cella_onnx_tensor **output, bool *added)
@@ -245,8 +271,7 @@ cella_status cella_onnx_run_conv(struct cella_onnx_step *step)
     convolution.end = (struct cella_onnx_tile){ .add = added, .clip = step->finish.clip && !later,
                                                 .low = step->finish.low, .high = step->finish.high };
     if (is_depthwise(&convolution)) {
-        cella_onnx_parallel(step->session->threads, convolution.window.images * convolution.weights->dims[0],
-                            depthwise_channel, &convolution);
+        CELLA_TRY(depthwise(&convolution));
     } else {
         CELLA_TRY(by_products(&convolution));
     }

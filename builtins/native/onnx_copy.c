@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#define PIECE (1U << 20)
+
 void cella_onnx_strides(size_t rank, const size_t *dims, ptrdiff_t *strides)
 {
     ptrdiff_t stride = 1;
@@ -95,11 +97,29 @@ static struct cella_onnx_copy collapse(const struct cella_onnx_copy *copy)
     return less;
 }
 
-void cella_onnx_copy(const struct cella_onnx_copy *given, size_t size, const void *from, void *to)
+/* A row by pieces that are short enough to be cancelled between. */
+static cella_status copy_long_row(const struct cella_onnx_step *step, const struct cella_onnx_copy *copy, size_t size,
+                                  const uint8_t *from, uint8_t *to)
+{
+    size_t inner = copy->rank - 1;
+    ptrdiff_t from_stride = copy->from[inner];
+    ptrdiff_t to_stride = copy->to[inner];
+    for (size_t done = 0; done < copy->dims[inner]; done += PIECE) {
+        size_t left = copy->dims[inner] - done;
+        size_t count = left < PIECE ? left : PIECE;
+        copy_row(count, from_stride, to_stride, size, from + (ptrdiff_t) done * from_stride * (ptrdiff_t) size,
+                 to + (ptrdiff_t) done * to_stride * (ptrdiff_t) size);
+        CELLA_TRY(cella_onnx_went(step, count));
+    }
+    return CELLA_OK;
+}
+
+cella_status cella_onnx_copy(const struct cella_onnx_step *step, const struct cella_onnx_copy *given, size_t size,
+                             const void *from, void *to)
 {
     for (size_t i = 0; i < given->rank; i++) {
         if (given->dims[i] == 0) {
-            return;
+            return CELLA_OK;
         }
     }
     struct cella_onnx_copy copy = collapse(given);
@@ -108,8 +128,8 @@ void cella_onnx_copy(const struct cella_onnx_copy *given, size_t size, const voi
     ptrdiff_t to_at = 0;
     size_t inner = copy.rank - 1;
     for (;;) {
-        copy_row(copy.dims[inner], copy.from[inner], copy.to[inner], size,
-                 (const uint8_t *) from + from_at * (ptrdiff_t) size, (uint8_t *) to + to_at * (ptrdiff_t) size);
+        CELLA_TRY(copy_long_row(step, &copy, size, (const uint8_t *) from + from_at * (ptrdiff_t) size,
+                                (uint8_t *) to + to_at * (ptrdiff_t) size));
         size_t axis = inner;
         for (; axis > 0; axis--) {
             from_at += copy.from[axis - 1];
@@ -122,7 +142,14 @@ void cella_onnx_copy(const struct cella_onnx_copy *given, size_t size, const voi
             at[axis - 1] = 0;
         }
         if (axis == 0) {
-            return;
+            return CELLA_OK;
         }
     }
+}
+
+cella_status cella_onnx_fill(const struct cella_onnx_step *step, const void *element, size_t size,
+                             struct cella_onnx_tensor *out)
+{
+    struct cella_onnx_copy copy = { .rank = 1, .dims = { out->count }, .from = { 0 }, .to = { 1 } };
+    return cella_onnx_copy(step, &copy, size, element, out->data);
 }

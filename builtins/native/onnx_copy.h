@@ -31,5 +31,10 @@ void cella_onnx_broadcast_strides(const struct cella_onnx_tensor *tensor, size_t
 CELLA_MUST_USE cella_status cella_onnx_broadcast(const struct cella_onnx_step *step, size_t a_rank, const size_t *a,
                                                  size_t b_rank, const size_t *b, size_t *rank, size_t *dims);
 
-/* Copy elements of size bytes (1, 4, 8 or 16). The caller has checked that all of it is inside. */
-void cella_onnx_copy(const struct cella_onnx_copy *copy, size_t size, const void *from, void *to);
+/* Copy elements of size bytes (1, 4, 8 or 16). The caller has checked that all of it is inside. CELLA_CANCELLED. */
+CELLA_MUST_USE cella_status cella_onnx_copy(const struct cella_onnx_step *step, const struct cella_onnx_copy *copy,
+                                            size_t size, const void *from, void *to);
+
+/* Put one element of size bytes into each place of a tensor that has such elements. CELLA_CANCELLED. */
+CELLA_MUST_USE cella_status cella_onnx_fill(const struct cella_onnx_step *step, const void *element, size_t size,
+                                            struct cella_onnx_tensor *out);

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#define WIDE_PANELS 16U /* of B in one part of a large product, at most */
 #define SMALL 50000U /* multiplications that are not worth dividing */
 
 static size_t least(size_t a, size_t b)
@@ -185,7 +186,22 @@ static void part(void *context, size_t index, size_t thread)
     }
 }
 
-void cella_onnx_gemm(const struct cella_onnx_gemm *product)
+/* Parts of more than CELLA_ONNX_WORK_PART are divided again, so that a call can be cancelled inside one product. */
+static void divide_again(struct division *division, size_t row_panels)
+{
+    const struct cella_onnx_gemm *product = division->product;
+    const struct cella_onnx_kernel *kernel = product->kernel;
+    double of_panel = (double) kernel->columns * (double) product->depth; /* steps of one row and one panel of B */
+    if (of_panel * (double) division->panels * (double) division->rows <= CELLA_ONNX_WORK_PART) {
+        return;
+    }
+    division->panels = least(division->panels, WIDE_PANELS);
+    double rows = CELLA_ONNX_WORK_PART / (of_panel * (double) division->panels);
+    size_t panels = rows >= (double) (row_panels * kernel->rows) ? row_panels : (size_t) rows / kernel->rows;
+    division->rows = least(division->rows, (panels == 0 ? 1 : panels) * kernel->rows);
+}
+
+cella_status cella_onnx_gemm(const struct cella_onnx_gemm *product)
 {
     const struct cella_onnx_kernel *kernel = product->kernel;
     size_t threads = cella_onnx_threads_count(product->threads);
@@ -193,7 +209,7 @@ void cella_onnx_gemm(const struct cella_onnx_gemm *product)
     size_t row_panels = (product->rows + kernel->rows - 1) / kernel->rows;
     struct division division = { product, column_panels, row_panels * kernel->rows, 1 };
     if (column_panels == 0 || row_panels == 0) {
-        return;
+        return CELLA_OK;
     }
     if (threads > 1 && product->rows * product->columns / 16 * product->depth > SMALL / 16) {
         division.panels = column_panels >= 8 * threads ? column_panels / (4 * threads) : 1;
@@ -201,7 +217,10 @@ void cella_onnx_gemm(const struct cella_onnx_gemm *product)
         size_t wanted = column_parts >= 4 * threads ? 1 : least(4 * threads / column_parts + 1, row_panels);
         division.rows = (row_panels + wanted - 1) / wanted * kernel->rows;
     }
+    divide_again(&division, row_panels);
     division.row_parts = (product->rows + division.rows - 1) / division.rows;
     size_t column_parts = (column_panels + division.panels - 1) / division.panels;
-    cella_onnx_parallel(product->threads, column_parts * division.row_parts, part, &division);
+    double steps = (double) least(division.rows, product->rows) * (double) (division.panels * kernel->columns) *
+        (double) product->depth;
+    return cella_onnx_parallel(product->threads, column_parts * division.row_parts, steps, part, &division);
 }

@@ -59,5 +59,5 @@ size_t cella_onnx_gemm_scratch(const struct cella_onnx_kernel *kernel);
 /* How many rows of B are worked on at a time. */
 size_t cella_onnx_depth_block(size_t depth);
 
-/* Compute. */
-void cella_onnx_gemm(const struct cella_onnx_gemm *product);
+/* Compute. CELLA_CANCELLED. */
+CELLA_MUST_USE cella_status cella_onnx_gemm(const struct cella_onnx_gemm *product);

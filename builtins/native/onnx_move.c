@@ -17,8 +17,7 @@ static cella_status permute(struct cella_onnx_step *step, const struct cella_onn
     }
     cella_onnx_strides(copy.rank, copy.dims, copy.to);
     CELLA_TRY(cella_onnx_output(step, 0, input->type, copy.rank, copy.dims, &output));
-    cella_onnx_copy(&copy, cella_onnx_type_size(input->type), input->data, output->data);
-    return CELLA_OK;
+    return cella_onnx_copy(step, &copy, cella_onnx_type_size(input->type), input->data, output->data);
 }
 
 cella_status cella_onnx_run_transpose(struct cella_onnx_step *step)
@@ -71,6 +70,7 @@ cella_status cella_onnx_run_concat(struct cella_onnx_step *step)
         size_t piece = cella_onnx_span(input, axis, first->rank - axis) * size;
         for (size_t j = 0; j < outer && piece > 0; j++) {
             memcpy(to + j * row, (const uint8_t *) input->data + j * piece, piece);
+            CELLA_TRY(cella_onnx_went(step, piece / size));
         }
         to += piece;
     }
@@ -126,6 +126,7 @@ cella_status cella_onnx_run_split(struct cella_onnx_step *step)
         CELLA_TRY(cella_onnx_output(step, i, input->type, input->rank, dims, &output));
         for (size_t j = 0; j < outer && piece > 0; j++) {
             memcpy((uint8_t *) output->data + j * piece, from + j * input->dims[axis] * unit, piece);
+            CELLA_TRY(cella_onnx_went(step, piece / size));
         }
         from += piece;
     }
@@ -188,10 +189,9 @@ cella_status cella_onnx_run_slice(struct cella_onnx_step *step)
     CELLA_TRY(cella_onnx_output(step, 0, input->type, copy.rank, copy.dims, &output));
     cella_onnx_strides(copy.rank, copy.dims, copy.to);
     size_t size = cella_onnx_type_size(input->type);
-    if (output->count > 0) {
-        cella_onnx_copy(&copy, size, (const uint8_t *) input->data + offset * (ptrdiff_t) size, output->data);
-    }
-    return CELLA_OK;
+    return output->count == 0 ? CELLA_OK
+                              : cella_onnx_copy(step, &copy, size,
+                                                (const uint8_t *) input->data + offset * (ptrdiff_t) size, output->data);
 }
 
 cella_status cella_onnx_run_gather(struct cella_onnx_step *step)
@@ -218,7 +218,8 @@ cella_status cella_onnx_run_gather(struct cella_onnx_step *step)
         dims[rank++] = input->dims[i];
     }
     CELLA_TRY(cella_onnx_output(step, 0, input->type, rank, dims, &output));
-    size_t piece = cella_onnx_span(input, axis + 1, input->rank - axis - 1) * cella_onnx_type_size(input->type);
+    size_t element = cella_onnx_type_size(input->type);
+    size_t piece = cella_onnx_span(input, axis + 1, input->rank - axis - 1) * element;
     int64_t size = (int64_t) input->dims[axis];
     uint8_t *to = output->data;
     size_t outer = output->count == 0 ? 0 : cella_onnx_span(input, 0, axis);
@@ -233,6 +234,7 @@ cella_status cella_onnx_run_gather(struct cella_onnx_step *step)
         const uint8_t *from = (const uint8_t *) input->data + i * (size_t) size * piece;
         for (size_t j = 0; j < list.count; j++, to += piece) {
             memcpy(to, from + (size_t) ((const int64_t *) list.data)[j] * piece, piece);
+            CELLA_TRY(cella_onnx_went(step, piece / element + 1));
         }
     }
     return CELLA_OK;
@@ -299,20 +301,17 @@ cella_status cella_onnx_run_pad(struct cella_onnx_step *step)
     } else if (input->type == CELLA_ONNX_FLOAT) {
         memcpy(bytes, &real, sizeof(real));
     }
-    for (size_t i = 0; i < output->count; i++) {
-        memcpy((uint8_t *) output->data + i * size, bytes, size);
-    }
+    CELLA_TRY(cella_onnx_fill(step, bytes, size, output));
     ptrdiff_t from = 0;
     ptrdiff_t to = 0;
     for (size_t i = 0; i < input->rank; i++) {
         from += from_offset[i] * copy.from[i];
         to += to_offset[i] * copy.to[i];
     }
-    if (output->count > 0 && input->count > 0) {
-        cella_onnx_copy(&copy, size, (const uint8_t *) input->data + from * (ptrdiff_t) size,
-                        (uint8_t *) output->data + to * (ptrdiff_t) size);
-    }
-    return CELLA_OK;
+    return output->count == 0 || input->count == 0
+        ? CELLA_OK
+        : cella_onnx_copy(step, &copy, size, (const uint8_t *) input->data + from * (ptrdiff_t) size,
+                          (uint8_t *) output->data + to * (ptrdiff_t) size);
 }
 
 cella_status cella_onnx_run_tile(struct cella_onnx_step *step)
@@ -340,8 +339,7 @@ cella_status cella_onnx_run_tile(struct cella_onnx_step *step)
     }
     CELLA_TRY(cella_onnx_output(step, 0, input->type, input->rank, dims, &output));
     cella_onnx_strides(copy.rank, copy.dims, copy.to);
-    cella_onnx_copy(&copy, cella_onnx_type_size(input->type), input->data, output->data);
-    return CELLA_OK;
+    return cella_onnx_copy(step, &copy, cella_onnx_type_size(input->type), input->data, output->data);
 }
 
 /* DepthToSpace and SpaceToDepth: six dimensions in another order. */
@@ -402,15 +400,16 @@ cella_status cella_onnx_run_where(struct cella_onnx_step *step)
     CELLA_TRY(cella_onnx_scratch(step, yes->type, output->count, &other));
     cella_onnx_strides(copy.rank, copy.dims, copy.to);
     cella_onnx_broadcast_strides(condition, copy.rank, copy.from);
-    cella_onnx_copy(&copy, 1, condition->data, choice.data);
+    CELLA_TRY(cella_onnx_copy(step, &copy, 1, condition->data, choice.data));
     cella_onnx_broadcast_strides(yes, copy.rank, copy.from);
-    cella_onnx_copy(&copy, size, yes->data, output->data);
+    CELLA_TRY(cella_onnx_copy(step, &copy, size, yes->data, output->data));
     cella_onnx_broadcast_strides(no, copy.rank, copy.from);
-    cella_onnx_copy(&copy, size, no->data, other.data);
+    CELLA_TRY(cella_onnx_copy(step, &copy, size, no->data, other.data));
     for (size_t i = 0; i < output->count; i++) {
         if (((const uint8_t *) choice.data)[i] == 0) {
             memcpy((uint8_t *) output->data + i * size, (const uint8_t *) other.data + i * size, size);
         }
+        CELLA_TRY(cella_onnx_went(step, 1));
     }
     return CELLA_OK;
 }

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#define POWER_ELEMENTS 4U /* so many elements are gone through while one power is computed */
+
 /* One number for each channel: inputs first to first + count. */
 static cella_status expect_channels(const struct cella_onnx_step *step, size_t first, size_t count, size_t channels)
 {
@@ -50,6 +52,7 @@ cella_status cella_onnx_run_batch_normalization(struct cella_onnx_step *step)
         for (size_t p = 0; p < pixels; p++) {
             to[p] = from[p] * scale + shift;
         }
+        CELLA_TRY(cella_onnx_went(step, pixels + 1));
     }
     return CELLA_OK;
 }
@@ -89,6 +92,7 @@ cella_status cella_onnx_run_instance_normalization(struct cella_onnx_step *step)
         for (size_t p = 0; p < pixels; p++) {
             to[p] = (float) ((double) from[p] * scale + shift);
         }
+        CELLA_TRY(cella_onnx_went(step, 3 * pixels + 1));
     }
     return CELLA_OK;
 }
@@ -143,6 +147,7 @@ cella_status cella_onnx_run_layer_normalization(struct cella_onnx_step *step)
         if (inverses != NULL) {
             inverses[r] = (float) inverse;
         }
+        CELLA_TRY(cella_onnx_went(step, 3 * length + 1));
     }
     return CELLA_OK;
 }
@@ -163,6 +168,8 @@ cella_status cella_onnx_run_lrn(struct cella_onnx_step *step)
     CELLA_TRY(cella_onnx_output(step, 0, CELLA_ONNX_FLOAT, input->rank, input->dims, &output));
     size_t channels = input->dims[1];
     size_t pixels = cella_onnx_span(input, 2, input->rank - 2);
+    double squares = (double) ((uint64_t) size < channels ? (uint64_t) size : channels);
+    CELLA_TRY(cella_onnx_work(step, (double) input->count * (squares + POWER_ELEMENTS * CELLA_ONNX_WORK_ELEMENT)));
     size_t before = (size_t) (size - 1) / 2;
     size_t after = (size_t) size - 1 - before;
     for (size_t i = 0; i < input->dims[0] * channels; i++) {
@@ -176,10 +183,12 @@ cella_status cella_onnx_run_lrn(struct cella_onnx_step *step)
             for (size_t p = 0; p < pixels; p++) {
                 to[p] += image[other * pixels + p] * image[other * pixels + p];
             }
+            CELLA_TRY(cella_onnx_work_done(&step->session->work, (double) pixels));
         }
         for (size_t p = 0; p < pixels; p++) {
             to[p] = image[c * pixels + p] / powf(bias + alpha / (float) size * to[p], beta);
         }
+        CELLA_TRY(cella_onnx_went(step, POWER_ELEMENTS * pixels));
     }
     return CELLA_OK;
 }
@@ -230,6 +239,7 @@ cella_status cella_onnx_run_softmax(struct cella_onnx_step *step)
     for (size_t row = 0; size > 0 && row < outer * inner; row++) {
         size_t offset = row / inner * size * inner + row % inner;
         soften(family, (const float *) input->data + offset, (float *) output->data + offset, size, inner);
+        CELLA_TRY(cella_onnx_went(step, POWER_ELEMENTS * size));
     }
     return CELLA_OK;
 }
@@ -260,6 +270,7 @@ cella_status cella_onnx_run_lp_normalization(struct cella_onnx_step *step)
         for (size_t i = 0; i < size; i++) {
             to[i * inner] = (float) ((double) from[i * inner] / norm);
         }
+        CELLA_TRY(cella_onnx_went(step, 2 * size + 1));
     }
     return CELLA_OK;
 }

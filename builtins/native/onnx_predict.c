@@ -230,9 +230,11 @@ static cella_status write_array(const struct prediction *prediction)
 static cella_status predict_all(struct prediction *prediction)
 {
     size_t batch = prediction->feed.batch;
+    prediction->session.work.examples = batch < prediction->data.rows ? batch : prediction->data.rows;
     for (size_t first = 0; first < prediction->data.rows; first += batch) {
         size_t rows = prediction->data.rows - first < batch ? prediction->data.rows - first : batch;
-        CELLA_TRY(cella_builtin_progress(prediction->call, (double) first / (double) prediction->data.rows));
+        prediction->session.work.fraction = (double) first / (double) prediction->data.rows;
+        CELLA_TRY(cella_builtin_progress(prediction->call, prediction->session.work.fraction));
         CELLA_TRY(cella_onnx_feed_rows(&prediction->feed, first, rows, prediction->inputs));
         size_t computed = prediction->inputs[0].dims[0];
         CELLA_TRY(cella_onnx_session_run(&prediction->session, prediction->inputs, prediction->outputs));
@@ -287,7 +289,8 @@ CELLA_BUILTIN(onnx_predict, "onnx_predict", PREDICT, .version = "1", .result = C
               .returns = "rows, and name, type and shape of the model's inputs and outputs; null is a size that is open",
               .determinism = "float32 sums are made in another order by processors with other vector instructions: results "
                              "differ in the last digits",
-              .limits = "the data are in memory; 4 GiB of tensors at a time, 8 dimensions, 65,536 nodes, 64 inputs and outputs; "
+              .limits = "the data are in memory; 4 GiB of tensors at a time and 10^12 steps for each row, 8 dimensions, 65,536 "
+                        "nodes, 64 inputs and outputs; "
                         "weights outside of the file, float16, sequences, loops, branches are refused",
               .example = ">>> model = bytes.fromhex(\n"
                          "...     '08083a7e0a560a0178120179220f4c696e656172526567726573736f722a1b0a0c636f656666'\n"

@@ -29,10 +29,21 @@ static cella_status pack_b(const struct product *product, struct cella_onnx_matr
                                      cella_onnx_packed_b(kernel, product->depth, product->columns), out));
     }
     cella_onnx_pack_b(kernel, b, product->depth, product->columns, out->data);
+    CELLA_TRY(cella_onnx_went(step, out->count));
     if (product->constant_b) {
         cella_onnx_tensor_share(out, &step->packed);
     }
     return CELLA_OK;
+}
+
+/* Panels of B are computed whole, and both factors are packed again for each product. */
+static cella_status ask(const struct product *product, size_t count)
+{
+    size_t panels = product->columns / CELLA_ONNX_KERNEL_COLUMNS_MAX + (product->columns % CELLA_ONNX_KERNEL_COLUMNS_MAX != 0);
+    double columns = (double) panels * CELLA_ONNX_KERNEL_COLUMNS_MAX;
+    double rows = (double) product->rows;
+    return cella_onnx_work(product->step, (double) count * (double) product->depth *
+                                              (rows * columns + (rows + columns) * CELLA_ONNX_WORK_ELEMENT));
 }
 
 /* count products: a, b and c advance by their distances, in floats; 0: the same again. */
@@ -43,6 +54,7 @@ static cella_status multiply(const struct product *product, struct cella_onnx_ma
     CELLA_CLEANUP(cella_onnx_tensor_release) struct cella_onnx_tensor packed_a = { 0 };
     CELLA_CLEANUP(cella_onnx_tensor_release) struct cella_onnx_tensor packed_b = { 0 };
     CELLA_CLEANUP(cella_onnx_tensor_release) struct cella_onnx_tensor scratch = { 0 };
+    CELLA_TRY(ask(product, count));
     CELLA_TRY(cella_onnx_scratch(product->step, CELLA_ONNX_FLOAT,
                                  cella_onnx_packed_a(session->kernel, product->rows, product->depth), &packed_a));
     CELLA_TRY(cella_onnx_scratch(product->step, CELLA_ONNX_FLOAT,
@@ -52,6 +64,7 @@ static cella_status multiply(const struct product *product, struct cella_onnx_ma
         struct cella_onnx_matrix left = { a.data + a_at[i], a.row_stride, a.column_stride };
         struct cella_onnx_matrix right = { b.data + b_at[i], b.row_stride, b.column_stride };
         cella_onnx_pack_a(session->kernel, left, product->rows, product->depth, packed_a.data);
+        CELLA_TRY(cella_onnx_went(product->step, packed_a.count));
         if (i == 0 || b_at[i] != b_at[i - 1]) {
             CELLA_TRY(pack_b(product, right, &packed_b));
         }
@@ -62,21 +75,23 @@ static cella_status multiply(const struct product *product, struct cella_onnx_ma
             .end = { .add = product->add, .clip = product->step->finish.clip, .low = product->step->finish.low,
                      .high = product->step->finish.high },
         };
-        cella_onnx_gemm(&gemm);
+        CELLA_TRY(cella_onnx_gemm(&gemm));
     }
     return CELLA_OK;
 }
 
 /* C of Gemm, times beta, as the output to which products are added. */
-static void fill_with_c(const struct cella_onnx_tensor *given, float beta, struct cella_onnx_tensor *output)
+static cella_status fill_with_c(const struct cella_onnx_step *step, const struct cella_onnx_tensor *given, float beta,
+                                struct cella_onnx_tensor *output)
 {
     struct cella_onnx_copy copy = { .rank = 2, .dims = { output->dims[0], output->dims[1] } };
     cella_onnx_broadcast_strides(given, 2, copy.from);
     cella_onnx_strides(2, copy.dims, copy.to);
-    cella_onnx_copy(&copy, sizeof(float), given->data, output->data);
+    CELLA_TRY(cella_onnx_copy(step, &copy, sizeof(float), given->data, output->data));
     for (size_t i = 0; beta != 1.0f && i < output->count; i++) {
         ((float *) output->data)[i] *= beta;
     }
+    return CELLA_OK;
 }
 
 /* C can be broadcast to rows x columns. */
@@ -115,7 +130,7 @@ cella_status cella_onnx_run_gemm(struct cella_onnx_step *step)
     struct cella_onnx_tensor *output;
     CELLA_TRY(cella_onnx_output(step, 0, CELLA_ONNX_FLOAT, 2, dims, &output));
     if (c != NULL) {
-        fill_with_c(c, cella_onnx_real(step, "beta", 1.0f), output);
+        CELLA_TRY(fill_with_c(step, c, cella_onnx_real(step, "beta", 1.0f), output));
     }
     struct cella_onnx_matrix left = { a->data, a_turned ? 1 : a->dims[1], a_turned ? a->dims[1] : 1 };
     struct cella_onnx_matrix right = { b->data, b_turned ? 1 : b->dims[1], b_turned ? b->dims[1] : 1 };

@@ -3,8 +3,9 @@
 #include "builtins/native/onnx_operators.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
+
+#define SIFT_ELEMENTS 8U /* so many elements are gone through while one finds its place in a heap */
 
 /* An input whose reduced dimensions were moved behind the others: rows of length numbers each become one. */
 struct rows {
@@ -55,8 +56,7 @@ static cella_status move_rows(struct cella_onnx_step *step, const struct cella_o
         return CELLA_OK;
     }
     CELLA_TRY(cella_onnx_scratch(step, input->type, input->count, &out->values));
-    cella_onnx_copy(&copy, cella_onnx_type_size(input->type), input->data, out->values.data);
-    return CELLA_OK;
+    return cella_onnx_copy(step, &copy, cella_onnx_type_size(input->type), input->data, out->values.data);
 }
 
 /* One row to one number; q: maximum or mean that was found first. */
@@ -164,6 +164,7 @@ cella_status cella_onnx_run_reduce(struct cella_onnx_step *step)
     for (size_t r = 0; r < rows.count; r++) {
         ((float *) output->data)[r] =
             (float) table[i].reduction((const float *) rows.values.data + r * rows.length, rows.length);
+        CELLA_TRY(cella_onnx_went(step, rows.length + 1));
     }
     return CELLA_OK;
 }
@@ -195,6 +196,7 @@ cella_status cella_onnx_run_arg(struct cella_onnx_step *step)
             }
         }
         ((int64_t *) output->data)[r] = (int64_t) best;
+        CELLA_TRY(cella_onnx_went(step, rows.length + 1));
     }
     return CELLA_OK;
 }
@@ -205,10 +207,8 @@ struct ranked {
 };
 
 /* Largest key first; the first of equal ones; NaN last. */
-static int by_key(const void *a, const void *b)
+static int by_key(const struct ranked *left, const struct ranked *right)
 {
-    const struct ranked *left = a;
-    const struct ranked *right = b;
     bool left_nan = left->key != left->key;
     bool right_nan = right->key != right->key;
     if (left_nan != right_nan) {
@@ -234,6 +234,50 @@ static cella_status top_count(const struct cella_onnx_step *step, size_t size, s
     return CELLA_OK;
 }
 
+/* In a heap no parent comes before its children: move a new parent down. */
+static void sift(struct ranked *heap, size_t count, size_t at)
+{
+    struct ranked moved = heap[at];
+    for (size_t child = 2 * at + 1; child < count; child = 2 * at + 1) {
+        child += child + 1 < count && by_key(&heap[child + 1], &heap[child]) > 0;
+        if (by_key(&heap[child], &moved) <= 0) {
+            break;
+        }
+        heap[at] = heap[child];
+        at = child;
+    }
+    heap[at] = moved;
+}
+
+/* The first k of size numbers that are stride apart, sorted. Not qsort, which could not be cancelled. */
+static cella_status choose_first(const struct cella_onnx_step *step, const float *from, size_t size, size_t stride,
+                                 float direction, struct ranked *heap, size_t k)
+{
+    for (size_t i = 0; i < k; i++) {
+        heap[i] = (struct ranked){ direction * from[i * stride], i };
+    }
+    for (size_t i = k / 2; i > 0; i--) {
+        sift(heap, k, i - 1);
+        CELLA_TRY(cella_onnx_went(step, SIFT_ELEMENTS));
+    }
+    for (size_t i = k; i < size; i++) {
+        struct ranked next = { direction * from[i * stride], i };
+        if (by_key(&next, &heap[0]) < 0) {
+            heap[0] = next;
+            sift(heap, k, 0);
+        }
+        CELLA_TRY(cella_onnx_went(step, SIFT_ELEMENTS));
+    }
+    for (size_t end = k; end > 1; end--) {
+        struct ranked last = heap[0];
+        heap[0] = heap[end - 1];
+        heap[end - 1] = last;
+        sift(heap, end - 1, 0);
+        CELLA_TRY(cella_onnx_went(step, SIFT_ELEMENTS));
+    }
+    return CELLA_OK;
+}
+
 cella_status cella_onnx_run_top_k(struct cella_onnx_step *step)
 {
     const struct cella_onnx_tensor *input = cella_onnx_input(step, 0);
@@ -251,17 +295,15 @@ cella_status cella_onnx_run_top_k(struct cella_onnx_step *step)
     size_t size = input->dims[axis];
     size_t inner = cella_onnx_span(input, axis + 1, input->rank - axis - 1);
     CELLA_CLEANUP(cella_onnx_tensor_release) struct cella_onnx_tensor scratch = { 0 };
-    CELLA_TRY(cella_onnx_scratch(step, CELLA_ONNX_STRING, size, &scratch)); /* 16 bytes each, as struct ranked */
+    CELLA_TRY(cella_onnx_scratch(step, CELLA_ONNX_DOUBLE, 2 * k, &scratch)); /* 16 bytes each, as struct ranked */
     CELLA_TRY(cella_onnx_output(step, 0, CELLA_ONNX_FLOAT, input->rank, dims, &values));
     CELLA_TRY(cella_onnx_output(step, 1, CELLA_ONNX_INT64, input->rank, dims, &places));
-    struct ranked *ranked = scratch.data;
+    CELLA_TRY(cella_onnx_work(step, (double) input->count * CELLA_ONNX_WORK_ELEMENT * (1 + 2 * log2((double) k + 1))));
+    const struct ranked *ranked = scratch.data;
     for (size_t row = 0; values->count > 0 && row < cella_onnx_span(input, 0, axis) * inner; row++) {
         const float *from = (const float *) input->data + row / inner * size * inner + row % inner;
         size_t to = row / inner * k * inner + row % inner;
-        for (size_t i = 0; i < size; i++) {
-            ranked[i] = (struct ranked){ direction * from[i * inner], i };
-        }
-        qsort(ranked, size, sizeof(*ranked), by_key);
+        CELLA_TRY(choose_first(step, from, size, inner, direction, scratch.data, k));
         for (size_t i = 0; i < k; i++) {
             ((float *) values->data)[to + i * inner] = from[ranked[i].index * inner];
             ((int64_t *) places->data)[to + i * inner] = (int64_t) ranked[i].index;

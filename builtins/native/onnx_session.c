@@ -7,6 +7,8 @@
 #include "builtins/native/onnx_kernel.h"
 #include "builtins/native/onnx_step.h"
 
+#define NODE_STEPS 30000.0 /* of a node that does nothing: a microsecond */
+
 #define TAKE(session, count, pointer) \
     cella_onnx_model_take(&(session)->model, count, sizeof(**(pointer)), (void **) (pointer))
 
@@ -270,7 +272,14 @@ void cella_onnx_session_count_uses(struct cella_onnx_session *session)
 
 static cella_status run_step(struct cella_onnx_session *session, struct cella_onnx_step *step)
 {
+    double steps = NODE_STEPS;
+    for (size_t j = 0; j < step->node->input_count; j++) {
+        const struct cella_onnx_tensor *input = cella_onnx_input(step, j);
+        steps += input == NULL ? 0 : (double) input->count * CELLA_ONNX_WORK_ELEMENT;
+    }
+    CELLA_TRY(cella_onnx_work(step, steps));
     CELLA_TRY(step->operation->run(step));
+    CELLA_TRY(cella_onnx_work_done(&session->work, NODE_STEPS));
     for (size_t j = 0; j <= step->node->input_count; j++) {
         size_t index = j < step->node->input_count ? step->inputs[j] : step->finish.addend;
         struct cella_onnx_value *value = index == CELLA_ONNX_ABSENT ? NULL : &session->values[index];
@@ -301,7 +310,6 @@ static cella_status fold(struct cella_onnx_session *session)
         if (!constant) {
             continue;
         }
-        CELLA_TRY(cella_builtin_progress(session->call, 0));
         for (size_t j = 0; j < step->node->output_count; j++) {
             if (step->outputs[j] != CELLA_ONNX_ABSENT) {
                 session->values[step->outputs[j]].constant = true;
@@ -330,7 +338,10 @@ cella_status cella_onnx_session_open(struct cella_builtin_call *call, const char
 {
     session->call = call;
     session->source = source;
-    session->memory.limit = CELLA_ONNX_MEMORY_MAX;
+    session->memory.limit = session->memory.limit == 0 ? CELLA_ONNX_MEMORY_MAX : session->memory.limit;
+    session->work.limit = session->work.limit == 0 ? CELLA_ONNX_WORK_MAX : session->work.limit;
+    session->work.call = call;
+    session->work.examples = 1;
     session->kernel = cella_onnx_kernel_best();
     CELLA_TRY(cella_onnx_model_parse(call, source, bytes, &session->memory, &session->model));
     CELLA_TRY(drop_constant_inputs(session));
@@ -344,7 +355,7 @@ cella_status cella_onnx_session_open(struct cella_builtin_call *call, const char
         session->step_count++;
     }
     CELLA_TRY(bind_outputs(session, made));
-    CELLA_TRY(cella_onnx_threads_start(call->threads, &session->threads));
+    CELLA_TRY(cella_onnx_threads_start(call->threads, &session->work, &session->threads));
     cella_onnx_session_count_uses(session);
     CELLA_TRY(fold(session));
     cella_onnx_session_count_uses(session);
@@ -365,6 +376,7 @@ static void forget(struct cella_onnx_session *session)
 
 static cella_status compute(struct cella_onnx_session *session)
 {
+    cella_onnx_work_begin(&session->work);
     for (size_t i = 0; i < session->step_count; i++) {
         if (!session->steps[i].skipped) {
             CELLA_TRY(run_step(session, &session->steps[i]));

@@ -57,6 +57,7 @@ struct cella_onnx_session {
     struct cella_builtin_call *call;
     const char *source; /* what messages call the file */
     struct cella_onnx_memory memory;
+    struct cella_onnx_work work;
     struct cella_onnx_model model;
     struct cella_onnx_threads *threads;
     const struct cella_onnx_kernel *kernel;
@@ -73,22 +74,25 @@ struct cella_onnx_session {
  *
  * source:   what messages call the file; must live as long as the session
  * bytes:    the file, untrusted; must live as long as the session
- * session:  zeroed; the caller closes it, also after errors. It must not move.
+ * session:  zeroed but for memory.limit and work.limit, where they are to be less than CELLA_ONNX_MEMORY_MAX and
+ *           CELLA_ONNX_WORK_MAX; the caller closes it, also after errors. It must not move.
  *
  * CELLA_BUILTIN_FAILED  refused, with a message that names the operator or node
+ * CELLA_LIMIT_MEMORY    a value does not fit into the task's memory; the message names the node
  * CELLA_NO_MEMORY, CELLA_CANCELLED
  */
 CELLA_MUST_USE cella_status cella_onnx_session_open(struct cella_builtin_call *call, const char *source,
                                                     struct cella_view bytes, struct cella_onnx_session *session);
 
 /*
- * Compute.
+ * Compute. Before, session->work.examples and .fraction may be set: how many rows or images the caller has for a run (a
+ * model may ask for CELLA_ONNX_WORK_MAX steps for each of them), and how far the call is.
  *
  * inputs:   model.input_count tensors, of session->memory or absent; shared, not taken
  * outputs:  model.output_count tensors, absent before; the caller releases them
  *
- * CELLA_BUILTIN_FAILED  shapes or types do not fit, the memory bound; the message names the node
- * CELLA_NO_MEMORY, CELLA_CANCELLED
+ * CELLA_BUILTIN_FAILED  shapes or types do not fit, the memory bound, too much work; the message names the node
+ * CELLA_LIMIT_MEMORY, CELLA_NO_MEMORY, CELLA_CANCELLED
  */
 CELLA_MUST_USE cella_status cella_onnx_session_run(struct cella_onnx_session *session,
                                                    const struct cella_onnx_tensor *inputs,

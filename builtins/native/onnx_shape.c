@@ -207,15 +207,9 @@ cella_status cella_onnx_run_constant_of_shape(struct cella_onnx_step *step)
         return cella_onnx_refuse(step, "its value is %zu numbers", value->tensor.count);
     }
     CELLA_TRY(cella_onnx_output(step, 0, value == NULL ? CELLA_ONNX_FLOAT : value->tensor.type, rank, dims, &output));
-    size_t size = cella_onnx_type_size(output->type);
-    for (size_t i = 0; i < output->count; i++) {
-        if (value == NULL) {
-            ((float *) output->data)[i] = 0;
-        } else {
-            memcpy((uint8_t *) output->data + i * size, value->tensor.data, size);
-        }
-    }
-    return CELLA_OK;
+    static const float zero = 0;
+    return cella_onnx_fill(step, value == NULL ? (const void *) &zero : value->tensor.data,
+                           cella_onnx_type_size(output->type), output);
 }
 
 cella_status cella_onnx_run_expand(struct cella_onnx_step *step)
@@ -232,8 +226,7 @@ cella_status cella_onnx_run_expand(struct cella_onnx_step *step)
     CELLA_TRY(cella_onnx_output(step, 0, input->type, copy.rank, copy.dims, &output));
     cella_onnx_broadcast_strides(input, copy.rank, copy.from);
     cella_onnx_strides(copy.rank, copy.dims, copy.to);
-    cella_onnx_copy(&copy, cella_onnx_type_size(input->type), input->data, output->data);
-    return CELLA_OK;
+    return cella_onnx_copy(step, &copy, cella_onnx_type_size(input->type), input->data, output->data);
 }
 
 #define COUNT_UP(type, conversion)                                                                                   \

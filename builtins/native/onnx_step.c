@@ -52,6 +52,32 @@ cella_status cella_onnx_refuse_type(const struct cella_onnx_step *step, enum cel
     return cella_onnx_refuse(step, "type %s is not supported here", cella_onnx_type_name(type));
 }
 
+cella_status cella_onnx_work(const struct cella_onnx_step *step, double steps)
+{
+    struct cella_onnx_work *work = &step->session->work;
+    if (cella_onnx_work_add(work, steps)) {
+        return CELLA_OK;
+    }
+    return cella_onnx_refuse(step, "it would take %.3g steps, %.3g with what comes before it; at most %.3g for %zu %s",
+                             steps, work->asked, cella_onnx_work_most(work), work->examples,
+                             work->examples == 1 ? "example" : "examples");
+}
+
+cella_status cella_onnx_went(const struct cella_onnx_step *step, size_t elements)
+{
+    return cella_onnx_work_done(&step->session->work, (double) elements * CELLA_ONNX_WORK_ELEMENT);
+}
+
+/* "float of 10 x 20", for messages. */
+static const char *describe(enum cella_onnx_type type, size_t rank, const size_t *dims, char text[128])
+{
+    size_t size = (size_t) snprintf(text, 128, "%s", cella_onnx_type_name(type));
+    for (size_t i = 0; i < rank && size < 100; i++) {
+        size += (size_t) snprintf(text + size, 128 - size, "%s%zu", i == 0 ? " of " : " x ", dims[i]);
+    }
+    return text;
+}
+
 static cella_status make(struct cella_onnx_step *step, enum cella_onnx_type type, size_t rank, const size_t *dims,
                          struct cella_onnx_tensor *out)
 {
@@ -59,12 +85,20 @@ static cella_status make(struct cella_onnx_step *step, enum cella_onnx_type type
         return cella_onnx_refuse(step, "its output would have %zu dimensions; %u are supported", rank,
                                  CELLA_ONNX_RANK_MAX);
     }
+    char text[128];
     cella_status made = cella_onnx_tensor_make(&step->session->memory, type, rank, dims, out);
     if (made == CELLA_LIMIT_MEMORY) {
-        return cella_onnx_refuse(step, "the model's values would need more than %zu bytes at a time",
-                                 step->session->memory.limit);
+        return cella_onnx_refuse(step, "with %s the model's values would need more than %zu bytes at a time",
+                                 describe(type, rank, dims, text), step->session->memory.limit);
     }
-    return made;
+    if (made == CELLA_NO_MEMORY) {
+        cella_status refused =
+            cella_onnx_refuse(step, "%s does not fit into the task's memory beside %zu bytes of the model's values",
+                              describe(type, rank, dims, text), step->session->memory.used);
+        return refused == CELLA_BUILTIN_FAILED ? CELLA_LIMIT_MEMORY : refused;
+    }
+    CELLA_TRY(made);
+    return cella_onnx_work(step, (double) out->count * CELLA_ONNX_WORK_ELEMENT);
 }
 
 cella_status cella_onnx_output(struct cella_onnx_step *step, size_t index, enum cella_onnx_type type, size_t rank,
@@ -89,7 +123,7 @@ cella_status cella_onnx_output_over(struct cella_onnx_step *step, size_t index, 
             *out = &step->session->values[step->outputs[index]].tensor;
             cella_onnx_tensor_release(*out);
             cella_onnx_tensor_share(old, *out);
-            return CELLA_OK;
+            return cella_onnx_work(step, (double) old->count * CELLA_ONNX_WORK_ELEMENT);
         }
     }
     return cella_onnx_output(step, index, type, shape->rank, shape->dims, out);

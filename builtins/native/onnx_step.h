@@ -34,6 +34,17 @@ const struct cella_onnx_operator *cella_onnx_operator_at(size_t index);
 CELLA_MUST_USE cella_status cella_onnx_refuse(const struct cella_onnx_step *step, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/*
+ * Ask for steps before they are done (onnx_work.h). Elements of a node's inputs, and of what cella_onnx_output and
+ * cella_onnx_scratch make, are asked for by these: operators add what they do beyond going once through each of them.
+ *
+ * CELLA_BUILTIN_FAILED  the model would take more than a run may have; the message says how many
+ */
+CELLA_MUST_USE cella_status cella_onnx_work(const struct cella_onnx_step *step, double steps);
+
+/* Say that the step went through so many elements; see cella_onnx_work_done. CELLA_CANCELLED. */
+CELLA_MUST_USE cella_status cella_onnx_went(const struct cella_onnx_step *step, size_t elements);
+
 /* Input number index, or NULL if it is absent. */
 const struct cella_onnx_tensor *cella_onnx_input(const struct cella_onnx_step *step, size_t index);
 
@@ -49,7 +60,8 @@ CELLA_MUST_USE cella_status cella_onnx_refuse_type(const struct cella_onnx_step 
 
 /*
  * Make output number index, its elements not set. *out points to it. One that nobody wants is made too.
- * CELLA_BUILTIN_FAILED  larger than the memory bound; CELLA_NO_MEMORY
+ * CELLA_BUILTIN_FAILED  larger than the memory bound, or too much work
+ * CELLA_LIMIT_MEMORY    more than the task's memory; the message says how much
  */
 CELLA_MUST_USE cella_status cella_onnx_output(struct cella_onnx_step *step, size_t index, enum cella_onnx_type type,
                                               size_t rank, const size_t *dims, struct cella_onnx_tensor **out);

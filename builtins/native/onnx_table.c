@@ -126,6 +126,7 @@ cella_status cella_onnx_run_scaler(struct cella_onnx_step *step)
         size_t column = i % rows.dims[1];
         ((float *) output->data)[i] =
             (((const float *) rows.data)[i] - offset[one_offset ? 0 : column]) * scale[one_scale ? 0 : column];
+        CELLA_TRY(cella_onnx_went(step, 1));
     }
     return CELLA_OK;
 }
@@ -151,6 +152,7 @@ cella_status cella_onnx_run_normalizer(struct cella_onnx_step *step)
         for (size_t i = 0; i < rows.dims[1]; i++) {
             to[i] = norm == 0 ? from[i] : (float) ((double) from[i] / norm);
         }
+        CELLA_TRY(cella_onnx_went(step, 2 * rows.dims[1] + 1));
     }
     return CELLA_OK;
 }
@@ -169,6 +171,7 @@ cella_status cella_onnx_run_imputer(struct cella_onnx_step *step)
         float value = ((const float *) rows.data)[i];
         bool missing = isnan(replaced) ? isnan(value) : value == replaced;
         ((float *) output->data)[i] = missing ? imputed[one ? 0 : i % rows.dims[1]] : value;
+        CELLA_TRY(cella_onnx_went(step, 1));
     }
     return CELLA_OK;
 }
@@ -178,11 +181,20 @@ cella_status cella_onnx_run_feature_vectorizer(struct cella_onnx_step *step)
     size_t dims[2] = { 0, 0 };
     struct cella_onnx_tensor *output;
     size_t column = 0;
+    size_t widths;
+    const int64_t *given = cella_onnx_integers(step, "inputdimensions", &widths);
+    if (widths != 0 && widths != step->node->input_count) {
+        return cella_onnx_refuse(step, "inputdimensions has %zu numbers for %zu inputs", widths, step->node->input_count);
+    }
     for (size_t i = 0; i < step->node->input_count; i++) {
         CELLA_CLEANUP(cella_onnx_tensor_release) struct cella_onnx_tensor rows = { 0 };
         CELLA_TRY(cella_onnx_rows(step, i, &rows));
         if (i > 0 && rows.dims[0] != dims[0]) {
             return cella_onnx_refuse(step, "input %zu has %zu rows, input 0 has %zu", i, rows.dims[0], dims[0]);
+        }
+        if (widths != 0 && (given[i] < 0 || (uint64_t) given[i] != rows.dims[1])) {
+            return cella_onnx_refuse(step, "input %zu has %zu columns, inputdimensions says %lld", i, rows.dims[1],
+                                     (long long) given[i]);
         }
         dims[0] = rows.dims[0];
         dims[1] += rows.dims[1];
@@ -194,6 +206,7 @@ cella_status cella_onnx_run_feature_vectorizer(struct cella_onnx_step *step)
         for (size_t r = 0; r < dims[0] && rows.dims[1] > 0; r++) {
             memcpy((float *) output->data + r * dims[1] + column, (const float *) rows.data + r * rows.dims[1],
                    rows.dims[1] * sizeof(float));
+            CELLA_TRY(cella_onnx_went(step, rows.dims[1]));
         }
         column += rows.dims[1];
     }
@@ -223,6 +236,7 @@ cella_status cella_onnx_run_array_feature_extractor(struct cella_onnx_step *step
         for (size_t i = 0; i < dims[1]; i++, to += size) {
             size_t place = (size_t) ((const int64_t *) places->data)[i];
             memcpy(to, (const uint8_t *) input->data + (r * columns + place) * size, size);
+            CELLA_TRY(cella_onnx_went(step, 1));
         }
     }
     return CELLA_OK;
@@ -241,9 +255,10 @@ cella_status cella_onnx_run_zip_map(struct cella_onnx_step *step)
 }
 
 /* to[r][e] = rows[r] . coefficients[e] + intercepts[e] */
-static void linear(const struct cella_onnx_tensor *rows, const float *coefficients, const float *intercepts,
-                   size_t results, float *to)
+static cella_status linear(const struct cella_onnx_step *step, const struct cella_onnx_tensor *rows,
+                           const float *coefficients, const float *intercepts, size_t results, float *to)
 {
+    CELLA_TRY(cella_onnx_work(step, (double) rows->count * (double) results * CELLA_ONNX_WORK_ELEMENT));
     for (size_t r = 0; r < rows->dims[0]; r++) {
         const float *row = (const float *) rows->data + r * rows->dims[1];
         for (size_t e = 0; e < results; e++) {
@@ -252,8 +267,10 @@ static void linear(const struct cella_onnx_tensor *rows, const float *coefficien
                 sum += (double) row[i] * (double) coefficients[e * rows->dims[1] + i];
             }
             *to++ = (float) sum;
+            CELLA_TRY(cella_onnx_went(step, rows->dims[1] + 1));
         }
     }
+    return CELLA_OK;
 }
 
 /* Coefficients for results rows of columns, and as many intercepts or none. */
@@ -290,7 +307,7 @@ cella_status cella_onnx_run_linear_regressor(struct cella_onnx_step *step)
     size_t dims[2] = { rows.dims[0], (size_t) targets };
     CELLA_TRY(linear_parameters(step, dims[1], rows.dims[1], &coefficients, &intercepts));
     CELLA_TRY(cella_onnx_output(step, 0, CELLA_ONNX_FLOAT, 2, dims, &output));
-    linear(&rows, coefficients, intercepts, dims[1], output->data);
+    CELLA_TRY(linear(step, &rows, coefficients, intercepts, dims[1], output->data));
     for (size_t r = 0; r < dims[0]; r++) {
         cella_onnx_transform(transform, (float *) output->data + r * dims[1], dims[1]);
     }
@@ -314,7 +331,7 @@ cella_status cella_onnx_run_linear_classifier(struct cella_onnx_step *step)
     size_t dims[2] = { rows.dims[0], labels.count };
     CELLA_TRY(cella_onnx_labels_output(step, &labels, dims[0], &label));
     CELLA_TRY(cella_onnx_scratch(step, CELLA_ONNX_FLOAT, dims[0] * dims[1], &scores));
-    linear(&rows, coefficients, intercepts, dims[1], scores.data);
+    CELLA_TRY(linear(step, &rows, coefficients, intercepts, dims[1], scores.data));
     for (size_t r = 0; r < dims[0]; r++) {
         float *row = (float *) scores.data + r * dims[1];
         size_t best = 0;

@@ -72,8 +72,14 @@ static cella_status obtain(struct cella_onnx_memory *memory, size_t size, struct
         if (size > memory->limit - memory->used) {
             return CELLA_LIMIT_MEMORY;
         }
+        size_t whole = (size + CELLA_ONNX_SLACK + 63) / 64 * 64;
         buffer = calloc(1, sizeof(*buffer));
-        void *data = buffer == NULL ? NULL : aligned_alloc(64, (size + CELLA_ONNX_SLACK + 63) / 64 * 64);
+        void *data = buffer == NULL ? NULL : aligned_alloc(64, whole);
+        if (buffer != NULL && data == NULL && memory->pooled > 0) {
+            /* The task's memory is less than the engine's bound: what nobody uses makes room. */
+            cella_onnx_memory_clear(memory);
+            data = aligned_alloc(64, whole);
+        }
         if (data == NULL) {
             free(buffer);
             return CELLA_NO_MEMORY;

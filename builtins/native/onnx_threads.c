@@ -25,6 +25,8 @@ struct cella_onnx_threads {
     atomic_size_t active; /* others that joined the loop and have not left */
     atomic_size_t next;   /* index that nobody has taken */
     size_t parts;
+    double steps; /* of a part */
+    struct cella_onnx_work *work;
     cella_onnx_part *part;
     void *context;
     struct worker workers[CELLA_ONNX_THREADS_MAX];
@@ -37,14 +39,20 @@ static void pause_briefly(void)
 #endif
 }
 
-static void take_parts(struct cella_onnx_threads *threads, size_t number)
+static cella_status take_parts(struct cella_onnx_threads *threads, size_t number)
 {
     for (;;) {
         size_t index = atomic_fetch_add(&threads->next, 1);
         if (index >= threads->parts) {
-            return;
+            return CELLA_OK;
         }
         threads->part(threads->context, index, number);
+        /* Only the thread that was called may ask; after a cancelling nobody finds another part. */
+        cella_status status = number == 0 ? cella_onnx_work_done(threads->work, threads->steps) : CELLA_OK;
+        if (status != CELLA_OK) {
+            atomic_store(&threads->next, threads->parts);
+            return status;
+        }
     }
 }
 
@@ -68,7 +76,7 @@ static bool await(struct cella_onnx_threads *threads, unsigned int *seen, bool *
     return !ending;
 }
 
-static void *work(void *argument)
+static void *serve(void *argument)
 {
     struct worker *worker = argument;
     struct cella_onnx_threads *threads = worker->threads;
@@ -76,14 +84,15 @@ static void *work(void *argument)
     bool joined;
     while (await(threads, &seen, &joined)) {
         if (joined) {
-            take_parts(threads, worker->number);
+            (void) take_parts(threads, worker->number); /* only number 0 can be told to end */
             atomic_fetch_sub(&threads->active, 1);
         }
     }
     return NULL;
 }
 
-cella_status cella_onnx_threads_start(unsigned int count, struct cella_onnx_threads **out)
+cella_status cella_onnx_threads_start(unsigned int count, struct cella_onnx_work *work,
+                                      struct cella_onnx_threads **out)
 {
     struct cella_onnx_threads *threads = calloc(1, sizeof(*threads));
     if (threads == NULL) {
@@ -95,12 +104,13 @@ cella_status cella_onnx_threads_start(unsigned int count, struct cella_onnx_thre
         free(threads);
         return CELLA_NO_MEMORY;
     }
+    threads->work = work;
     bool sized = pthread_attr_setstacksize(&attributes, STACK_BYTES) == 0;
     for (threads->count = 1; sized && threads->count < count && threads->count < CELLA_ONNX_THREADS_MAX;
          threads->count++) {
         struct worker *worker = &threads->workers[threads->count];
         *worker = (struct worker){ .threads = threads, .number = threads->count };
-        if (pthread_create(&worker->thread, &attributes, work, worker) != 0) {
+        if (pthread_create(&worker->thread, &attributes, serve, worker) != 0) {
             break;
         }
     }
@@ -114,16 +124,19 @@ size_t cella_onnx_threads_count(const struct cella_onnx_threads *threads)
     return threads->count;
 }
 
-void cella_onnx_parallel(struct cella_onnx_threads *threads, size_t count, cella_onnx_part *part, void *context)
+cella_status cella_onnx_parallel(struct cella_onnx_threads *threads, size_t count, double steps, cella_onnx_part *part,
+                                 void *context)
 {
     if (threads->count == 1 || count <= 1) {
         for (size_t i = 0; i < count; i++) {
             part(context, i, 0);
+            CELLA_TRY(cella_onnx_work_done(threads->work, steps));
         }
-        return;
+        return CELLA_OK;
     }
     pthread_mutex_lock(&threads->lock);
     threads->parts = count;
+    threads->steps = steps;
     threads->part = part;
     threads->context = context;
     threads->open = true;
@@ -131,7 +144,7 @@ void cella_onnx_parallel(struct cella_onnx_threads *threads, size_t count, cella
     atomic_fetch_add(&threads->round, 1);
     pthread_cond_broadcast(&threads->begin);
     pthread_mutex_unlock(&threads->lock);
-    take_parts(threads, 0);
+    cella_status status = take_parts(threads, 0);
     /* Who has not woken up by now is not waited for; who joined is in its last part. */
     pthread_mutex_lock(&threads->lock);
     threads->open = false;
@@ -142,6 +155,7 @@ void cella_onnx_parallel(struct cella_onnx_threads *threads, size_t count, cella
             sched_yield();
         }
     }
+    return status;
 }
 
 void cella_onnx_threads_stop(struct cella_onnx_threads *threads)

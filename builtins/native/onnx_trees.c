@@ -7,7 +7,7 @@
 
 #define LEAF UINT8_MAX
 #define NOWHERE SIZE_MAX
-#define ROWS_PER_PART 256U
+#define ROWS_PER_PART 256U /* at most */
 
 struct node {
     int64_t tree;
@@ -270,14 +270,15 @@ struct job {
     const struct forest *forest;
     const struct cella_onnx_tensor *rows;
     float *scores;
+    size_t part; /* rows */
 };
 
 static void score_rows(void *context, size_t index, size_t thread)
 {
     const struct job *job = context;
     const struct forest *forest = job->forest;
-    size_t first = index * ROWS_PER_PART;
-    size_t last = first + ROWS_PER_PART < job->rows->dims[0] ? first + ROWS_PER_PART : job->rows->dims[0];
+    size_t first = index * job->part;
+    size_t last = first + job->part < job->rows->dims[0] ? first + job->part : job->rows->dims[0];
     (void) thread;
     for (size_t r = first; r < last; r++) {
         float *scores = job->scores + r * forest->targets;
@@ -315,9 +316,13 @@ static cella_status score(struct cella_onnx_step *step, const struct forest *for
     if (rows->dims[1] < forest->features) {
         return cella_onnx_refuse(step, "its trees need %zu columns, its input has %zu", forest->features, rows->dims[1]);
     }
-    struct job job = { forest, rows, scores };
-    cella_onnx_parallel(step->session->threads, (rows->dims[0] + ROWS_PER_PART - 1) / ROWS_PER_PART, score_rows, &job);
-    return CELLA_OK;
+    /* A hostile tree is a chain: then a row goes through all nodes. */
+    double each = (double) forest->node_count * CELLA_ONNX_WORK_ELEMENT;
+    CELLA_TRY(cella_onnx_work(step, (double) rows->dims[0] * each));
+    size_t part = (size_t) (CELLA_ONNX_WORK_PART / each);
+    struct job job = { forest, rows, scores, part < 1 ? 1 : part < ROWS_PER_PART ? part : ROWS_PER_PART };
+    return cella_onnx_parallel(step->session->threads, (rows->dims[0] + job.part - 1) / job.part,
+                               (double) job.part * each, score_rows, &job);
 }
 
 cella_status cella_onnx_run_tree_regressor(struct cella_onnx_step *step)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define PART 16384U /* elements that one thread takes at a time */
+#define FUNCTION_STEPS 64.0 /* of one element beside reading and writing it */
 
 /* p and q: the operator's parameters. */
 typedef void loop(const float *from, float *to, size_t count, float p, float q);
@@ -130,8 +131,9 @@ static cella_status apply(struct cella_onnx_step *step, loop *loop_given, float 
     CELLA_TRY(cella_onnx_expect(step, 0, CELLA_ONNX_FLOAT));
     CELLA_TRY(cella_onnx_output_over(step, 0, 0, CELLA_ONNX_FLOAT, input, &output));
     struct job job = { loop_given, input->data, output->data, input->count, p, q };
-    cella_onnx_parallel(step->session->threads, (job.count + PART - 1) / PART, run_part, &job);
-    return CELLA_OK;
+    CELLA_TRY(cella_onnx_work(step, (double) job.count * FUNCTION_STEPS));
+    return cella_onnx_parallel(step->session->threads, (job.count + PART - 1) / PART,
+                               PART * (CELLA_ONNX_WORK_ELEMENT + FUNCTION_STEPS), run_part, &job);
 }
 
 /* Whole numbers have three of these. Wraps around at the least number, as numpy's. */

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #define EXTENT_MAX (1U << 24) /* of a kernel, stride, dilation or padding */
-/* A few minutes of one processor: what a small hostile model asks for beyond that ends before it begins. */
-#define STEPS_MAX 1e12
+#define TAPS_MAX (1U << 24)   /* of a window */
+#define PIECE_COLUMNS 64U     /* whole vectors of every kernel */
 
 /* A list attribute of two numbers, or of one for the width. */
 static cella_status pair(const struct cella_onnx_step *step, const char *name, size_t spatial, int64_t least,
@@ -146,17 +146,16 @@ cella_status cella_onnx_window_of(const struct cella_onnx_step *step, const stru
         window.kernel_width > EXTENT_MAX) {
         return cella_onnx_refuse(step, "its input of %zu x %zu pixels is too large", window.height, window.width);
     }
+    if (window.kernel_height * window.kernel_width > TAPS_MAX) {
+        return cella_onnx_refuse(step, "a window of %zu x %zu; at most %u together are supported", window.kernel_height,
+                                 window.kernel_width, TAPS_MAX);
+    }
     CELLA_TRY(padding(step, spatial, &window));
     bool round_up = cella_onnx_integer(step, "ceil_mode", 0) != 0;
     CELLA_TRY(outputs(step, window.height, window.top, window.bottom, window.kernel_height, window.dilation_height,
                       window.stride_height, round_up, &window.out_height));
     CELLA_TRY(outputs(step, window.width, window.left, window.right, window.kernel_width, window.dilation_width,
                       window.stride_width, round_up, &window.out_width));
-    double steps = (double) window.out_height * (double) window.out_width * (double) window.kernel_height *
-        (double) window.kernel_width * (double) window.images * (double) window.channels;
-    if (steps > STEPS_MAX) {
-        return cella_onnx_refuse(step, "it would take %.0g steps; at most %.0g", steps, STEPS_MAX);
-    }
     lay_out(&window);
     *out = window;
     return CELLA_OK;
@@ -176,6 +175,43 @@ size_t cella_onnx_window_tap(const struct cella_onnx_window *window, size_t y, s
     size_t column = x * window->dilation_width;
     return y * window->dilation_height * window->row_stride +
         column % window->stride_width * window->phase_width + column / window->stride_width;
+}
+
+double cella_onnx_window_steps(const struct cella_onnx_window *window)
+{
+    return (double) window->images * (double) window->out_height * (double) window->out_width *
+        (double) window->kernel_height * (double) window->kernel_width;
+}
+
+struct cella_onnx_pieces cella_onnx_window_pieces(const struct cella_onnx_window *window)
+{
+    size_t taps = window->kernel_height * window->kernel_width;
+    size_t most = CELLA_ONNX_WORK_PART / (taps < CELLA_ONNX_WORK_PART ? taps : CELLA_ONNX_WORK_PART);
+    struct cella_onnx_pieces pieces = { .rows = 1, .columns = window->out_width };
+    if (most < window->out_width) {
+        pieces.columns = most < PIECE_COLUMNS ? PIECE_COLUMNS : most / PIECE_COLUMNS * PIECE_COLUMNS;
+    } else {
+        pieces.rows = window->out_width == 0 ? window->out_height : most / window->out_width;
+        pieces.rows = pieces.rows < window->out_height ? pieces.rows : window->out_height;
+    }
+    pieces.across = pieces.columns == 0 ? 1 : (window->out_width + pieces.columns - 1) / pieces.columns;
+    pieces.down = pieces.rows == 0 ? 1 : (window->out_height + pieces.rows - 1) / pieces.rows;
+    pieces.steps = (double) taps * (double) pieces.rows * (double) pieces.columns;
+    return pieces;
+}
+
+struct cella_onnx_piece cella_onnx_window_piece(const struct cella_onnx_window *window,
+                                                const struct cella_onnx_pieces *pieces, size_t index)
+{
+    size_t within = index % (pieces->down * pieces->across);
+    struct cella_onnx_piece piece = { .plane = index / (pieces->down * pieces->across),
+                                      .first_row = within / pieces->across * pieces->rows,
+                                      .first_column = within % pieces->across * pieces->columns };
+    size_t rows = window->out_height - piece.first_row;
+    size_t columns = window->out_width - piece.first_column;
+    piece.rows = rows < pieces->rows ? rows : pieces->rows;
+    piece.columns = columns < pieces->columns ? columns : pieces->columns;
+    return piece;
 }
 
 struct copy {
@@ -249,6 +285,6 @@ cella_status cella_onnx_planes(struct cella_onnx_step *step, const struct cella_
     }
     CELLA_TRY(cella_onnx_scratch(step, CELLA_ONNX_FLOAT, count, out));
     struct copy copy = { step->session->kernel, window, input->data, out->data, padding_value };
-    cella_onnx_parallel(step->session->threads, planes, copy_plane, &copy);
-    return CELLA_OK;
+    return cella_onnx_parallel(step->session->threads, planes, (double) window->plane_size * CELLA_ONNX_WORK_ELEMENT,
+                               copy_plane, &copy);
 }

@@ -53,6 +53,35 @@ size_t cella_onnx_window_dims(const struct cella_onnx_window *window, size_t cha
 /* Where in a plane the tap of row y and column x begins. */
 size_t cella_onnx_window_tap(const struct cella_onnx_window *window, size_t y, size_t x);
 
+/* Outputs of one channel of all images, times the taps of a window. */
+double cella_onnx_window_steps(const struct cella_onnx_window *window);
+
+/*
+ * How the outputs of a plane are divided into pieces of about CELLA_ONNX_WORK_PART taps: whole rows, or where one row is more
+ * than that, runs of a row whose lengths are whole vectors. down * across pieces are a plane.
+ */
+struct cella_onnx_pieces {
+    size_t rows;    /* of a piece */
+    size_t columns; /* of a piece */
+    size_t down;
+    size_t across;
+    double steps; /* taps of a piece */
+};
+
+struct cella_onnx_piece {
+    size_t plane;
+    size_t first_row;
+    size_t first_column;
+    size_t rows;
+    size_t columns;
+};
+
+struct cella_onnx_pieces cella_onnx_window_pieces(const struct cella_onnx_window *window);
+
+/* Piece number index of all planes'. */
+struct cella_onnx_piece cella_onnx_window_piece(const struct cella_onnx_window *window,
+                                                const struct cella_onnx_pieces *pieces, size_t index);
+
 /*
  * All planes of the input. Where the input itself is fit, out shares it.
  *

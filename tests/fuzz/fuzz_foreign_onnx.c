@@ -32,7 +32,7 @@ static bool make_inputs(struct cella_onnx_session *session, struct cella_onnx_te
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct cella_builtin_call call = { .threads = 1 };
-    struct cella_onnx_session session = { 0 };
+    struct cella_onnx_session session = { .memory.limit = 64U << 20, .work.limit = 1e9 }; /* so that each file takes not long */
     struct cella_onnx_tensor inputs[8] = { 0 };
     struct cella_onnx_tensor outputs[8] = { 0 };
     cella_status status = cella_onnx_session_open(&call, "model", cella_view_of(data, size), &session);

@@ -24,8 +24,12 @@
 
 enum outcome { PASSED, REFUSED, UNSUPPORTED, WRONG };
 
+#define OPERATORS_MOST 256U
+
 struct tally {
     size_t counts[4];
+    size_t accounts;           /* runs whose account of work was checked */
+    bool seen[OPERATORS_MOST]; /* operators of models that passed */
 };
 
 static bool read_file(const char *path, struct cella_bytes *out)
@@ -107,7 +111,42 @@ static size_t read_tensors(const char *folder, const char *kind, struct cella_bu
     return MOST;
 }
 
-static enum outcome run_set(const char *folder, struct cella_onnx_session *session, struct cella_builtin_call *call)
+/*
+ * What a run asked for is enough for it again, for two examples half of that; less is refused, before anything is computed
+ * at all if it is nothing. count: of the runs that ask for something.
+ */
+static void check_account(struct cella_onnx_session *session, const struct cella_onnx_tensor *inputs, size_t *count)
+{
+    struct cella_onnx_tensor outputs[MOST] = { 0 };
+    assert_int_equal(cella_onnx_session_run(session, inputs, outputs), CELLA_OK); /* not the first, which packs weights */
+    for (size_t j = 0; j < MOST; j++) {
+        cella_onnx_tensor_release(&outputs[j]);
+    }
+    double asked = session->work.asked;
+    const struct {
+        double limit;
+        size_t examples;
+        bool enough;
+    } cases[] = { { asked, 1, true }, { asked / 2, 2, true }, { asked / 2, 1, false }, { 0, 7, false },
+                  { asked * (1 - 1e-9), 1, false } };
+    for (size_t i = 0; asked > 0 && i < sizeof(cases) / sizeof(cases[0]); i++) {
+        session->work.limit = cases[i].limit;
+        session->work.examples = cases[i].examples;
+        session->call->message[0] = '\0';
+        cella_status status = cella_onnx_session_run(session, inputs, outputs);
+        assert_int_equal(status, cases[i].enough ? CELLA_OK : CELLA_BUILTIN_FAILED);
+        assert_true(cases[i].enough || strstr(session->call->message, "it would take") != NULL);
+        for (size_t j = 0; j < MOST; j++) {
+            cella_onnx_tensor_release(&outputs[j]);
+        }
+    }
+    *count += asked > 0;
+    session->work.limit = CELLA_ONNX_WORK_MAX;
+    session->work.examples = 1;
+}
+
+static enum outcome run_set(const char *folder, struct cella_onnx_session *session, struct cella_builtin_call *call,
+                            struct tally *tally)
 {
     struct cella_onnx_tensor inputs[MOST] = { 0 };
     struct cella_onnx_tensor wanted[MOST] = { 0 };
@@ -124,6 +163,9 @@ static enum outcome run_set(const char *folder, struct cella_onnx_session *sessi
         for (size_t i = 0; outcome == PASSED && i < session->model.output_count; i++) {
             outcome = equal(&outputs[i], &wanted[i]) ? PASSED : WRONG;
         }
+        if (outcome == PASSED) {
+            check_account(session, inputs, &tally->accounts);
+        }
     }
     for (size_t i = 0; i < MOST; i++) {
         cella_onnx_tensor_release(&inputs[i]);
@@ -135,7 +177,33 @@ static enum outcome run_set(const char *folder, struct cella_onnx_session *sessi
     return outcome;
 }
 
-static enum outcome judge(const char *folder, char reason[CELLA_BUILTIN_MESSAGE_MAX])
+static void mark(const struct cella_onnx_operator *operation, struct tally *tally)
+{
+    size_t i = 0;
+    while (cella_onnx_operator_at(i) != operation) {
+        i++;
+    }
+    assert_true(i < OPERATORS_MOST);
+    tally->seen[i] = true;
+}
+
+/* Operators without a conformance test that the engine passes: tests/python/test_builtin_onnx.py has tests of its own. */
+static void check_seen(const bool *seen)
+{
+    static const char *const own[] = { "LpNormalization", "ReduceLogSumExp" };
+    const struct cella_onnx_operator *operation;
+    for (size_t i = 0; (operation = cella_onnx_operator_at(i)) != NULL; i++) {
+        bool elsewhere = operation->domain[0] != '\0';
+        for (size_t j = 0; j < sizeof(own) / sizeof(own[0]); j++) {
+            elsewhere = elsewhere || strcmp(operation->name, own[j]) == 0;
+        }
+        if (seen[i] == elsewhere) {
+            fail_msg("%s: %s", operation->name, seen[i] ? "has a conformance test" : "has no test");
+        }
+    }
+}
+
+static enum outcome judge(const char *folder, char reason[CELLA_BUILTIN_MESSAGE_MAX], struct tally *tally)
 {
     char path[512];
     struct cella_bytes model = { 0 };
@@ -151,7 +219,10 @@ static enum outcome judge(const char *folder, char reason[CELLA_BUILTIN_MESSAGE_
         if (access(path, F_OK) != 0) {
             break;
         }
-        outcome = run_set(path, &session, &call);
+        outcome = run_set(path, &session, &call, tally);
+    }
+    for (size_t i = 0; outcome == PASSED && i < session.step_count; i++) {
+        mark(session.steps[i].operation, tally);
     }
     cella_onnx_session_close(&session);
     cella_bytes_clear(&model);
@@ -171,7 +242,7 @@ static void judge_all(const char *group, struct tally *tally, bool print)
         snprintf(folder, sizeof(folder), DATA "/%s/%s/model.onnx", group, entries[i]->d_name);
         if (access(folder, F_OK) == 0) {
             folder[strlen(folder) - strlen("/model.onnx")] = '\0';
-            enum outcome outcome = judge(folder, reason);
+            enum outcome outcome = judge(folder, reason, tally);
             tally->counts[outcome]++;
             if (print || outcome == WRONG) {
                 print_message("%-12s %-60s %s\n", words[outcome], entries[i]->d_name, outcome == PASSED ? "" : reason);
@@ -200,9 +271,15 @@ static void test_conformance(void **state)
         for (size_t j = 0; j < 4; j++) {
             all.counts[j] += tally.counts[j];
         }
+        all.accounts += tally.accounts;
+        for (size_t j = 0; j < OPERATORS_MOST; j++) {
+            all.seen[j] = all.seen[j] || tally.seen[j];
+        }
     }
     assert_int_equal(all.counts[WRONG], 0);
     assert_true(all.counts[PASSED] >= 500);
+    assert_true(all.accounts >= 500);
+    check_seen(all.seen);
     (void) state;
 }
 
@@ -212,7 +289,7 @@ static void test_kernels_agree(void **state)
     static const size_t sizes[][3] = { { 1, 1, 1 },  { 1, 33, 7 },   { 3, 31, 640 }, { 13, 65, 321 },
                                        { 5, 5, 5 },  { 24, 64, 100 }, { 7, 1, 1000 }, { 11, 97, 2 } };
     struct cella_onnx_threads *threads;
-    assert_int_equal(cella_onnx_threads_start(2, &threads), CELLA_OK);
+    assert_int_equal(cella_onnx_threads_start(2, NULL, &threads), CELLA_OK);
     const struct cella_onnx_kernel *kernel;
     for (size_t k = 0; (kernel = cella_onnx_kernel_at(k)) != NULL; k++) {
         for (size_t s = 0; s < sizeof(sizes) / sizeof(sizes[0]); s++) {
@@ -235,7 +312,7 @@ static void test_kernels_agree(void **state)
             cella_onnx_pack_b(kernel, (struct cella_onnx_matrix){ b, n, 1 }, d, n, pb);
             struct cella_onnx_gemm product = { .kernel = kernel, .threads = threads, .rows = m, .columns = n, .depth = d,
                                                .a = pa, .b = pb, .scratch = scratch, .c = c, .stride = n };
-            cella_onnx_gemm(&product);
+            assert_int_equal(cella_onnx_gemm(&product), CELLA_OK);
             for (size_t i = 0; i < m * n; i++) {
                 double sum = 0;
                 for (size_t x = 0; x < d; x++) {
@@ -264,11 +341,11 @@ static void count_part(void *context, size_t index, size_t thread)
 static void test_every_part_is_done_once(void **state)
 {
     struct cella_onnx_threads *threads;
-    assert_int_equal(cella_onnx_threads_start(4, &threads), CELLA_OK);
+    assert_int_equal(cella_onnx_threads_start(4, NULL, &threads), CELLA_OK);
     for (size_t round = 0; round < 2000; round++) {
         size_t counts[37] = { 0 };
         size_t parts = round % 38;
-        cella_onnx_parallel(threads, parts, count_part, counts);
+        assert_int_equal(cella_onnx_parallel(threads, parts, 1, count_part, counts), CELLA_OK);
         for (size_t i = 0; i < 37; i++) {
             assert_int_equal(counts[i], i < parts);
         }

@@ -28,7 +28,7 @@ _TYPES: dict[str, Any] = {
     "text": str, "choice": str, "integer": int, "real": float, "flag": bool, "input": bytes, "inputs": bytes}
 _READERS: dict[str, Callable[[str], Any]] = {
     "text": str, "choice": str, "integer": int, "real": float, "flag": lambda text: text == "true"}
-_STATUS_NO_MEMORY = 102
+_STATUSES_OF_MEMORY = (102, 512)  # NO_MEMORY, LIMIT_MEMORY
 _DEPTH_MAX = 8
 _running = threading.local()
 
@@ -195,8 +195,8 @@ def _make(native: Any, row: dict[str, Any]) -> Callable[..., Any]:
         with _one_deeper(name):
             status, is_json, result, written = native.call(name, plain, inputs, outputs, False)
         text = result.decode("utf-8", "replace")
-        if status == _STATUS_NO_MEMORY:
-            raise MemoryError(f"{name}: out of memory")
+        if status in _STATUSES_OF_MEMORY:
+            raise MemoryError(f"{name}: {text or 'out of memory'}")
         if status != 0:
             raise BuiltinError(f"{name}: {text}")
         return _gather(row, json.loads(text) if is_json else text, written)
