@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import os
 import signal
 import tarfile
 from typing import Any
@@ -14,7 +15,7 @@ import builtin_models
 import numpy
 import onnx_writer
 import pytest
-from builtin_models import flip_every_byte, long_only, npy, teaclave
+from builtin_models import long_only, npy, teaclave
 from test_builtin_gbdt import xgboost_model
 from waiting import ready
 from zygote_driver import BUILTIN, Limits, Streamed, ZygoteDriver
@@ -62,7 +63,8 @@ class Call:
 
     def run(self, zygote, name, limits=ROOMY, inputs=None, arguments=None):
         return zygote.run("", entry=name, kind=BUILTIN, arguments=self.arguments if arguments is None else arguments,
-                          inputs={**self.inputs, **(inputs or {})}, outputs=list(self.outputs), limits=limits, timeout=60)
+                          inputs={**self.inputs, **(inputs or {})}, outputs=list(self.outputs), limits=limits,
+                          timeout=limits.wall_s)
 
 
 CALLS = {
@@ -365,3 +367,96 @@ def test_cancel_between_images(zygote):
 def test_memory_limit(zygote, name, inputs):
     report = CALLS[name].run(zygote, name, dataclasses.replace(ROOMY, memory_bytes=16 << 20), inputs)
     assert report.status == "LIMIT_MEMORY" and str(16 << 20) in report.message, report
+
+
+MANY = 10_000_000
+LINES = b"".join(b"%08x\n" % number for number in range(MANY)) if os.environ.get("CELLA_TEST_LONG") == "1" else b""
+
+
+@long_only
+@pytest.mark.parametrize("name, inputs, result", [
+    ("gbdt_predict", {"data_file": lambda: b"1,0\n" * MANY}, "Predict result has 10000000 lines of data."),
+    ("logistic_regression_predict", {"data_file": lambda: b"1,0\n" * MANY}, "Predicted 10000000 lines of data."),
+    ("onnx_predict", {"data": lambda: b"1,0\n" * MANY}, None),
+    ("ordered_set_intersect", {"input_data1": lambda: LINES, "input_data2": lambda: LINES}, "10000000 common items"),
+    ("ordered_set_join", {"input_data1": lambda: LINES.replace(b"\n", b",1\n"), "input_data2": lambda: LINES.replace(b"\n", b",2\n")},
+     "10000000 records"),
+    ("password_check", {"password": lambda: b"%08x" % (MANY - 1), "exposed_passwords": lambda: LINES}, "true"),
+])
+def test_ten_million_rows(zygote, name, inputs, result):
+    report = CALLS[name].run(zygote, name, Limits(cpu_s=300, wall_s=300, memory_bytes=1 << 30, output_bytes=1 << 30),
+                             {key: make() for key, make in inputs.items()})
+    assert report.status == "DONE" and (report.result == result if result else report.result["rows"] == MANY), report
+
+
+# Hostile files: every byte changed, in one cell that is there at the end. CHANGES are what is changed of models; of images, less.
+
+CHANGES = [1, 0x80, 0x1F]
+
+
+def tar() -> bytes:
+    return archive(PNG, 1)
+
+
+def jpeg() -> bytes:
+    out = io.BytesIO()
+    pytest.importorskip("PIL.Image", reason="NOT INSTALLED: python3-pil").new("RGB", (9, 9), (200, 100, 50)).save(out, "JPEG")
+    return out.getvalue()
+
+
+def convolution() -> bytes:
+    """A network for images with what such networks have: weights, strides, pads, pooling, shapes."""
+    rng = numpy.random.default_rng(3)
+    graph = onnx_writer.Graph()
+    x = graph.input("x", ["n", 3, 8, 8])
+    x = graph.node("Conv", x, graph.constant(rng.normal(0, 1, (2, 3, 3, 3)).astype("f4")), graph.constant(numpy.zeros(2, "f4")),
+                   kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
+    x = graph.node("MaxPool", graph.node("Relu", x), kernel_shape=[2, 2], strides=[2, 2])
+    x = graph.node("Reshape", x, graph.constant(numpy.array([0, -1])))
+    x = graph.node("Gemm", x, graph.constant(rng.normal(0, 1, (8, 3)).astype("f4")))
+    graph.output(graph.node("Softmax", x, axis=1), ["n", 3])
+    return graph.model()
+
+
+def flipped(zygote, name, content, rest, place, size, changes):
+    """How many changed forms of one input give an answer, and how many are refused."""
+    report = zygote.run(f"""
+import cella
+def main(content, place, size, changes, given, **rest):
+    content, answers, refusals = bytearray(content.read()), 0, 0
+    inputs = [file.read() for file in rest.values()]
+    inputs.insert(place, content)
+    for at in range(size):
+        for change in changes:
+            content[at] ^= change
+            try:
+                cella.builtins.{name}(*inputs, **given)
+                answers += 1
+            except cella.builtins.BuiltinError as error:
+                refusals += bool(str(error))
+            content[at] ^= change
+    return answers, refusals
+""", arguments={"place": place, "given": CALLS[name].arguments, "size": size, "changes": changes},
+                        inputs={"content": content, **rest}, limits=ROOMY, timeout=60)
+    assert report.status == "DONE", report
+    answers, refusals = report.result
+    assert answers + refusals == size * len(changes)
+    return answers, refusals
+
+
+@pytest.mark.parametrize("name, target, make", [
+    ("classify_images", "model", convolution), ("classify_images", "images", lambda: PNG), ("classify_images", "images", jpeg),
+    ("classify_images", "images", tar),
+    ("onnx_predict", "data", lambda: npy(numpy.ones((2, 2), "f4"))), ("gbdt_predict", "data_file", lambda: npy(numpy.ones((2, 2)))),
+    ("logistic_regression_predict", "data_file", lambda: npy(numpy.ones((2, 2), ">i2"))),
+    ("logistic_regression_train", "training_data", lambda: npy(numpy.array([[1, 0], [2, 1]], "f8", order="F"))),
+    ("gbdt_train", "training_data", lambda: npy(numpy.ones((2, 2), "u1"))),
+    ("principal_components_analysis", "input_data", lambda: npy(numpy.arange(4.0).reshape(2, 2))),
+], ids=["onnx", "png", "jpeg", "tar", "npy-onnx", "npy-trees", "npy-predict", "npy-regression", "npy-gbdt", "npy-components"])
+def test_every_byte_flipped(zygote, name, target, make):
+    call, content = CALLS[name], make()
+    place = list(call.inputs).index(target)
+    rest = {key: value for key, value in call.inputs.items() if key != target}
+    size = 512 if make is tar else len(content)  # its header; what it holds is the PNG of another test
+    answers, refusals = flipped(zygote, name, content, rest, place, size, CHANGES if target != "images" else CHANGES[-1:])
+    assert answers > 0 and refusals > size / 10
