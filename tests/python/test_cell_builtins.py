@@ -32,14 +32,18 @@ def test_intersect_as_a_task(zygote, name, order, one, two, result):
 
 @pytest.mark.parametrize("arguments, name", [
     ({}, "'message' is missing"), ({"message": 1}, "'message' must be a text"), ({"message": None}, "'message'"),
-    ({"message": "x", "more": 1}, "'more' is not a parameter"), ({"message": "x" * 65530}, None),
+    ({"message": "x", "more": 1}, "'more' is not a parameter"), ({"message": "x" * 65537}, "65537 is not between 0 and 65536"),
 ])
 def test_arguments_are_checked(zygote, arguments, name):
     report = zygote.run("", entry="echo", kind=BUILTIN, arguments=arguments)
-    if name is None:
-        assert report.status in ("DONE", "BAD_ARGUMENT", "LIMIT_RESULT", "TOO_LARGE")
-    else:
-        assert report.status == "BAD_ARGUMENT" and name in report.message
+    assert report.status == "BAD_ARGUMENT" and name in report.message
+
+
+@pytest.mark.parametrize("size, status", [(65534, "DONE"), (65535, "LIMIT_RESULT")])
+def test_the_result_has_a_limit(zygote, size, status):
+    """With the quotes of its JSON."""
+    report = zygote.run("", entry="echo", kind=BUILTIN, arguments={"message": "x" * size}, limits=Limits(result_bytes=65536))
+    assert report.status == status, report
 
 
 def test_missing_input_surplus_input_and_output(zygote):

@@ -8,7 +8,8 @@ Every function that this profile has is here under its name, with a signature an
 
 Inputs come first, in the order of the signature, or by name. They are ``Input``, bytes-like objects, text, numpy arrays,
 pandas tables, or lists of texts and numbers, which become lines; a list of lists becomes records of CSV. Arguments are given
-by name. Outputs come back as bytes; a function without outputs returns its result. They exist in cells only.
+by name. Outputs come back as bytes; a function without outputs returns its result. They run in cells only; elsewhere the
+client's table gives signatures and documentation.
 """
 
 from __future__ import annotations
@@ -214,9 +215,11 @@ def bind(native: Any) -> None:
         __all__.append(row["name"])
 
 
+def __dir__() -> list[str]:
+    return ["BuiltinError", *__all__]
+
+
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
-    if not __all__:
-        raise AttributeError(f"there is no builtin function {name!r} here: they exist in cells only")
-    raise AttributeError(f"this profile has no builtin function {name!r}; it has {', '.join(__all__)}")
+    raise AttributeError(f"there is no builtin function {name!r} in this profile; there are {', '.join(__all__)}")
