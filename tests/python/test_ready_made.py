@@ -7,7 +7,7 @@ import pytest
 from zygote_driver import Limits, ZygoteDriver
 
 import cella
-from cella.ready_made import example_scripts
+from cella.ready_made import describe_example, example_scripts
 
 numpy = pytest.importorskip("numpy")
 pandas = pytest.importorskip("pandas")
@@ -64,6 +64,13 @@ def test_each_is_short_and_fits_its_profile(script):
     body = script.source.split("\ndef ", 1)[1].split('"""', 2)[2]
     assert len(body.strip().splitlines()) <= 20
     assert script.package(script.files("input"), script.files("output"), profile="science", public=True)
+
+
+@pytest.mark.parametrize("script", example_scripts(), ids=NAMES)
+def test_files_and_results_are_described(script):
+    text, names = describe_example(script)
+    assert "The result has" in text and {*script.files("input"), *script.files("output")} <= set(names)
+    assert all(names.values())
 
 
 def test_kmeans(zygote, iris):
