@@ -74,6 +74,13 @@ def test_output_limit(zygote):
     assert report.status == "LIMIT_OUTPUT" and "10000" in report.message
 
 
+def test_progress_is_told_by_whole_percents(zygote):
+    """Not for each of a hundred thousand steps, each of which asks whether it shall end."""
+    report = zygote.run("", entry="logistic_regression_train", kind=BUILTIN, inputs={"training_data": b"1,0\n2,1\n"}, outputs=["model_file"],
+                        arguments={"solver": "gd", "alg_alpha": 1e-9, "alg_iters": 100_000})
+    assert report.status == "DONE" and [fraction // 100 for fraction, _ in report.progress] == list(range(100))
+
+
 def test_a_stream_as_input(zygote):
     """A builtin that wants all of a stream gets it."""
     report = zygote.run("", entry="ordered_set_intersect", kind=BUILTIN, arguments={"order": "ascending"},
