@@ -132,10 +132,11 @@ static cella_status look_around(void *context, double fraction)
     PyGILState_Release(before);
     if (status == CELLA_OK && cell != NULL && cell->talking) {
         double bounded = fraction >= 0 && fraction <= 1 ? fraction : 1;
-        unsigned int tell = (unsigned int) (bounded * 100) + 1;
+        uint16_t part = (uint16_t) (bounded * 10000);
+        unsigned int tell = part / 100U + 1;
         if (tell != cell->told) {
             cell->told = tell;
-            status = cella_report_progress(CELLA_CELL_CONTROL_FD, (uint16_t) (bounded * 10000), (struct cella_view){ 0 });
+            status = cella_report_progress(CELLA_CELL_CONTROL_FD, part, (struct cella_view){ 0 });
         }
     }
     return status;
