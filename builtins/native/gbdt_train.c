@@ -109,6 +109,10 @@ static cella_status take_labels(struct training *training, const char *input, co
     bool seen[2] = { false, false };
     for (size_t i = 0; i < matrix->rows; i++) {
         double label = matrix->values[i * matrix->columns + matrix->columns - 1];
+        if (isnan(label)) {
+            return cella_builtin_refuse(training->call, "%s, row %zu, column %zu: the label is missing", input, i + 1,
+                                        matrix->columns);
+        }
         if (!(label >= losses[kind].least && label <= losses[kind].most)) {
             return refuse_label(training->call, input, i, label, "is not one that this loss can have");
         }
