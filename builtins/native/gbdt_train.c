@@ -3,6 +3,7 @@
 
 #include <float.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,6 +110,10 @@ static cella_status take_labels(struct training *training, const char *input, co
     bool seen[2] = { false, false };
     for (size_t i = 0; i < matrix->rows; i++) {
         double label = matrix->values[i * matrix->columns + matrix->columns - 1];
+        if (isnan(label)) {
+            return cella_builtin_refuse(training->call, "%s, row %zu, column %zu: the label is missing", input, i + 1,
+                                        matrix->columns);
+        }
         if (!(label >= losses[kind].least && label <= losses[kind].most)) {
             return refuse_label(training->call, input, i, label, "is not one that this loss can have");
         }
@@ -263,6 +268,39 @@ static int choose_threads(const struct cella_builtin_call *call, const struct ce
     return (int) (useful < call->threads ? useful : call->threads);
 }
 
+static void *wait_for_lock(void *context)
+{
+    pthread_mutex_t *lock = context;
+    (void) pthread_mutex_lock(lock);
+    (void) pthread_mutex_unlock(lock);
+    return NULL;
+}
+
+/*
+ * OpenMP's library ends the process when it can not start a thread. So as many are started here first: without room for
+ * their stacks that is CELLA_NO_MEMORY, and with it the C library keeps the stacks for OpenMP's threads.
+ */
+static cella_status make_room_for_threads(int threads)
+{
+    pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    size_t wanted = (size_t) threads - 1;
+    size_t started = 0;
+    pthread_t *others = calloc(wanted + 1, sizeof(others[0]));
+    if (others == NULL) {
+        return CELLA_NO_MEMORY;
+    }
+    (void) pthread_mutex_lock(&lock); /* all of them are there at a time */
+    while (started < wanted && pthread_create(&others[started], NULL, wait_for_lock, &lock) == 0) {
+        started++;
+    }
+    (void) pthread_mutex_unlock(&lock);
+    for (size_t i = 0; i < started; i++) {
+        (void) pthread_join(others[i], NULL);
+    }
+    free(others);
+    return started == wanted ? CELLA_OK : CELLA_NO_MEMORY;
+}
+
 static cella_status read_data(struct cella_builtin_call *call, struct cella_builtin_input *input, int64_t features,
                               struct cella_matrix *matrix)
 {
@@ -297,6 +335,7 @@ CELLA_BUILTIN(gbdt_train, "gbdt_train", GBDT_TRAIN, .alias = "builtin-gbdt-train
     CELLA_TRY(take_labels(&training, training_data->name, &matrix, loss, &classes));
     int threads = choose_threads(call, &matrix);
     size_t rows = matrix.rows;
+    CELLA_TRY(make_room_for_threads(threads));
     CELLA_TRY(give_features(&training, training_data->name, &matrix, threads));
     cella_matrix_release(&matrix);
     CELLA_TRY(done(call, XGBoosterCreate(&training.data, 1, &training.booster)));

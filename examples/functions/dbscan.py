@@ -10,9 +10,9 @@ from sklearn.preprocessing import StandardScaler
 def dbscan(data: cella.Input, labels: cella.Output, radius: float = 0.5, neighbours: int = 5):
     """Group rows.
 
-    data: CSV with a header. labels: CSV, one row for each row of data with its group, or -1. radius is in standard deviations
-    of the columns; neighbours is how many rows within it make a row part of a group's core. The result has the size of
-    each group and how many rows are noise.
+    data: CSV with a header. labels: CSV, one row for each row of data with its group, or -1. radius: in standard deviations of
+    the columns. neighbours: how many rows within it make a row part of a group's core. The result has the size of each group
+    and how many rows are noise and core.
     """
     table = pandas.read_csv(data).select_dtypes("number")
     model = DBSCAN(eps=radius, min_samples=neighbours).fit(StandardScaler().fit_transform(table.values))

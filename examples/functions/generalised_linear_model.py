@@ -19,6 +19,10 @@ def generalised_linear_model(training: cella.Input, data: cella.Input, predictio
     """
     known, asked = pandas.read_csv(training), pandas.read_csv(data)
     features = known.columns.drop(target)
+    if family not in POWER:
+        raise ValueError(f"family is one of {', '.join(POWER)}, not {family!r}")
+    if known[target].nunique() < 2:
+        raise ValueError(f"training: column {target!r} has fewer than two values")
     scaler = StandardScaler().fit(known[features].values)
     model = TweedieRegressor(power=POWER[family], alpha=penalty, max_iter=1000, tol=1e-6)
     model.fit(scaler.transform(known[features].values), known[target].values)

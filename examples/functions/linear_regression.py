@@ -14,6 +14,8 @@ def linear_regression(training: cella.Input, data: cella.Input, predictions: cel
     """
     known, asked = pandas.read_csv(training), pandas.read_csv(data)
     features = known.columns.drop(target)
+    if len(known) < 2:
+        raise ValueError("training: two rows are the least")
     model = LinearRegression().fit(known[features].values, known[target].values)
     pandas.DataFrame({target: model.predict(asked[features].values)}).to_csv(predictions, index=False)
     return {"intercept": float(model.intercept_), "coefficients": dict(zip(features, model.coef_.tolist())),

@@ -20,8 +20,8 @@ def support_vector_machine(training: cella.Input, data: cella.Input, predictions
     known, asked = pandas.read_csv(training), pandas.read_csv(data)
     features = known.columns.drop(target)
     model = make_pipeline(StandardScaler(), SVC(C=penalty, kernel=kernel))
-    accuracy = cross_val_score(model, known[features].values, known[target].values, cv=5).mean()
     model.fit(known[features].values, known[target].values)
+    accuracy = cross_val_score(model, known[features].values, known[target].values, cv=5).mean()
     pandas.DataFrame({target: model.predict(asked[features].values)}).to_csv(predictions, index=False)
     machine = model[-1]
     return {"support_vectors": dict(zip(map(str, machine.classes_), machine.n_support_.tolist())), "accuracy": float(accuracy)}

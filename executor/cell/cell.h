@@ -17,6 +17,7 @@ struct cella_cell {
     bool guarded;      /* the audit hook refuses what a function may not do */
     bool log_cut;
     uint64_t log_left; /* bytes */
+    unsigned int told; /* of a builtin's progress: the whole percent that was told last, and one; 0: nothing yet */
     struct cella_builtin_registry builtins;
     int builtin_folder; /* while the zygote loads: where libraries with builtins are, -1 when there is no such folder */
     struct cella_heap heap;

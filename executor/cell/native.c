@@ -120,7 +120,10 @@ static cella_status read_stream(void *context, uint8_t *to, size_t size, size_t 
     return status;
 }
 
-/* Signals are how a task is cancelled; while a builtin runs, nobody else looks for them. */
+/*
+ * Signals are how a task is cancelled; while a builtin runs, nobody else looks for them. Of progress a message goes out for each
+ * whole percent: rounds of training can be a hundred thousand in a second.
+ */
 static cella_status look_around(void *context, double fraction)
 {
     struct cella_cell *cell = context;
@@ -130,7 +133,12 @@ static cella_status look_around(void *context, double fraction)
     PyGILState_Release(before);
     if (status == CELLA_OK && cell != NULL && cell->talking) {
         double bounded = fraction >= 0 && fraction <= 1 ? fraction : 1;
-        status = cella_report_progress(CELLA_CELL_CONTROL_FD, (uint16_t) (bounded * 10000), (struct cella_view){ 0 });
+        uint16_t part = (uint16_t) (bounded * 10000);
+        unsigned int tell = part / 100U + 1;
+        if (tell != cell->told) {
+            cell->told = tell;
+            status = cella_report_progress(CELLA_CELL_CONTROL_FD, part, (struct cella_view){ 0 });
+        }
     }
     return status;
 }

@@ -45,6 +45,7 @@ from ._native import (
 
 if TYPE_CHECKING:
     from .builtin import Builtin
+    from .builtin_signatures import builtins
     from .contract import Contract
     from .data import Data
     from .events import Event
@@ -55,7 +56,7 @@ if TYPE_CHECKING:
     from .receipts import Receipt, ReceiptReport, verify_receipt
     from .script import Script
     from .sealing import DataKey
-    from .runtime import Cancelled, Input, Output, OutputLimitError, builtins, log, progress
+    from .runtime import Cancelled, Input, Output, OutputLimitError, log, progress
     from .task import Task
     from .trust import Check, Report, Trust
     from .verification import verify, verify_certificate
@@ -82,7 +83,7 @@ _HOMES = {
     "Script": "script",
     "Task": "task",
     "Trust": "trust",
-    "builtins": "runtime",
+    "builtins": "builtin_signatures",
     "connect": "executor",
     "function": "functions",
     "log": "runtime",

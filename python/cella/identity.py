@@ -112,7 +112,10 @@ class Identity:
     @classmethod
     def generate(cls) -> Identity:
         """Make new keys. They exist in memory only until they are saved."""
-        return cls(_native.Secret.generate(), _native.Secret.generate())
+        while True:
+            identity = cls(_native.Secret.generate(), _native.Secret.generate())
+            if not identity.party.startswith("-"):  # on a command line it would be taken for an option
+                return identity
 
     @classmethod
     def load(cls, path: str | os.PathLike[str] | None = None) -> Identity:

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
+import re
 from collections.abc import Sequence
 from importlib import resources
 
@@ -34,3 +36,18 @@ def example_scripts(names: Sequence[str] = ()) -> list[Script]:
                 + (f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(files))}"),
             )
     return [Script.parse(files[name].read_text("utf-8"), f"{name}.py", name) for name in names or sorted(files)]
+
+
+def describe_example(script: Script) -> tuple[str, dict[str, str]]:
+    """What a ready-made function does, and name -> what it is, of its inputs, outputs and arguments, from its docstrings.
+
+    >>> text, names = describe_example(example_scripts(["dbscan"])[0])
+    >>> names["data"], names["radius"]
+    ('CSV with a header', 'in standard deviations of the columns')
+    """
+    tree = ast.parse(script.source)
+    entry = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == script.entry)
+    text, _, rest = " ".join((ast.get_docstring(entry) or "").split()).partition(" The ")
+    parts = re.split(rf"(?<=\. )({'|'.join(parameter.name for parameter in script.parameters)}): ", text)
+    summary = " ".join((ast.get_docstring(tree) or "").split())
+    return f"{summary} The {rest}", {name: what.strip().removesuffix(".") for name, what in zip(parts[1::2], parts[2::2], strict=True)}

@@ -92,11 +92,12 @@ def strictest(*wishes: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def check_profile(executor: Executor, profile: str) -> None:
+def check_profile(executor: Executor, profile: str, builtin: Builtin | None = None) -> None:
     """Refuse a profile that the executor does not offer, before anything is uploaded."""
     offered = [item.get("name") for item in executor.information().get("profiles", [])]
     if offered and profile not in offered:
-        raise _native.error("NO_PROFILE", f"this executor offers the profiles {', '.join(offered)}, not {profile}")
+        where = "" if builtin is None else f"; {builtin.name} is in {' and '.join(builtin.profiles)}"
+        raise _native.error("NO_PROFILE", f"this executor offers the profiles {', '.join(offered)}, not {profile}{where}")
 
 
 def receivers_of(receivers: Receivers | None, name: str) -> list[str] | None:
@@ -138,7 +139,7 @@ def run(
         package, used = _package(
             function, list(inputs), outputs, arguments, entry, profile, limits, streams, isolation
         )
-        check_profile(executor, used)
+        check_profile(executor, used, function if isinstance(function, Builtin) else None)
         registered = _register(executor, package, report)
     assigned = {
         name: item if isinstance(item, Data) else executor.data.add(item, name, progress=report)

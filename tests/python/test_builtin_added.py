@@ -9,6 +9,7 @@ import subprocess
 import cella
 import pytest
 from cella.builtin import Parameter
+from cella.functions import builtin_package
 from zygote_driver import BUILD, BUILTIN, PROFILES, ROOT, ZygoteDriver
 
 _spec = importlib.util.spec_from_file_location("publish", ROOT / "builtins/publish.py")
@@ -121,3 +122,25 @@ def test_a_profile_whose_library_is_not_there_is_not_offered(folder, library, te
         ZygoteDriver(folder / "profiles/other.json").__enter__()
     said = capfd.readouterr().err
     assert "profile other is not offered" in said and text in said
+
+
+def test_the_text_of_contributing(folder):
+    """Its C file, its command, its profile and its call."""
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8").split("**Outside of this repository**")[1]
+    source, command = (text.split(f"```{kind}\n")[1].split("```")[0] for kind in ("c", "sh"))
+    (folder / "louder.c").write_text(source)
+    assert command.count("build/release/bin/builtins/louder.so") == 1
+    command = (command.replace("build/release/bin", str(folder)).replace("build/release", str(BUILD))
+               .replace(" louder.c", f" {folder / 'louder.c'}"))
+    if BUILD.name in ("dev", "asan"):
+        command = command.replace(" -shared", " -shared -fsanitize=address,undefined")
+    subprocess.run(["sh", "-ec", command], check=True, timeout=120, cwd=ROOT)
+    profile = json.loads((PROFILES / "python.json").read_text("utf-8"))
+    (folder / "profiles/loud.json").write_text(json.dumps({**profile, "name": "loud", "builtins": ["louder.so"]}))
+    package = json.loads(builtin_package("louder", inputs=["words"], outputs=["shout"], arguments=["times"], profile="loud"))
+    assert (package["entry"], package["profile"]) == ("louder", "loud")
+    with ZygoteDriver(folder / "profiles/loud.json") as zygote:
+        said = zygote.run("import cella\ndef main():\n    return cella.builtins.louder(b'ho', times=3).shout.decode()")
+        assert said.result == "ho!!!"
+        report = zygote.run("", entry="louder", kind=BUILTIN, inputs={"words": b"ho"}, outputs=["shout"])
+        assert (report.status, report.result, report.outputs["shout"]) == ("DONE", "3", b"ho!")

@@ -380,6 +380,12 @@ def main(model, data):
     assert report.result["done"] > 100 and sum(report.result.values()) == 2 * len(model)
 
 
+def test_memory_limit(zygote):
+    model = small_graph("Expand", inputs=[[1 << 13, 1 << 14, 2]])
+    report = predict(zygote, model, b"1,2\n", limits=Limits(memory_bytes=256 << 20))
+    assert report.status == "LIMIT_MEMORY", report
+
+
 def test_the_page_lists_the_operators():
     """docs/onnx.md has the engine's table of operators."""
     root = pathlib.Path(__file__).resolve().parents[2]

@@ -75,9 +75,11 @@ def main(key, places):
         except cella.builtins.BuiltinError:
             said.append("")
         key[place] ^= 4
-    return said
-""", inputs={"key": bytes(key)}, arguments={"places": list(range(0, len(key), 5))}, limits=LIMITS, timeout=60)
-    assert set(report.result) <= {"", right} and report.result.count("") > 50
+    return sorted(set(said)), said.count("")
+""", inputs={"key": bytes(key)}, arguments={"places": list(range(len(key)))}, limits=LIMITS, timeout=60)
+    assert report.status == "DONE", report
+    signatures, refused = report.result
+    assert signatures == ["", right] and refused > 250
 
 
 def decrypt(zygote, key, nonce, sealed, **arguments):

@@ -3,6 +3,7 @@
 
 import doctest
 import importlib.util
+import inspect
 import json
 import os
 from pathlib import Path
@@ -188,6 +189,23 @@ def test_headers_are_found_as_the_tables_say(zygotes, rows):
     report = zygotes("native").run(HEADERS, inputs={"file": graph.model()}, limits=Limits(memory_bytes=1 << 30))
     assert report.status == "DONE", report
     assert report.result == dict.fromkeys(inputs, [True] * 4)
+
+
+def test_outside_of_cells_there_are_signatures(zygotes):
+    """For completion and help() while one writes a script: the same ones as in a cell; calls say where they run."""
+    assert set(dir(cella.builtins)) == {item.name for item in Builtin.all()} | {"BuiltinError"}
+    report = zygotes("native").run(
+        "import cella, inspect\ndef main():\n    b = cella.builtins\n"
+        "    return {n: [str(inspect.signature(getattr(b, n))), getattr(b, n).__doc__] for n in b.__all__}")
+    for name, (signature, text) in report.result.items():
+        function = getattr(cella.builtins, name)
+        assert [str(inspect.signature(function)), function.__doc__] == [signature, text], name
+    with pytest.raises(RuntimeError, match=r"in cells only.*Builtin.find\('psi'\)"):
+        cella.builtins.psi(b"a", b"b")
+    with pytest.raises(cella.builtins.BuiltinError, match="there must be 2 to 64 inputs"):
+        cella.builtins.psi(b"a")
+    with pytest.raises(AttributeError, match="there are aggregate, "):
+        cella.builtins.nothing  # noqa: B018
 
 
 def test_find_and_near_names():

@@ -32,14 +32,18 @@ def test_intersect_as_a_task(zygote, name, order, one, two, result):
 
 @pytest.mark.parametrize("arguments, name", [
     ({}, "'message' is missing"), ({"message": 1}, "'message' must be a text"), ({"message": None}, "'message'"),
-    ({"message": "x", "more": 1}, "'more' is not a parameter"), ({"message": "x" * 65530}, None),
+    ({"message": "x", "more": 1}, "'more' is not a parameter"), ({"message": "x" * 65537}, "65537 is not between 0 and 65536"),
 ])
 def test_arguments_are_checked(zygote, arguments, name):
     report = zygote.run("", entry="echo", kind=BUILTIN, arguments=arguments)
-    if name is None:
-        assert report.status in ("DONE", "BAD_ARGUMENT", "LIMIT_RESULT", "TOO_LARGE")
-    else:
-        assert report.status == "BAD_ARGUMENT" and name in report.message
+    assert report.status == "BAD_ARGUMENT" and name in report.message
+
+
+@pytest.mark.parametrize("size, status", [(65534, "DONE"), (65535, "LIMIT_RESULT")])
+def test_the_result_has_a_limit(zygote, size, status):
+    """With the quotes of its JSON."""
+    report = zygote.run("", entry="echo", kind=BUILTIN, arguments={"message": "x" * size}, limits=Limits(result_bytes=65536))
+    assert report.status == status, report
 
 
 def test_missing_input_surplus_input_and_output(zygote):
@@ -68,6 +72,13 @@ def test_output_limit(zygote):
                         inputs={"input_data1": b"01\n" * 100000, "input_data2": b""},
                         outputs=["output_result1", "output_result2"], limits=Limits(output_bytes=10000))
     assert report.status == "LIMIT_OUTPUT" and "10000" in report.message
+
+
+def test_progress_is_told_by_whole_percents(zygote):
+    """Not for each of a hundred thousand steps, each of which asks whether it shall end."""
+    report = zygote.run("", entry="logistic_regression_train", kind=BUILTIN, inputs={"training_data": b"1,0\n2,1\n"}, outputs=["model_file"],
+                        arguments={"solver": "gd", "alg_alpha": 1e-9, "alg_iters": 100_000})
+    assert report.status == "DONE" and [fraction // 100 for fraction, _ in report.progress] == list(range(100))
 
 
 def test_a_stream_as_input(zygote):

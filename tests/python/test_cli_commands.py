@@ -252,7 +252,7 @@ def test_ready_made_functions(shell: Shell) -> None:
     added = dict(line.split() for line in shell("function", "add-examples").out.splitlines())
     assert len(added) == 9 and "kmeans" in added
     shown = json.loads(shell("function", "show", added["kmeans"]).out)
-    assert shown["spec"]["inputs"] == [{"name": "data"}] and shown["spec"]["profile"] == "science" and shown["public"]
+    assert shown["spec"]["inputs"] == [{"name": "data", "description": "CSV with a header"}] and shown["spec"]["profile"] == "science" and shown["public"]
     assert {"name": "clusters", "type": "integer", "default": 8} in shown["spec"]["arguments"]
     again = dict(line.split() for line in shell("function", "add-examples", "kmeans", "dbscan").out.splitlines())
     assert again == {name: added[name] for name in ("kmeans", "dbscan")}

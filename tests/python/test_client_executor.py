@@ -133,6 +133,8 @@ def test_profile_is_checked(executor: cella.Executor, fake: FakeExecutor, script
     with pytest.raises(cella.StateError, match="python, numpy, not science") as caught:
         executor.run(script, {"a": b""}, ["b"], profile="science")
     assert caught.value.code == "NO_PROFILE"
+    with pytest.raises(cella.StateError, match="python, numpy, not native; gbdt_train is in native and science"):
+        executor.run(cella.Builtin.find("gbdt_train"), {"training_data": b""}, ["trained_model"])
     assert "object.upload" not in [op for op, _ in fake.requests]
 
 

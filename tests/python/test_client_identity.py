@@ -105,3 +105,8 @@ def test_opens_only_what_was_meant() -> None:
             identity.open(purpose, context, sealed)
     with pytest.raises(cella.IntegrityError):
         cella.Identity.generate().open("result", b"task-1", sealed)
+
+
+def test_no_party_looks_like_an_option() -> None:
+    """Of base64url's characters one in 64 is a dash."""
+    assert not any(cella.Identity.generate().party.startswith("-") for _ in range(1000))

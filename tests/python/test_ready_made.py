@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The ready-made functions over scikit-learn: each in a cell, against the same estimator outside and on bad input."""
 
+import dataclasses
 import io
+import signal
 
 import pytest
 from zygote_driver import Limits, ZygoteDriver
 
 import cella
-from cella.ready_made import example_scripts
+from cella.ready_made import describe_example, example_scripts
 
 numpy = pytest.importorskip("numpy")
 pandas = pytest.importorskip("pandas")
@@ -27,11 +29,11 @@ def zygote():
         yield driver
 
 
-def run(zygote, name, arguments=None, **inputs):
+def run(zygote, name, arguments=None, limits=LIMITS, **inputs):
     (script,) = example_scripts([name])
     texts = {key: value if isinstance(value, bytes) else value.to_csv(index=False).encode() for key, value in inputs.items()}
     return zygote.run(script.source, entry=name, arguments=arguments or {}, inputs=texts,
-                      outputs=script.files("output"), limits=LIMITS)
+                      outputs=script.files("output"), limits=limits)
 
 
 def table_of(report, output):
@@ -64,6 +66,13 @@ def test_each_is_short_and_fits_its_profile(script):
     body = script.source.split("\ndef ", 1)[1].split('"""', 2)[2]
     assert len(body.strip().splitlines()) <= 20
     assert script.package(script.files("input"), script.files("output"), profile="science", public=True)
+
+
+@pytest.mark.parametrize("script", example_scripts(), ids=NAMES)
+def test_files_and_results_are_described(script):
+    text, names = describe_example(script)
+    assert "The result has" in text and {*script.files("input"), *script.files("output")} <= set(names)
+    assert all(names.values())
 
 
 def test_kmeans(zygote, iris):
@@ -133,12 +142,60 @@ def test_classifiers(zygote, iris, name, least):
         assert found["probability"].between(1 / 3, 1).all()
 
 
+GOOD = "a,b,target\n" + "".join(f"{row % 7},{row * row % 11},{row % 2}\n" for row in range(40))
+ONE_VALUE = "a,b,target\n" + "".join(f"{row},{row % 3},1\n" for row in range(30))
+WITH_ONE_ROW = {"dbscan", "gaussian_process"}
+
+
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("text", [b"", b"a,b,target\n", b"a,b,target\nx,y,z\n1,,3\n"], ids=["empty", "header", "text"])
+@pytest.mark.parametrize("text", ["", "a,b,target\n", "a,b,target\nx,y,z\n1,,3\n", GOOD + "1,,1\n", GOOD + "inf,2,1\n", GOOD + "1,2\n",
+                                  GOOD + "1,2,3,4\n", "a,b,target\n1,2,0\n"],
+                         ids=["empty", "header", "text", "missing", "infinite", "short", "long", "row"])
 def test_bad_data_are_an_honest_error(zygote, name, text):
     (script,) = example_scripts([name])
-    report = run(zygote, name, **dict.fromkeys(script.files("input"), text))
-    assert report.status == "SCRIPT_FAILED" and report.message and report.line, report
+    report = run(zygote, name, **dict.fromkeys(script.files("input"), text.encode()))
+    if name in WITH_ONE_ROW and text.endswith("1,2,0\n"):
+        assert report.status == "DONE", report
+    else:
+        assert report.status == "SCRIPT_FAILED" and report.message and report.line, report
+
+
+@pytest.mark.parametrize("name, arguments, text, words", [
+    ("kmeans", {"clusters": 0}, GOOD, "n_clusters"), ("kmeans", {"clusters": "3"}, GOOD, "n_clusters"),
+    ("kmeans", {"clusters": 41}, GOOD, "n_samples=40 should be >= n_clusters=41"), ("dbscan", {"radius": 0}, GOOD, "eps"),
+    ("gaussian_mixture", {"components": 100}, GOOD, "n_components = 100"), ("linear_regression", {}, "a,target\n1,2\n", "two rows"),
+    ("generalised_linear_model", {"family": "x"}, GOOD, "family is one of normal, poisson, gamma, not 'x'"),
+    ("generalised_linear_model", {}, ONE_VALUE, "column 'target' has fewer than two values"),
+    ("support_vector_machine", {}, ONE_VALUE, "number of classes has to be greater than one"),
+    ("support_vector_machine", {"kernel": "x"}, GOOD, "The 'kernel' parameter of SVC"),
+    ("neural_network", {"layers": "x"}, GOOD, "'x'"),
+])
+def test_what_is_wrong_is_named(zygote, name, arguments, text, words):
+    (script,) = example_scripts([name])
+    report = run(zygote, name, arguments, **dict.fromkeys(script.files("input"), text.encode()))
+    assert report.status == "SCRIPT_FAILED" and words in report.message, report
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_other_arguments_and_little_memory(zygote, name):
+    (script,) = example_scripts([name])
+    inputs = dict.fromkeys(script.files("input"), GOOD.encode())
+    report = run(zygote, name, {"unknown": 1}, **inputs)
+    assert (report.status, report.message) == ("BAD_ARGUMENT", f"{name}() has no parameter 'unknown'")
+    rows = "a,b,target\n" + "1,2,3\n" * 400_000
+    report = run(zygote, name, limits=dataclasses.replace(LIMITS, memory_bytes=8 << 20), **dict.fromkeys(inputs, rows.encode()))
+    assert report.status == "LIMIT_MEMORY" or "out of memory" in report.message, report  # pandas' reader has an error of its own
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_cancelled(zygote, name):
+    (script,) = example_scripts([name])
+    rows = "a,b,target\n" + "".join(f"{row % 97},{row * row % 101},{row % 89}\n" for row in range(60_000))
+    cell, targets = zygote.start("import cella\ncella.progress(0.1)\n" + script.source, entry=name, limits=LIMITS,
+                                 inputs=dict.fromkeys(script.files("input"), rows.encode()), outputs=script.files("output"))
+    assert cell.link.recv(65536)
+    signal.pidfd_send_signal(cell.handle, signal.SIGTERM)
+    assert zygote.collect(cell, targets, timeout=20).status == "CANCELLED"
 
 
 @pytest.mark.parametrize("name", SUPERVISED)

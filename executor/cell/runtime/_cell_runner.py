@@ -94,6 +94,8 @@ def _run_builtin(entry: str, arguments: dict[str, Any], inputs: dict[str, Any], 
         status, is_json, text, _ = _cell.call(entry, arguments, sources, targets, True)
     except LookupError:
         return Outcome("BAD_ARGUMENT", message=builtins.missing(entry))
+    except UnicodeEncodeError:
+        return Outcome("BAD_ARGUMENT", message="the name or text of an argument has half a surrogate pair, which is not UTF-8")
     except Cancelled:
         return Outcome("CANCELLED", message="the task was cancelled")
     except OSError as error:  # a stream that was not delivered completely

@@ -8,7 +8,8 @@ Every function that this profile has is here under its name, with a signature an
 
 Inputs come first, in the order of the signature, or by name. They are ``Input``, bytes-like objects, text, numpy arrays,
 pandas tables, or lists of texts and numbers, which become lines; a list of lists becomes records of CSV. Arguments are given
-by name. Outputs come back as bytes; a function without outputs returns its result. They exist in cells only.
+by name. Outputs come back as bytes; a function without outputs returns its result. They run in cells only; elsewhere the
+client's table gives signatures and documentation.
 """
 
 from __future__ import annotations
@@ -225,12 +226,14 @@ def missing(name: str) -> str:
     if having:
         have = f"profile {having[0]} has" if len(having) == 1 else f"profiles {' and '.join(having)} have"
         return f"this profile has no builtin function {name!r}; {have} it: ask for it with profile={having[0]!r} (--profile)"
-    return f"there is no builtin function {name!r}; this profile has {', '.join(__all__)}"
+    return f"there is no builtin function {name!r}; there are {', '.join(__all__)}"
+
+
+def __dir__() -> list[str]:
+    return ["BuiltinError", *__all__]
 
 
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
-    if not __all__:
-        raise AttributeError(f"there is no builtin function {name!r} here: they exist in cells only")
     raise AttributeError(missing(name))

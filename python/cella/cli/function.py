@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 from typing import TYPE_CHECKING, Any
 
@@ -167,16 +166,18 @@ def add_examples(executor: Executor, names: tuple[str, ...], private: bool, as_j
 
     One that you registered before, and that has not changed since, is left as it is.
     """
-    from ..ready_made import example_scripts
+    from ..ready_made import describe_example, example_scripts
 
     mine = {item.name: item for item in executor.functions.list(owner=executor.identity.party)}
     for script in example_scripts(names):
+        description, descriptions = describe_example(script)
         package = script.package(
             script.files("input"),
             script.files("output"),
             profile="science",
             public=not private,
-            description=(ast.get_docstring(ast.parse(script.source)) or "").replace("\n", " "),
+            description=description,
+            descriptions=descriptions,
         )
         made = mine.get(script.name)
         if made is None or made.disabled or made.sha256 != hashlib.sha256(package).hexdigest():
