@@ -41,7 +41,7 @@ static cella_status add_choice(struct cella_builtin_call *call, struct cella_vie
     }
     if (at == 0 || at == choice.size || choice.data[at] != '.') {
         return cella_builtin_refuse_argument(call, "argument 'columns': '%.*s' is not the number of an input, a point and a "
-                                             "column", (int) (choice.size < 80 ? choice.size : 80),
+                                             "column, such as 1.age", (int) (choice.size < 80 ? choice.size : 80),
                                              (const char *) choice.data);
     }
     if (input >= input_count) {

@@ -362,27 +362,35 @@ static cella_status make_input(struct classifier *c)
     return CELLA_OK;
 }
 
+/* The next images, as many as a batch has or there are. */
+static cella_status load_batch(struct classifier *c, size_t *count)
+{
+    double size = (double) c->images->bytes.size;
+    for (*count = 0; *count < c->batch; ++*count) {
+        bool there = false;
+        CELLA_TRY(cella_image_files_next(c->call, &c->files, &there));
+        if (!there) {
+            break;
+        }
+        CELLA_TRY(load_image(c, *count));
+        double done = size > 0 ? (double) c->images->position / size : 0;
+        c->session.work.fraction = done < 1 ? done : 1;
+        CELLA_TRY(cella_builtin_progress(c->call, c->session.work.fraction));
+    }
+    return CELLA_OK;
+}
+
 static cella_status classify_all(struct classifier *c)
 {
+    struct cella_onnx_work *work = &c->session.work;
+    size_t count = 0;
     CELLA_TRY(make_input(c));
     CELLA_TRY(cella_builtin_output_print(c->output, "name,rank,label,probability\n"));
-    for (bool there = true; there;) {
-        size_t count = 0;
-        while (count < c->batch) {
-            CELLA_TRY(cella_image_files_next(c->call, &c->files, &there));
-            if (!there) {
-                break;
-            }
-            CELLA_TRY(load_image(c, count++));
-        }
-        double size = (double) c->images->bytes.size;
-        double done = size > 0 ? (double) c->images->position / size : 0;
-        struct cella_onnx_work *work = &c->session.work;
-        work->fraction = done < 1 ? done : 1;
+    do {
+        CELLA_TRY(load_batch(c, &count));
         work->examples = count > work->examples ? count : work->examples; /* as many as a full batch has in the last too */
-        CELLA_TRY(cella_builtin_progress(c->call, work->fraction));
         CELLA_TRY(count > 0 ? classify_batch(c, count) : CELLA_OK);
-    }
+    } while (count == c->batch);
     return c->count > 0 ? CELLA_OK : cella_builtin_refuse(c->call, "images: there is no image in the tar archive");
 }
 
