@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from waiting import ready
 from zygote_driver import BUILTIN, Limits, Report, ZygoteDriver
 
 TEACLAVE = Path(__file__).resolve().parent / "teaclave_functions"
@@ -50,7 +51,7 @@ def cancel(zygote: ZygoteDriver, name: str, inputs: dict[str, bytes], outputs: l
     """Ask a call to end when it has said for the first time how far it is."""
     cell, targets = zygote.start("", entry=name, kind=BUILTIN, arguments=arguments, inputs=inputs, outputs=outputs,
                                  limits=LIMITS)
-    assert cell.link.recv(65536)
+    assert ready([cell.link], [], 20)[0] and cell.link.recv(65536)
     signal.pidfd_send_signal(cell.handle, signal.SIGTERM)
     return zygote.collect(cell, targets, timeout=30)
 

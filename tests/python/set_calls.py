@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
+from waiting import ready
 from zygote_driver import BUILTIN, Limits, Report, ZygoteDriver
 
 LARGE = Limits(cpu_s=120, wall_s=120, memory_bytes=3 << 30, output_bytes=1 << 30)
@@ -45,7 +46,7 @@ def cancel(zygote: ZygoteDriver, name: str, inputs: dict[str, Any], outputs: lis
     """Ask a call to end when it has said for the first time how far it is."""
     cell, targets = zygote.start("", entry=name, kind=BUILTIN, arguments=arguments, inputs=inputs, outputs=outputs,
                                  limits=LARGE)
-    cell.link.recv(65536)
+    assert ready([cell.link], [], 20)[0] and cell.link.recv(65536)
     signal.pidfd_send_signal(cell.handle, signal.SIGTERM)
     begun = time.monotonic()
     report = zygote.collect(cell, targets, timeout=60)

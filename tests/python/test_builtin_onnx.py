@@ -13,6 +13,7 @@ import builtin_models
 import numpy
 import onnx_writer
 import pytest
+from waiting import ready
 from zygote_driver import BUILTIN, Limits, ZygoteDriver
 
 ROOMY = Limits(memory_bytes=1 << 30, output_bytes=64 << 20, cpu_s=60, wall_s=120)
@@ -564,8 +565,8 @@ def cancel_inside(zygote, name, threads):
     cell, targets = zygote.start("", entry="onnx_predict", kind=BUILTIN, arguments={}, inputs={"model": model, "data": b"1,2\n"},
                                  outputs=["predictions"],
                                  limits=Limits(memory_bytes=2 << 30, output_bytes=64 << 20, cpu_s=300, wall_s=300, threads=threads))
-    for _ in range(4):  # the first before the model is run; four of them are 0.6 seconds, longer than the other nodes
-        assert cell.link.recv(65536)
+    assert ready([cell.link], [], 20)[0] and cell.link.recv(65536)  # the first word comes before the model is run
+    assert not ready([cell.link], [], 0.8)[0]  # longer than the other nodes take
     begun = time.monotonic()
     signal.pidfd_send_signal(cell.handle, signal.SIGTERM)
     report = zygote.collect(cell, targets, timeout=60)

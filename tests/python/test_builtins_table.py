@@ -105,7 +105,7 @@ def test_a_script_whose_profile_lacks_it_says_who_has_it(zygotes):
 def test_what_no_profile_has(zygotes):
     report = zygotes("python").run("", entry="nothing", kind=BUILTIN)
     assert report.status == "BAD_ARGUMENT"
-    assert report.message.startswith("there is no builtin function 'nothing'; this profile has aggregate, ")
+    assert report.message.startswith("there is no builtin function 'nothing'; there are aggregate, ")
 
 
 @pytest.mark.parametrize("name", [item.alias for item in Builtin.all() if item.alias])
