@@ -28,6 +28,7 @@ FUZZ_SECONDS = 60
 LONGEST = 6 * 3600  # seconds, of a part with --long: every write point of three programs is one start of an executor
 LEDGER = r"^test_(ledger|faults|clock|anchor)"  # system tests that wait for starts and disks
 PARTIES = r"^test_(audit|budgets|builtins|deletion|functions|groups|hospitals|parties|policies|receipts|refusals|requests|rights)"
+BUILTINS = r"^test_(builtin|ready_made)"
 
 
 @dataclass
@@ -175,7 +176,8 @@ def parts(long: bool) -> dict[str, Callable[[Tally], object]]:
         "unit": lambda tally: [unit_tests(preset, tally) for preset in ("release", "asan")],
         "corpora": lambda tally: fuzz_corpora("asan", tally),
         "boundary": lambda tally: pytest("tests/boundary", tally),
-        "python": lambda tally: pytest("tests/python", tally),
+        "python": lambda tally: pytest("tests/python", tally, but=BUILTINS, long=long),
+        "builtins": lambda tally: pytest("tests/python", tally, only=BUILTINS, long=long),
         "system": lambda tally: pytest("tests/system", tally, but=f"{LEDGER}|{PARTIES}", long=long),
         "parties": lambda tally: pytest("tests/system", tally, only=PARTIES, long=long),
         "ledger": lambda tally: pytest("tests/system", tally, only=LEDGER, long=long),
@@ -217,7 +219,7 @@ def main() -> int:
         chosen.remove("build")
         tally.join(run("build", known["build"]))
     # The system's tests wait more than they compute: they run beside all others.
-    beside = (("system",), ("parties", "unit"), ("ledger", "boundary", "package"))
+    beside = (("system",), ("parties", "unit", "builtins"), ("ledger", "boundary", "package"))
     lanes = [[name for name in lane if name in chosen] for lane in beside]
     lanes.append([name for name in chosen if not any(name in lane for lane in beside)])
     with ThreadPoolExecutor(len(lanes)) as pool:

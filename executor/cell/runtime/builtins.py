@@ -236,4 +236,6 @@ def __dir__() -> list[str]:
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
+    if not __all__:
+        raise AttributeError(f"there is no builtin function {name!r} here: they exist in cells only")
     raise AttributeError(missing(name))
