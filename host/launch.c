@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/memory_file.h"
 #include "host/launch_view.h"
 
 #define NOBODY 65534U
@@ -64,7 +65,7 @@ static int make_memory_file(const char *name, struct cella_view content)
         return -1;
     }
     if (write(file, content.data, content.size) != (ssize_t) content.size || lseek(file, 0, SEEK_SET) != 0 ||
-        fcntl(file, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) != 0) {
+        cella_memory_file_seal(file) != CELLA_OK) {
         close(file);
         return -1;
     }

@@ -200,6 +200,7 @@ static cella_status by_products(struct convolution *convolution)
     size_t outputs = convolution->groups * convolution->group_outputs;
     CELLA_CLEANUP(cella_onnx_tensor_release) struct cella_onnx_tensor packed = { 0 };
     CELLA_CLEANUP(cella_onnx_tensor_release) struct cella_onnx_tensor scratch = { 0 };
+    CELLA_CLEANUP(cella_onnx_tensor_release) struct cella_onnx_tensor room = { 0 };
     CELLA_TRY(pack_weights(convolution, &packed));
     CELLA_TRY(cella_onnx_scratch(convolution->step, CELLA_ONNX_FLOAT,
                                  cella_onnx_gemm_scratch(session->kernel) * cella_onnx_threads_count(session->threads),
@@ -209,6 +210,11 @@ static cella_status by_products(struct convolution *convolution)
         .columns = window->images * pixels, .depth = convolution->depth, .gather = gather, .context = convolution,
         .scratch = scratch.data, .stride = pixels, .pixels = pixels, .image = outputs * pixels, .end = convolution->end,
     };
+    size_t floats = cella_onnx_gemm_room(&product);
+    if (floats > 0) {
+        CELLA_TRY(cella_onnx_scratch(convolution->step, CELLA_ONNX_FLOAT, floats, &room));
+        product.room = room.data;
+    }
     for (size_t g = 0; g < convolution->groups && pixels > 0; g++) {
         convolution->image_planes = convolution->planes + g * convolution->group_inputs * window->plane_size;
         product.a = (const float *) packed.data +

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define WIDE_PANELS 16U /* of B in one part of a large product, at most */
+#define ROOM_MAX 4194304U /* floats */
 #define SMALL 50000U /* multiplications that are not worth dividing */
 
 static size_t least(size_t a, size_t b)
@@ -150,6 +151,7 @@ struct division {
     size_t panels;    /* of B in one part */
     size_t rows;      /* in one part, whole panels */
     size_t row_parts;
+    size_t parts;
 };
 
 static void part(void *context, size_t index, size_t thread)
@@ -201,15 +203,15 @@ static void divide_again(struct division *division, size_t row_panels)
     division->rows = least(division->rows, (panels == 0 ? 1 : panels) * kernel->rows);
 }
 
-cella_status cella_onnx_gemm(const struct cella_onnx_gemm *product)
+static struct division divide(const struct cella_onnx_gemm *product)
 {
     const struct cella_onnx_kernel *kernel = product->kernel;
     size_t threads = cella_onnx_threads_count(product->threads);
     size_t column_panels = (product->columns + kernel->columns - 1) / kernel->columns;
     size_t row_panels = (product->rows + kernel->rows - 1) / kernel->rows;
-    struct division division = { product, column_panels, row_panels * kernel->rows, 1 };
+    struct division division = { product, column_panels, row_panels * kernel->rows, 1, 0 };
     if (column_panels == 0 || row_panels == 0) {
-        return CELLA_OK;
+        return division;
     }
     if (threads > 1 && product->rows * product->columns / 16 * product->depth > SMALL / 16) {
         division.panels = column_panels >= 8 * threads ? column_panels / (4 * threads) : 1;
@@ -219,8 +221,43 @@ cella_status cella_onnx_gemm(const struct cella_onnx_gemm *product)
     }
     divide_again(&division, row_panels);
     division.row_parts = (product->rows + division.rows - 1) / division.rows;
-    size_t column_parts = (column_panels + division.panels - 1) / division.panels;
-    double steps = (double) least(division.rows, product->rows) * (double) (division.panels * kernel->columns) *
+    division.parts = (column_panels + division.panels - 1) / division.panels * division.row_parts;
+    return division;
+}
+
+size_t cella_onnx_gemm_room(const struct cella_onnx_gemm *product)
+{
+    size_t floats = up(product->columns, product->kernel->columns) * product->depth;
+    return product->b == NULL && floats <= ROOM_MAX && divide(product).row_parts > 1 ? floats : 0;
+}
+
+/* All of one panel of B, to where it would be packed. */
+static void gather_panel(void *context, size_t index, size_t thread)
+{
+    const struct cella_onnx_gemm *product = context;
+    const struct cella_onnx_kernel *kernel = product->kernel;
+    size_t column = index * kernel->columns;
+    size_t block = cella_onnx_depth_block(product->depth);
+    (void) thread;
+    for (size_t k = 0; k < product->depth; k += block) {
+        size_t depth = least(block, product->depth - k);
+        float *to = product->room + k * up(product->columns, kernel->columns) + column * depth;
+        product->gather(product->context, k, depth, column, to);
+    }
+}
+
+cella_status cella_onnx_gemm(const struct cella_onnx_gemm *product)
+{
+    size_t columns = product->kernel->columns;
+    struct cella_onnx_gemm with_room = *product;
+    struct division division = divide(product);
+    if (product->room != NULL) {
+        with_room.b = product->room;
+        division.product = &with_room;
+        CELLA_TRY(cella_onnx_parallel(product->threads, up(product->columns, columns) / columns,
+                                      (double) columns * (double) product->depth, gather_panel, &with_room));
+    }
+    double steps = (double) least(division.rows, product->rows) * (double) (division.panels * columns) *
         (double) product->depth;
-    return cella_onnx_parallel(product->threads, column_parts * division.row_parts, steps, part, &division);
+    return cella_onnx_parallel(product->threads, division.parts, steps, part, &division);
 }

@@ -32,6 +32,7 @@ struct cella_onnx_gemm {
     cella_onnx_gather *gather;
     const void *context; /* of gather */
     float *scratch;      /* cella_onnx_gemm_scratch floats for each thread */
+    float *room;         /* cella_onnx_gemm_room floats; NULL if that is 0 */
     float *c;
     size_t stride; /* floats between rows of c */
     /*
@@ -55,6 +56,12 @@ void cella_onnx_pack_b(const struct cella_onnx_kernel *kernel, struct cella_onnx
 
 /* Floats of scratch that a product takes for each thread. */
 size_t cella_onnx_gemm_scratch(const struct cella_onnx_kernel *kernel);
+
+/*
+ * Floats of room for all of B, where several threads would gather the same columns: then they are gathered once, before. 0
+ * otherwise.
+ */
+size_t cella_onnx_gemm_room(const struct cella_onnx_gemm *product);
 
 /* How many rows of B are worked on at a time. */
 size_t cella_onnx_depth_block(size_t depth);

@@ -3,11 +3,11 @@
 #include "cell/module.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/memory_file.h"
 #include "cell/cell.h"
 #include "cell/embedded.h"
 #include "cell/native.h"
@@ -236,7 +236,7 @@ static PyObject *share(PyObject *module, PyObject *argument)
     }
     CELLA_CLEANUP(cella_descriptors_release) int file = memfd_create("cella", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (file < 0 || cella_native_write(file, cella_view_of(data, (size_t) size)) != CELLA_OK ||
-        fcntl(file, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) != 0) {
+        cella_memory_file_seal(file) != CELLA_OK) {
         return PyErr_SetFromErrno(PyExc_OSError);
     }
     if (size == 0) {

@@ -7,6 +7,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/memory_file.h"
+
 #define GET_ANSWER_SIZE 12U /* u32 status, u64 size */
 #define PIPE_MOST 1048576   /* what the kernel grants everybody, unless the machine's user has many */
 #define PIPE_LEAST 65536
@@ -345,11 +347,8 @@ cella_status cella_fetch_complete(struct cella_fetch *fetch)
     cella_status status = judge_object(fetch);
     cella_errand_stop(&fetch->errand);
     CELLA_TRY(status);
-    if (fcntl(fetch->near, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) != 0 ||
-        lseek(fetch->near, 0, SEEK_SET) != 0) {
-        return CELLA_SYSTEM_FAILED;
-    }
-    return CELLA_OK;
+    CELLA_TRY(cella_memory_file_seal(fetch->near));
+    return lseek(fetch->near, 0, SEEK_SET) == 0 ? CELLA_OK : CELLA_SYSTEM_FAILED;
 }
 
 bool cella_fetch_is_stream(const struct cella_fetch *fetch)
