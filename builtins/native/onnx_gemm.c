@@ -231,18 +231,19 @@ size_t cella_onnx_gemm_room(const struct cella_onnx_gemm *product)
     return product->b == NULL && floats <= ROOM_MAX && divide(product).row_parts > 1 ? floats : 0;
 }
 
-/* All of one panel of B, to where it would be packed. */
+/* All of one panel of B, to where it would be packed. Gathering writes past the panel's end, so it has a place of its own. */
 static void gather_panel(void *context, size_t index, size_t thread)
 {
     const struct cella_onnx_gemm *product = context;
     const struct cella_onnx_kernel *kernel = product->kernel;
     size_t column = index * kernel->columns;
     size_t block = cella_onnx_depth_block(product->depth);
-    (void) thread;
+    float *panel = product->scratch + thread * cella_onnx_gemm_scratch(kernel);
     for (size_t k = 0; k < product->depth; k += block) {
         size_t depth = least(block, product->depth - k);
-        float *to = product->room + k * up(product->columns, kernel->columns) + column * depth;
-        product->gather(product->context, k, depth, column, to);
+        product->gather(product->context, k, depth, column, panel);
+        memcpy(product->room + k * up(product->columns, kernel->columns) + column * depth, panel,
+               depth * kernel->columns * sizeof(float));
     }
 }
 

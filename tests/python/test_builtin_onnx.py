@@ -485,6 +485,20 @@ def predicted_at_once(zygote, graph, data, limits):
     return numpy.load(io.BytesIO(report.outputs["predictions"]))
 
 
+@pytest.mark.parametrize("channels, outputs, size, kernel, stride", [(128, 128, 14, 3, 1), (160, 320, 7, 1, 1), (96, 96, 21, 5, 2)])
+def test_threads_do_not_change_a_bit(zygote, channels, outputs, size, kernel, stride):
+    """Few pixels and many channels: two threads need the same columns."""
+    rng = numpy.random.default_rng(channels)
+    graph = onnx_writer.Graph()
+    x = graph.input("x", [None, channels, size, size])
+    weights = graph.constant(rng.normal(size=(outputs, channels, kernel, kernel)).astype("f4"))
+    graph.output(graph.node("Conv", x, weights, pads=[kernel // 2] * 4, strides=[stride] * 2), [None, outputs, None, None])
+    data = rng.normal(size=(1, channels, size, size)).astype("f4")
+    one, two = (predicted_at_once(zygote, graph, data, Limits(memory_bytes=1 << 30, output_bytes=64 << 20, threads=threads))
+                for threads in (0, 1))
+    assert numpy.array_equal(one, two)
+
+
 LARGE = {
     "Expand": lambda graph: grown(graph, 1 << 13, 1 << 14),
     "Tile": lambda graph: graph.node("Tile", graph.input("x", [1, 2]), graph.constant(numpy.array([1 << 13, 1 << 13]))),
