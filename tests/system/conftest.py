@@ -47,21 +47,26 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveExecutor]:
     assert " died " not in executor.log(), executor.log()[-4000:]
 
 
+def profiles_of(request: pytest.FixtureRequest) -> str:
+    """What a test's own executors offer: a module that starts many says PROFILES = "python", since each one takes its time."""
+    return getattr(request.module, "PROFILES", "python,numpy")
+
+
 @pytest.fixture
-def own(tmp_path: Path) -> Iterator[LiveExecutor]:
+def own(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LiveExecutor]:
     """An executor for one test, which may do to it what it likes."""
-    executor = LiveExecutor(tmp_path)
+    executor = LiveExecutor(tmp_path, profiles=profiles_of(request))
     yield executor
     executor.close()
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., LiveExecutor]]:
+def start(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., LiveExecutor]]:
     """Start executors that end with the test: start(config, name=...)."""
     started: list[LiveExecutor] = []
 
     def begin(config: dict[str, Any] | None = None, **options: Any) -> LiveExecutor:
-        started.append(LiveExecutor(tmp_path, config, **options))
+        started.append(LiveExecutor(tmp_path, config, **{"profiles": profiles_of(request), **options}))
         return started[-1]
 
     yield begin

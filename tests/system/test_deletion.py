@@ -11,6 +11,7 @@ import pytest
 from live import LiveExecutor, files, package_of, refused, until_running, wait_until
 
 Start = Callable[..., LiveExecutor]
+PROFILES = "python"
 COPY = "def main(x, out):\n    out.write(x.read())\n"
 SLOW = "import time\ndef main(x):\n    start = x.read(2)\n    time.sleep(2)\n    return len(start + x.read())\n"
 

@@ -22,6 +22,7 @@ ROOM = 32 * MEBIBYTE
 """CELLA_CGROUPS_ROOM in executor/monitor/cgroups.h."""
 
 Start = Callable[..., LiveExecutor]
+PROFILES = "python"
 
 HOLD = """
 import cella, time

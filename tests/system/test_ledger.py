@@ -20,6 +20,7 @@ from cella import ledger
 from live import LONG, LiveExecutor, echo, host, package_of, refused, script_task, until_running, wait_until
 
 Start = Callable[..., LiveExecutor]
+PROFILES = "python"
 SOURCE = "def main(): return 1"
 SLEEP = "import time\ndef main():\n    time.sleep(600)"
 

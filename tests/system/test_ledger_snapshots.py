@@ -24,6 +24,7 @@ from live import LONG, LiveExecutor, echo, files, package_of, refused, sealed_by
 from places import Page, Place
 
 Start = Callable[..., LiveExecutor]
+PROFILES = "python"
 RESTORED = r"ledger: snapshot of (\d+) records restored"
 UNUSED = "damaged or foreign"
 NAMES = ("snapshot.0", "snapshot.1")
