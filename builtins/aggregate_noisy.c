@@ -6,11 +6,6 @@
 
 #define GROUPS_BETWEEN_REPORTS 4096U
 
-static void free_sizes(size_t **sizes)
-{
-    free(*sizes);
-}
-
 /* A sum with noise. From here on no exact figure is looked at. */
 static cella_status draw(const struct aggregate_plan *plan, size_t query, struct cella_noise *noise, int64_t exact,
                          double *out)
@@ -146,7 +141,7 @@ static cella_status describe_guarantee(struct cella_builtin_call *call, const st
 cella_status aggregate_release_noisy(struct cella_builtin_call *call, const struct aggregate_plan *plan,
                                      const struct aggregate_state *state, struct cella_builtin_output *output)
 {
-    CELLA_CLEANUP(free_sizes) size_t *order = NULL;
+    CELLA_CLEANUP(cella_pointer_free) size_t *order = NULL;
     CELLA_CLEANUP(cella_noise_clear) struct cella_noise noise = { .left = 0 };
     size_t count = 0;
     size_t released = 0;

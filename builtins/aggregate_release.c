@@ -12,16 +12,6 @@ struct rest {
     struct aggregate_exact values[AGGREGATE_VALUES_MAX];
 };
 
-static void free_sizes(size_t **sizes)
-{
-    free(*sizes);
-}
-
-static void free_flags(bool **flags)
-{
-    free(*flags);
-}
-
 /* Take the next column's text from an encoded key. */
 static struct cella_view next_text(const uint8_t **key)
 {
@@ -172,7 +162,7 @@ static void merge(struct aggregate_exact *to, const struct aggregate_exact *from
 /* How many different persons are in the groups that are not kept; value: with that value; SIZE_MAX: at all. */
 static cella_status count_persons(const struct aggregate_state *state, const bool *kept, size_t value, uint64_t *out)
 {
-    CELLA_CLEANUP(free_flags) bool *seen = calloc(state->person_index.count + 1, sizeof(*seen));
+    CELLA_CLEANUP(cella_pointer_free) bool *seen = calloc(state->person_index.count + 1, sizeof(*seen));
     const struct aggregate_member *members = (const struct aggregate_member *) (const void *) state->members.data;
     if (seen == NULL) {
         return CELLA_NO_MEMORY;
@@ -263,8 +253,8 @@ static cella_status describe_rest(struct cella_builtin_call *call, const struct 
 cella_status aggregate_release_exact(struct cella_builtin_call *call, const struct aggregate_plan *plan,
                                      const struct aggregate_state *state, struct cella_builtin_output *output)
 {
-    CELLA_CLEANUP(free_sizes) size_t *order = NULL;
-    CELLA_CLEANUP(free_flags) bool *kept = calloc(state->group_index.count + 1, sizeof(*kept));
+    CELLA_CLEANUP(cella_pointer_free) size_t *order = NULL;
+    CELLA_CLEANUP(cella_pointer_free) bool *kept = calloc(state->group_index.count + 1, sizeof(*kept));
     static const struct aggregate_exact nothing = { 0 };
     struct rest rest;
     size_t count = 0;

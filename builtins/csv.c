@@ -252,15 +252,10 @@ static int compare_names(const void *one, const void *two)
     return memcmp(a->data, b->data, a->size);
 }
 
-static void free_names(struct cella_view **names)
-{
-    free(*names);
-}
-
 cella_status csv_make_names(struct cella_builtin_call *call, struct cella_csv *csv)
 {
-    CELLA_CLEANUP(free_names) struct cella_view *names = calloc(csv->column_count, sizeof(*names));
-    CELLA_CLEANUP(free_names) struct cella_view *sorted = calloc(csv->column_count, sizeof(*sorted));
+    CELLA_CLEANUP(cella_pointer_free) struct cella_view *names = calloc(csv->column_count, sizeof(*names));
+    CELLA_CLEANUP(cella_pointer_free) struct cella_view *sorted = calloc(csv->column_count, sizeof(*sorted));
     if (names == NULL || sorted == NULL) {
         return CELLA_NO_MEMORY;
     }

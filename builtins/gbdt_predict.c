@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "builtins/builtin.h"
 
-#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -46,18 +45,14 @@ static void predict_part(void *context, size_t index)
                         prediction->sums + first * trees->groups, prediction->out + first * trees->columns);
 }
 
-/* The values as the models' libraries have them: floats. Beyond their range is refused. */
+/* The rows as the models' libraries have them; a model may have a number of its own for what is missing. */
 static cella_status make_floats(struct cella_builtin_call *call, const char *input, const struct cella_matrix *matrix,
                                 size_t first, const struct prediction *prediction)
 {
-    const double *values = matrix->values + first * matrix->columns;
-    for (size_t i = 0; i < prediction->count * matrix->columns; i++) {
-        if (fabs(values[i]) > (double) FLT_MAX) {
-            return cella_builtin_refuse(call, "%s, row %zu, column %zu: beyond the range of 32-bit numbers", input,
-                                        first + i / matrix->columns + 1, i % matrix->columns + 1);
-        }
-        float value = (float) values[i];
-        prediction->rows[i] = value == prediction->trees->unknown ? NAN : value;
+    float unknown = prediction->trees->unknown;
+    CELLA_TRY(cella_matrix_floats(call, input, matrix, first, prediction->count, matrix->columns, prediction->rows));
+    for (size_t i = 0; !isnan(unknown) && i < prediction->count * matrix->columns; i++) {
+        prediction->rows[i] = prediction->rows[i] == unknown ? NAN : prediction->rows[i];
     }
     return CELLA_OK;
 }

@@ -127,11 +127,6 @@ const struct cella_join_column *cella_join_columns_of(const struct cella_join_co
     return (const struct cella_join_column *) (const void *) columns->items.data;
 }
 
-static void free_entries(struct cella_text_entry **entries)
-{
-    free(*entries);
-}
-
 static cella_status write_name(struct cella_builtin_output *output, const struct cella_join_column *column,
                                struct cella_view name, bool twice, bool first)
 {
@@ -151,7 +146,7 @@ cella_status cella_join_write_header(const struct cella_join_input *inputs, cons
 {
     size_t count;
     const struct cella_join_column *items = cella_join_columns_of(columns, &count);
-    CELLA_CLEANUP(free_entries) struct cella_text_entry *names = calloc(count, sizeof(*names));
+    CELLA_CLEANUP(cella_pointer_free) struct cella_text_entry *names = calloc(count, sizeof(*names));
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes twice = { 0 };
     if (names == NULL) {
         return CELLA_NO_MEMORY;

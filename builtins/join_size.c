@@ -32,18 +32,13 @@ static void add_text(const struct cella_join_size *size, size_t input, uint64_t 
     }
 }
 
-static void free_counts(size_t **counts)
-{
-    free(*counts);
-}
-
 /* How often an output has the same column of an input, at most. */
 static uint64_t repeats_of(const struct cella_join_size *size, size_t output, size_t input)
 {
     size_t count;
     size_t most = 0;
     const struct cella_join_column *items = cella_join_columns_of(&size->columns[output], &count);
-    CELLA_CLEANUP(free_counts) size_t *counts = calloc(size->inputs[input].kept_count + 1, sizeof(*counts));
+    CELLA_CLEANUP(cella_pointer_free) size_t *counts = calloc(size->inputs[input].kept_count + 1, sizeof(*counts));
     for (size_t i = 0; i < count; i++) {
         if (items[i].input == input) {
             size_t repeats = counts == NULL ? count : ++counts[size->inputs[input].place[items[i].column]];

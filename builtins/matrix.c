@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "builtins/matrix.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -320,6 +321,22 @@ void cella_matrix_release(struct cella_matrix *matrix)
     free(matrix->owned);
     cella_bytes_clear(&matrix->names);
     *matrix = (struct cella_matrix){ 0 };
+}
+
+cella_status cella_matrix_floats(struct cella_builtin_call *call, const char *input, const struct cella_matrix *matrix,
+                                 size_t first, size_t rows, size_t columns, float *out)
+{
+    for (size_t i = 0; i < rows; i++) {
+        const double *row = matrix->values + (first + i) * matrix->columns;
+        for (size_t j = 0; j < columns; j++) {
+            if (fabs(row[j]) > (double) FLT_MAX) {
+                return cella_builtin_refuse(call, "%s, row %zu, column %zu: beyond the range of 32-bit numbers", input,
+                                            first + i + 1, j + 1);
+            }
+            out[i * columns + j] = (float) row[j];
+        }
+    }
+    return CELLA_OK;
 }
 
 cella_status cella_matrix_write_npy(const struct cella_matrix *matrix, struct cella_builtin_output *output)

@@ -48,6 +48,20 @@ CELLA_MUST_USE cella_status cella_matrix_read(struct cella_builtin_call *call, s
 
 void cella_matrix_release(struct cella_matrix *matrix);
 
+/*
+ * Rows as 32-bit numbers, one after the other.
+ *
+ * input:    its name, for the message
+ * rows:     from row number first on
+ * columns:  of each row, from its beginning
+ * out:      rows * columns of them; may be the place of matrix->owned, if first is 0
+ *
+ * CELLA_BUILTIN_FAILED  refused: a number is beyond their range, so that it would be infinite
+ */
+CELLA_MUST_USE cella_status cella_matrix_floats(struct cella_builtin_call *call, const char *input,
+                                                const struct cella_matrix *matrix, size_t first, size_t rows,
+                                                size_t columns, float *out);
+
 /* Write as .npy version 1, f8, C order, shape (rows, columns). */
 CELLA_MUST_USE cella_status cella_matrix_write_npy(const struct cella_matrix *matrix,
                                                    struct cella_builtin_output *output);

@@ -106,6 +106,12 @@ static const long double powers_of_ten[] = {
     1e14L, 1e15L, 1e16L, 1e17L, 1e18L, 1e19L, 1e20L, 1e21L, 1e22L, 1e23L, 1e24L, 1e25L, 1e26L, 1e27L,
 };
 
+/* value * 10^exponent, rounded once; the exponent is from -27 to 27. */
+static long double times_power(long double value, int64_t exponent)
+{
+    return exponent < 0 ? value / powers_of_ten[-exponent] : value * powers_of_ten[exponent];
+}
+
 /*
  * The processor's extended format holds 64 bits, so 19 digits and powers up to 10^27 are exact in it, and one operation
  * rounds once. Rounding that to 53 bits is right too, unless the 64 bits lie exactly half-way between two doubles: only
@@ -116,8 +122,7 @@ static bool convert_extended(uint64_t digits, int64_t exponent, double *out)
     if (exponent < -27 || exponent > 27) {
         return false;
     }
-    long double value = (long double) digits;
-    value = exponent < 0 ? value / powers_of_ten[-exponent] : value * powers_of_ten[exponent];
+    long double value = times_power((long double) digits, exponent);
     uint64_t mantissa;
     memcpy(&mantissa, &value, sizeof(mantissa));
     *out = (double) value;
@@ -341,12 +346,10 @@ static bool shortest_fast(double value, struct digits *out)
         return false;
     }
     int point = (int) floor((exponent - 1) * 0.30102999566398120) + 1; /* or one more */
-    long double scaled = point > 17 ? (long double) value / powers_of_ten[point - 17]
-                                    : (long double) value * powers_of_ten[17 - point];
+    long double scaled = times_power((long double) value, 17 - point);
     if (scaled >= 1e17L) {
         point++;
-        scaled = point > 17 ? (long double) value / powers_of_ten[point - 17]
-                            : (long double) value * powers_of_ten[17 - point];
+        scaled = times_power((long double) value, 17 - point);
     }
     uint64_t whole = (uint64_t) scaled;
     long double rest = scaled - (long double) whole;

@@ -50,7 +50,7 @@ const struct cella_builtin *cella_builtin_at(const struct cella_builtin_registry
 
 static bool is_alias(struct cella_view name, const char *alias)
 {
-    if (alias == NULL || strncmp(alias, "builtin", strlen("builtin")) != 0 || name.size != strlen(alias)) {
+    if (alias == NULL || name.size != strlen(alias)) {
         return false;
     }
     for (size_t i = 0; i < name.size; i++) {

@@ -5,11 +5,6 @@
 
 #define FEW 256U /* below this, comparing is faster */
 
-static void free_entries(struct cella_text_entry **entries)
-{
-    free(*entries);
-}
-
 static int compare(const void *one, const void *other)
 {
     const struct cella_text_entry *a = one;
@@ -85,7 +80,7 @@ cella_status cella_text_sort(struct cella_text_entry *entries, size_t count)
         }
         return CELLA_OK;
     }
-    CELLA_CLEANUP(free_entries) struct cella_text_entry *more = calloc(count, sizeof(*more));
+    CELLA_CLEANUP(cella_pointer_free) struct cella_text_entry *more = calloc(count, sizeof(*more));
     if (more == NULL) {
         return CELLA_NO_MEMORY;
     }

@@ -135,34 +135,19 @@ static cella_status take_labels(struct training *training, const char *input, co
     return CELLA_OK;
 }
 
-static void clear_floats(float **floats)
-{
-    free(*floats);
-}
-
 /*
- * The features as floats, which xgboost copies: in the place of the matrix, unless that is the input itself. A number
- * beyond a float's range is refused, since it would be infinite.
+ * The features as floats, which xgboost copies: in the place of the matrix, unless that is the input itself.
  */
 static cella_status give_features(struct training *training, const char *input, const struct cella_matrix *matrix,
                                   int threads)
 {
     size_t features = matrix->columns - 1;
-    CELLA_CLEANUP(clear_floats) float *made = NULL;
+    CELLA_CLEANUP(cella_pointer_free) float *made = NULL;
     if (matrix->owned == NULL && (made = reallocarray(NULL, matrix->rows, features * sizeof(float))) == NULL) {
         return CELLA_NO_MEMORY;
     }
     float *values = made != NULL ? made : (float *) (void *) matrix->owned;
-    for (size_t i = 0; i < matrix->rows; i++) {
-        for (size_t j = 0; j < features; j++) {
-            double value = matrix->values[i * matrix->columns + j];
-            if (fabs(value) > (double) FLT_MAX) {
-                return cella_builtin_refuse(training->call, "%s, row %zu, column %zu: beyond the range of 32-bit numbers",
-                                            input, i + 1, j + 1);
-            }
-            values[i * features + j] = (float) value;
-        }
-    }
+    CELLA_TRY(cella_matrix_floats(training->call, input, matrix, 0, matrix->rows, features, values));
     CELLA_TRY(done(training->call, XGDMatrixCreateFromMat_omp(values, matrix->rows, features, NAN, &training->data,
                                                               threads)));
     return done(training->call, XGDMatrixSetFloatInfo(training->data, "label", training->labels, matrix->rows));

@@ -181,17 +181,12 @@ static cella_status plan_axis(size_t size, double start, double length, size_t o
     return CELLA_OK;
 }
 
-static void free_floats(float **floats)
-{
-    free(*floats);
-}
-
 cella_status cella_image_scale(const struct cella_image *image, struct cella_image_box box, size_t width, size_t height,
                                float *out)
 {
     CELLA_CLEANUP(release_axis) struct axis across = { 0 };
     CELLA_CLEANUP(release_axis) struct axis down = { 0 };
-    CELLA_CLEANUP(free_floats) float *narrow = calloc(image->height * width, 3 * sizeof(float));
+    CELLA_CLEANUP(cella_pointer_free) float *narrow = calloc(image->height * width, 3 * sizeof(float));
     if (narrow == NULL) {
         return CELLA_NO_MEMORY;
     }

@@ -13,6 +13,8 @@
  * help; MEMORY: no memory; INTERNAL: a defect of Cella; TASK: the script or function itself failed.
  */
 
+#include <stdlib.h>
+
 enum cella_category {
     CELLA_CATEGORY_NONE,
     CELLA_CATEGORY_INPUT,
@@ -206,6 +208,12 @@ typedef enum cella_status {
 
 /* Run a clear function on a local variable when it goes out of scope: CELLA_CLEANUP(cella_bytes_clear). */
 #define CELLA_CLEANUP(function) __attribute__((cleanup(function)))
+
+/* For CELLA_CLEANUP: free what a local pointer, whose address this gets, points to. */
+static inline void cella_pointer_free(void *pointer)
+{
+    free(*(void **) pointer);
+}
 
 /* One row of the table. Strings are static. */
 struct cella_status_row {

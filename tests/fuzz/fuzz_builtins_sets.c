@@ -3,6 +3,7 @@
 
 #include "builtins/dispatch.h"
 #include "builtins/registry.h"
+#include "tests/unit/builtin_input.h"
 
 /*
  * The first byte chooses a function and how; then texts, each ended by 0x1e: two arguments, and up to three inputs. Each call
@@ -20,11 +21,6 @@ struct texts {
     struct cella_view inputs[INPUTS];
 };
 
-struct stream {
-    struct cella_view rest;
-    size_t piece;
-};
-
 struct result {
     cella_status status;
     struct cella_bytes outputs[INPUTS];
@@ -37,18 +33,6 @@ static void clear(struct result *result)
         cella_bytes_clear(&result->outputs[i]);
     }
     cella_bytes_clear(&result->call.result);
-}
-
-static cella_status read_piece(void *context, uint8_t *to, size_t size, size_t *got)
-{
-    struct stream *stream = context;
-    *got = size < stream->piece ? size : stream->piece;
-    *got = *got < stream->rest.size ? *got : stream->rest.size;
-    if (*got > 0) {
-        memcpy(to, stream->rest.data, *got);
-        stream->rest = cella_view_of(stream->rest.data + *got, stream->rest.size - *got);
-    }
-    return CELLA_OK;
 }
 
 static cella_status collect(void *context, struct cella_view bytes)
@@ -85,13 +69,13 @@ static void run(const struct shape *shape, const struct values *arguments, const
                 struct result *result)
 {
     struct values values = *arguments;
-    struct stream streams[INPUTS];
+    struct piecewise streams[INPUTS];
     for (size_t i = 0; i < shape->input_count; i++) {
         snprintf(values.names[i], sizeof(values.names[i]), "%s%zu", shape->input, i + shape->first);
         struct cella_builtin_value *value = add(&values, values.names[i], CELLA_BUILTIN_VALUE_INPUT);
-        streams[i] = (struct stream){ texts->inputs[i], piece };
+        streams[i] = (struct piecewise){ texts->inputs[i], piece };
         value->bytes = texts->inputs[i];
-        value->read = piece > 0 ? read_piece : NULL;
+        value->read = piece > 0 ? piecewise_read : NULL;
         value->context = &streams[i];
     }
     for (size_t i = 0; i < shape->output_count; i++) {

@@ -10,27 +10,12 @@
 
 #include "builtins/native/image.h"
 #include "builtins/native/image_files.h"
+#include "tests/unit/builtin_input.h"
 
 #define SIDE 8U
 #define PIXELS_MAX (1U << 18) /* larger PNG files are only slower */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-struct stream {
-    struct cella_view rest;
-};
-
-static cella_status read_little(void *context, uint8_t *to, size_t size, size_t *got)
-{
-    struct stream *from = context;
-    *got = size < 100 ? size : 100;
-    *got = *got < from->rest.size ? *got : from->rest.size;
-    if (*got > 0) {
-        memcpy(to, from->rest.data, *got);
-    }
-    from->rest = cella_view_of(from->rest.data + *got, from->rest.size - *got);
-    return CELLA_OK;
-}
 
 static uint32_t number_at(const uint8_t *at)
 {
@@ -118,9 +103,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     CELLA_CLEANUP(cella_bytes_clear) struct cella_bytes pieces = { 0 };
     size_t counts[2];
     data = size == 0 ? nothing : data;
-    struct stream stream = { cella_view_of(data, size) };
+    struct piecewise stream = { cella_view_of(data, size), 100 };
     struct cella_builtin_input in_memory = { .name = "images", .bytes = cella_view_of(data, size) };
-    struct cella_builtin_input streamed = { .name = "images", .read = read_little, .context = &stream };
+    struct cella_builtin_input streamed = { .name = "images", .read = piecewise_read, .context = &stream };
     cella_status status = take_all(&in_memory, true, &whole, &counts[0]);
     if (take_all(&streamed, false, &pieces, &counts[1]) != status || counts[0] != counts[1] ||
         !cella_view_equal(cella_bytes_view(&whole), cella_bytes_view(&pieces))) {
